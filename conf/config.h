@@ -1,0 +1,32 @@
+/* config.h - a configuration file, checked and turned into settings. */
+#ifndef CONF_CONFIG_H
+#define CONF_CONFIG_H
+
+#include <stdbool.h>
+
+#include "lifecycle/settings.h"
+#include "proxy/settings.h"
+#include "router/base/attr.h"
+#include "router/base/strbuf.h"
+
+struct config {
+    struct proxy_settings *proxy;
+    struct lifecycle_settings *lifecycle;
+};
+
+void config_free(struct config **config);
+
+/* Read and check `path` and what it includes. NULL when anything is wrong;
+ * all errors of all files stand in *ret_errors then, a line each
+ * (`apps.conf:12:5: unknown directive "imge" …; did you mean "image"?`).
+ * Warnings are put there too when it succeeds. Reads the files that the
+ * configuration names (env_file, token_file); touches nothing else.
+ * Thread: any. */
+MUST_USE struct config *config_load(const char *path,
+                                    struct strbuf *ret_errors);
+
+/* The effective configuration as a file that config_load() reads again, every
+ * default filled in, secrets (env, env_file, tokens) masked. */
+void config_print(const struct config *config, struct strbuf *ret_text);
+
+#endif

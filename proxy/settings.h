@@ -1,0 +1,110 @@
+/* settings.h - the front's configuration: listeners, servers, routes.
+ *
+ * conf fills it in the keeper, with all inheritance (http, server, route) and
+ * all defaults resolved; the keeper sends it to the front in one message
+ * (proxy_settings_encode()), so the front never opens a file by itself.
+ * Never changed afterwards; the struct owns what it points to.
+ */
+#ifndef PROXY_SETTINGS_H
+#define PROXY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/address.h"
+#include "router/base/attr.h"
+#include "router/base/log.h"
+#include "router/base/strbuf.h"
+#include "router/settings.h"
+
+struct field_setting { /* request_header, response_header */
+    char *name;
+    char *value; /* "" removes */
+};
+
+struct field_settings {
+    uint32_t count;
+    struct field_setting *fields;
+};
+
+/* What may stand in http, server and route: the inner one has won. */
+struct route_settings {
+    char *prefix; /* begins with '/', normalised */
+    uint32_t app; /* index into apps; UINT32_MAX: return */
+    uint32_t return_code; /* 0: none */
+    char *return_text;    /* URL for 30x, text otherwise; NULL: none */
+    bool strip_prefix;
+    bool server_timing;
+    uint64_t client_body_timeout_ms;
+    uint64_t client_min_rate; /* bytes/s; 0: off */
+    uint64_t client_max_body_bytes; /* 0: no limit */
+    uint64_t request_buffer_bytes;
+    uint64_t response_buffer_bytes;
+    uint64_t request_timeout_ms; /* 0: none */
+    uint64_t upstream_connect_timeout_ms;
+    uint64_t upstream_read_timeout_ms;
+    uint64_t upstream_max_header_bytes;
+    uint32_t retry;
+    struct field_settings request_headers;
+    struct field_settings response_headers;
+};
+
+/* What is decided before the route is known. */
+struct server_settings {
+    uint32_t name_count; /* 0: any */
+    char **names;        /* lower case; "*.example.com" allowed */
+    uint64_t client_header_timeout_ms;
+    uint64_t send_timeout_ms;
+    uint64_t keepalive_timeout_ms;
+    uint32_t keepalive_requests;
+    uint64_t client_max_header_bytes;
+    uint32_t client_max_headers;
+    bool half_close_answers; /* client_half_close answer */
+    uint32_t trusted_count;
+    struct address_range *trusted;
+    uint32_t route_count;
+    struct route_settings *routes;
+};
+
+/* One address berth listens on; several servers may share it. */
+struct listener_settings {
+    struct address address;
+    char *text; /* as written, for messages and labels */
+    bool is_admin;
+    uint32_t unix_mode; /* of a Unix socket's file */
+    uint32_t server_count;
+    uint32_t *servers; /* indices; the first is the default */
+};
+
+struct admin_settings {
+    bool metrics_open;
+    char *token; /* contents of token_file; NULL: none. Never shown */
+    char *read_token;
+};
+
+struct proxy_settings {
+    uint32_t worker_count; /* resolved: at least 1 */
+    enum log_level log_level;
+    bool log_json;
+    uint64_t drain_timeout_ms;
+    uint64_t buffer_memory_bytes;
+    uint32_t max_connections; /* resolved from RLIMIT_NOFILE when not set */
+    struct admin_settings admin;
+    uint32_t listener_count;
+    struct listener_settings *listeners;
+    uint32_t server_count;
+    struct server_settings *servers;
+    uint32_t app_count;
+    struct app_settings *apps;
+};
+
+/* Free *settings and all it holds; NULL is skipped. */
+void proxy_settings_free(struct proxy_settings **settings);
+
+/* Into one message, and out of it: proxy_settings_decode() returns NULL when
+ * the message is not whole or a value is out of its range. */
+void proxy_settings_encode(const struct proxy_settings *settings,
+                           struct strbuf *buf);
+MUST_USE struct proxy_settings *proxy_settings_decode(struct strview payload);
+
+#endif

@@ -1,0 +1,217 @@
+/* app.h - an app as the front sees it: its published replicas, their slots,
+ * its queue, its demand.
+ *
+ * Shared by all worker threads: one mutex, held for tens of nanoseconds, never
+ * across a call back. A slot is the right to one request in flight at a
+ * replica, and carries that request's connection when it is idle (parked).
+ * Waiting requests are served by priority, then by arrival, whichever worker
+ * they wait on; whoever releases a slot hands it to the head of the queue.
+ */
+#ifndef ROUTER_APP_H
+#define ROUTER_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/attr.h"
+#include "router/base/list.h"
+#include "router/base/loop.h"
+#include "router/base/strview.h"
+#include "router/replica_ref.h"
+
+struct app; /* opaque; defined in app.c */
+struct app_settings;
+
+enum app_state { APP_ASLEEP, APP_STARTING, APP_READY, APP_FAILED };
+const char *app_state_name(enum app_state state); /* "asleep" … */
+
+enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
+
+struct slot {
+    struct replica_ref *replica; /* borrowed while the slot is held */
+    /* The idle connection it carries, opaque to router; NULL: none. It belongs
+     * to the worker's loop `parked_worker` until that one gives it away. */
+    void *parked;
+    unsigned parked_worker;
+    struct list node; /* app.c's */
+};
+
+enum refusal {
+    REFUSED_NOT,
+    REFUSED_QUEUE_FULL, /* queue_full */
+    REFUSED_FAILED,     /* start_failed, start_timeout: app_failure() */
+    REFUSED_STARTING,   /* on_cold_start reject */
+    REFUSED_DRAINING,   /* draining */
+};
+
+/* One request that waits, embedded in its exchange. The owner fills loop,
+ * worker, priority and on_resolved, zeroes the rest, and keeps it alive until
+ * app_leave() returned true or on_resolved ran. */
+struct waiter {
+    struct loop *loop;
+    unsigned worker;
+    enum app_priority priority;
+    /* On `loop`: slot is set (granted), or refusal (refused). */
+    void (*on_resolved)(struct waiter *waiter);
+    uint64_t arrived_us; /* 0: set by app_acquire(); kept on a retry */
+    struct slot *slot;
+    enum refusal refusal;
+    /* app.c's: */
+    struct app *app;
+    bool is_waiting;
+    struct list node;
+    struct loop_task task;
+};
+
+enum acquire {
+    ACQUIRE_GRANTED, /* waiter->slot; on_resolved will not run */
+    ACQUIRE_WAITING, /* on_resolved will run, unless it leaves before */
+    ACQUIRE_REFUSED, /* waiter->refusal; on_resolved will not run */
+};
+
+/* Borrows settings, which must outlive it. worker_count: how many workers
+ * there are. Thread: main. */
+MUST_USE struct app *app_new(const struct app_settings *settings,
+                             unsigned index, unsigned worker_count);
+/* No slot may be held, no one waiting; replicas are dropped. Thread: main. */
+void app_free(struct app **app);
+
+const struct app_settings *app_settings_of(const struct app *app);
+unsigned app_index(const struct app *app);
+
+/* Have `hook` run on main's loop soon after a request began to wait, and after
+ * counts changed at all (once per app_snapshot()). Thread: main, before
+ * workers run. */
+void app_set_demand_hook(struct app *app, struct loop *loop,
+                         void (*hook)(struct app *app, void *arg), void *arg);
+
+/* --- slots; Thread: any --- */
+
+/* Take a slot, or wait for one. Prefers the replica with the fewest requests
+ * in flight (tie: the most recently used), on it a slot whose connection is
+ * parked on the waiter's worker, then one without, then another worker's. */
+enum acquire app_acquire(struct app *app, struct waiter *waiter,
+                         uint64_t now_us);
+
+/* Leave the queue. true: it is out. false: it was resolved meanwhile, and
+ * on_resolved is under way to its loop. */
+MUST_USE bool app_leave(struct app *app, struct waiter *waiter);
+
+/* Give a slot back. parked: its connection, idle on `worker`; NULL: closed.
+ * Returns the waiter that now has the slot (with the connection), or NULL. The
+ * caller must make the connection ready to be taken by the waiter's loop (its
+ * events deleted, when that is another one), then call waiter_deliver(). */
+MUST_USE struct waiter *app_release(struct app *app, struct slot *slot,
+                                    void *parked, unsigned worker,
+                                    uint64_t now_us);
+/* Post on_resolved to the waiter's loop. */
+void waiter_deliver(struct waiter *waiter);
+
+/* The parked connection closed by itself, on its own worker. true: it was
+ * still parked and the slot no longer carries it: free it. false: the slot was
+ * taken meanwhile by another worker, which will ask for it. */
+MUST_USE bool app_unpark(struct slot *slot, void *parked);
+
+/* Every connection that is parked on `worker` is asked for: calls
+ * fn(arg, parked) without the lock for each, after it was taken off its slot
+ * (before a freeze, a drain of the replica, the end of the worker).
+ * replica NULL: of all replicas. Thread: that worker. */
+void app_unpark_all(struct app *app, struct replica_ref *replica,
+                    unsigned worker, void (*fn)(void *arg, void *parked),
+                    void *arg);
+
+/* Tunnels keep their replica but no slot: convert a held slot (the slot is
+ * free again, as by app_release(..., NULL, ...)), and end one.
+ * ret_waiter: as app_release() returns. false: max_tunnels is reached, the
+ * slot is still held. */
+MUST_USE bool app_tunnel_begin(struct app *app, struct slot *slot,
+                               unsigned worker, uint64_t now_us,
+                               struct replica_ref **ret_replica,
+                               struct waiter **ret_waiter);
+void app_tunnel_end(struct app *app, struct replica_ref *replica,
+                    uint64_t now_us);
+
+/* --- unconnected or keeper-connected sockets; Thread: any --- */
+
+struct socket_waiter { /* embedded; alive until on_socket ran or cancelled */
+    struct loop *loop;
+    void (*on_socket)(struct socket_waiter *waiter);
+    int fd;           /* -1: failed; errno_value says why */
+    int errno_value;
+    /* app.c's: */
+    struct replica_ref *replica;
+    bool is_waiting;
+    struct list node;
+    struct loop_task task;
+};
+
+/* A socket of the replica's stash, or -1 when it has none: then the waiter
+ * gets the next one that arrives. Asks for more through the hook when the
+ * stash runs low (CONNECT_INSIDE) or at once (CONNECT_KEEPER). */
+int app_take_socket(struct replica_ref *replica, struct socket_waiter *waiter);
+/* As app_leave(). */
+MUST_USE bool app_leave_socket(struct socket_waiter *waiter);
+/* From the channel. Takes fds; fd_count 0: errno_value goes to one waiter
+ * (CONNECT_KEEPER) or all. Thread: main. */
+void app_add_sockets(struct replica_ref *replica, const int *fds,
+                     unsigned fd_count, int errno_value);
+/* Called on main's loop when sockets are wanted: send SOCKETS_WANTED.
+ * Thread: main, before workers run. */
+void app_set_socket_hook(struct app *app,
+                         void (*hook)(struct replica_ref *replica,
+                                      unsigned count, void *arg),
+                         void *arg);
+
+/* --- replicas; Thread: main --- */
+
+/* Make a replica; not yet published: it has no slots. Copies name. */
+MUST_USE struct replica_ref *
+app_replica_new(struct app *app, uint64_t id, struct strview name,
+                enum connect_kind connect, const struct address *address,
+                uint32_t port);
+/* Make its slots available: waiters are granted at once. */
+void app_publish(struct replica_ref *replica, uint64_t now_us);
+/* No more grants; on_drained runs on main's loop (maybe at once, never inside
+ * this call) when its last slot was released and its last tunnel ended. */
+void app_drain(struct replica_ref *replica,
+               void (*on_drained)(struct replica_ref *replica, void *arg),
+               void *arg);
+/* Calls a drain off. */
+void app_resume(struct replica_ref *replica, uint64_t now_us);
+/* Forget it: no more grants, socket waiters fail with ECONNRESET; freed when
+ * the last slot and tunnel are gone (maybe at once). */
+void app_remove(struct replica_ref *replica);
+struct replica_ref *app_find_replica(struct app *app, uint64_t id);
+
+/* State as the keeper sees it; APP_FAILED refuses all who wait and, until the
+ * state changes, all who come (they still count as demand). Copies. */
+void app_set_state(struct app *app, enum app_state state, struct strview code,
+                   struct strview reason, uint64_t retry_after_ms,
+                   uint64_t now_us);
+/* Refuse all who wait and all who come with `draining`. */
+void app_close(struct app *app);
+
+struct app_failure { /* for the answer to a refused request */
+    char code[32];
+    char reason[1024];
+    uint64_t retry_after_ms;
+};
+/* Thread: any. */
+void app_failure(struct app *app, struct app_failure *ret_failure);
+
+/* --- counts; Thread: any --- */
+struct app_counts {
+    enum app_state state;
+    uint32_t queued;
+    uint32_t in_flight;
+    uint32_t tunnels;
+    uint32_t replicas; /* published, not draining */
+    uint32_t slots;    /* of those; UINT32_MAX: no limit */
+    uint64_t arrivals; /* since the start */
+    uint64_t refused;  /* likewise */
+    uint64_t last_end_us; /* last release of a slot or end of a tunnel */
+    uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
+};
+void app_count(struct app *app, uint64_t now_us, struct app_counts *ret);
+
+#endif

@@ -1,0 +1,104 @@
+/* metrics.h - counters and histograms, one writer thread each, summed when
+ * they are read.
+ *
+ * A family is a row of metrics.def. A cell is one thread's counts of all
+ * families of one scope for one label value (an app, a listener, …). Counting
+ * is a relaxed load and store of a thread's own memory: no lock, no shared
+ * cache line. Cells live as long as their registry.
+ */
+#ifndef ROUTER_BASE_METRICS_H
+#define ROUTER_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "router/base/attr.h"
+#include "router/base/strbuf.h"
+
+/* Rows of metrics.def:
+ *   COUNTER(SCOPE, ID, "name", "help") GAUGE(...) HISTOGRAM(...)
+ * scopes: APP (label app), PROCESS (no label), LISTENER (label listener).
+ * Requests by app, route and code have their own call. */
+enum metric_scope { METRIC_SCOPE_APP, METRIC_SCOPE_PROCESS,
+                    METRIC_SCOPE_LISTENER, METRIC_SCOPE_COUNT };
+
+enum metric_id {
+#define COUNTER(scope, id, name, help)   METRIC_##id,
+#define GAUGE(scope, id, name, help)     METRIC_##id,
+#define HISTOGRAM(scope, id, name, help)
+#include "router/base/metrics.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+    METRIC_COUNT
+};
+
+enum metric_histogram_id {
+#define COUNTER(scope, id, name, help)
+#define GAUGE(scope, id, name, help)
+#define HISTOGRAM(scope, id, name, help) HISTOGRAM_##id,
+#include "router/base/metrics.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+    HISTOGRAM_COUNT
+};
+
+#define METRIC_BUCKETS 18 /* 1 ms to 10 min, and +Inf */
+
+struct metrics_histogram {
+    uint64_t buckets[METRIC_BUCKETS];
+    uint64_t sum_us;
+};
+
+struct metrics_cell {
+    uint64_t values[METRIC_COUNT];
+    struct metrics_histogram histograms[HISTOGRAM_COUNT];
+};
+
+struct metrics_registry; /* opaque */
+struct metrics_requests; /* opaque: requests by code, one thread, one route */
+
+MUST_USE struct metrics_registry *metrics_registry_new(void);
+void metrics_registry_free(struct metrics_registry **registry);
+
+/* A new cell of one writer thread. label: the value ("" in PROCESS); copied.
+ * Thread: any (locks the registry). */
+MUST_USE struct metrics_cell *metrics_cell_new(struct metrics_registry *reg,
+                                               enum metric_scope scope,
+                                               const char *label);
+MUST_USE struct metrics_requests *
+metrics_requests_new(struct metrics_registry *registry, const char *app,
+                     const char *route);
+
+/* Thread: the cell's writer. */
+static inline void metrics_add(struct metrics_cell *cell, enum metric_id id,
+                               uint64_t n)
+{
+    uint64_t *at = &cell->values[id];
+
+    __atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + n,
+                     __ATOMIC_RELAXED);
+}
+static inline void metrics_set(struct metrics_cell *cell, enum metric_id id,
+                               uint64_t value)
+{
+    __atomic_store_n(&cell->values[id], value, __ATOMIC_RELAXED);
+}
+void metrics_observe(struct metrics_cell *cell, enum metric_histogram_id id,
+                     uint64_t us);
+/* Count one answer; code: 100 to 599, or 499 for a client that hung up. */
+void metrics_count_request(struct metrics_requests *requests, unsigned code);
+
+/* Sum of one counter over all cells of a label. Thread: any. */
+uint64_t metrics_sum(struct metrics_registry *registry, enum metric_id id,
+                     const char *label);
+/* Estimated quantile (0 to 1) of a histogram in microseconds; 0: no data. */
+uint64_t metrics_quantile(struct metrics_registry *registry,
+                          enum metric_histogram_id id, const char *label,
+                          double quantile);
+
+/* Prometheus text format 0.0.4, families with data or in PROCESS only; HELP
+ * and TYPE on each. Thread: any. */
+void metrics_expose(struct metrics_registry *registry, struct strbuf *buf);
+
+#endif

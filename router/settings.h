@@ -1,0 +1,58 @@
+/* settings.h - what keeper and front both know of an app.
+ *
+ * Plain values filled by conf, defaults included, and never changed
+ * afterwards. All pointers are owned by the struct.
+ */
+#ifndef ROUTER_SETTINGS_H
+#define ROUTER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/address.h"
+#include "router/base/attr.h"
+#include "router/base/strbuf.h"
+#include "router/base/wire.h"
+
+enum check_kind { CHECK_TCP, CHECK_HTTP };
+
+struct ready_check {
+    enum check_kind kind;
+    char *path; /* CHECK_HTTP */
+    uint32_t status_min;
+    uint32_t status_max;
+};
+
+enum cold_start { COLD_START_HOLD, COLD_START_REJECT };
+
+struct app_settings {
+    char *name;
+    uint32_t concurrency; /* slots a replica; 0: no limit */
+    uint32_t replicas_min;
+    uint32_t replicas_max;
+    uint32_t queue_size;
+    uint64_t queue_timeout_ms;
+    uint64_t idle_timeout_ms; /* 0: off */
+    uint64_t drain_timeout_ms;
+    uint64_t start_timeout_ms;
+    uint32_t start_retries;
+    enum cold_start on_cold_start;
+    struct ready_check ready_check;
+    bool upstream_keepalive;
+    uint64_t tunnel_timeout_ms;
+    uint32_t max_tunnels;
+    uint32_t upstream_count; /* > 0: an app that berth only routes to */
+    struct address *upstreams;
+};
+
+/* Free what it points to. */
+void app_settings_done(struct app_settings *settings);
+
+/* For the channel. Decode returns false, and leaves nothing to free, when the
+ * message is not whole or a value is out of its range. */
+void app_settings_encode(const struct app_settings *settings,
+                         struct strbuf *buf);
+MUST_USE bool app_settings_decode(struct wire_reader *reader,
+                                  struct app_settings *ret_settings);
+
+#endif
