@@ -37,7 +37,7 @@ enum channel_type {
  * Views in a decoded message are borrowed from its payload. */
 #define U32(field) uint32_t field;
 #define U64(field) uint64_t field;
-#define SV(field)  struct strview field;
+#define BYTES(field) struct strview field;
 #define CHANNEL_MESSAGE(NAME, name, fields)                                    \
     struct channel_##name {                                                    \
         fields                                                                 \
@@ -46,7 +46,7 @@ enum channel_type {
 #undef CHANNEL_MESSAGE
 #undef U32
 #undef U64
-#undef SV
+#undef BYTES
 
 /* channel_decode_NAME(payload, &message): false when it is not whole. */
 #define CHANNEL_MESSAGE(NAME, name, fields)                                    \
