@@ -1,0 +1,64 @@
+/* front.h - the front's main thread: the channel to the keeper, the workers,
+ * the probes, and what the admin API needs of them.
+ *
+ * Thread: main, all of it, but where it says otherwise.
+ */
+#ifndef PROXY_FRONT_H
+#define PROXY_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/attr.h"
+#include "router/base/strview.h"
+
+struct app;
+struct front; /* opaque; defined in front.c */
+struct loop;
+struct metrics_registry;
+struct proxy_settings;
+
+/* How the front starts the admin API, which sits above it (proxy/admin may
+ * include proxy, not the other way round; main.c knows both). */
+struct front_admin {
+    /* Once, when the configuration is there; the result is given to the
+     * others. */
+    void *(*start)(struct front *front);
+    /* Takes fd, a listening socket of settings.listeners[listener], which
+     * is_admin. May be called several times a listener. */
+    void (*listen)(void *admin, uint32_t listener, int fd);
+    /* No call of front_query() is answered afterwards. */
+    void (*stop)(void *admin);
+};
+
+/* The front's whole life: speak with the keeper over channel_fd (taken), serve,
+ * drain, end. admin NULL: without. Returns the exit code: 0 after a drain or
+ * when the keeper is gone, 1 when the keeper's messages make no sense. */
+int front_main(int channel_fd, const struct front_admin *admin);
+
+struct loop *front_loop(const struct front *front);
+const struct proxy_settings *front_settings(const struct front *front);
+/* Thread: any. */
+struct metrics_registry *front_metrics(const struct front *front);
+/* index: into front_settings()->apps. */
+struct app *front_app(const struct front *front, uint32_t index);
+/* GO was received, and it is not draining. */
+bool front_is_serving(const struct front *front);
+
+/* The keeper's answer; ok false: it failed, or the keeper is gone. body is
+ * borrowed for the call. */
+typedef void (*front_reply_fn)(void *arg, bool ok, struct strview body);
+
+/* Ask the keeper ("status", "metrics"). on_reply runs once, later, on main's
+ * loop, unless the returned id was given to front_forget(). */
+uint64_t front_query(struct front *front, const char *what,
+                     front_reply_fn on_reply, void *arg);
+/* Ask it to act ("stop"). app: an index, or UINT32_MAX for none. */
+uint64_t front_action(struct front *front, const char *what, uint32_t app,
+                      struct strview argument, front_reply_fn on_reply,
+                      void *arg);
+/* The asker goes: its on_reply will not run. An id that was answered is
+ * skipped. */
+void front_forget(struct front *front, uint64_t id);
+
+#endif
