@@ -17,6 +17,13 @@
 #include "router/base/strbuf.h"
 #include "router/settings.h"
 
+/* The most that any value may be; conf refuses more, and so does the decoder.
+ * A year, and an exbibyte: no sum of a few of them overflows. */
+#define PROXY_TIME_MAX_MS (366ULL * 24 * 3600 * 1000)
+#define PROXY_BYTES_MAX   (1ULL << 60)
+#define PROXY_WORKERS_MAX 1024U
+#define PROXY_RETRY_MAX   100U
+
 struct field_setting { /* request_header, response_header */
     char *name;
     char *value; /* "" removes */

@@ -1,0 +1,378 @@
+/* settings.c - free the front's configuration, and carry it over the channel.
+ *
+ * The two halves of each struct stand side by side (put_x, get_x), so that a
+ * field added to one and not to the other is seen at a glance.
+ */
+#include "proxy/settings.h"
+
+#include <stdlib.h>
+
+#include "router/base/alloc.h"
+#include "router/base/wire.h"
+
+static void field_settings_done(struct field_settings *settings)
+{
+    for (uint32_t i = 0; i < settings->count; i++) {
+        free(settings->fields[i].name);
+        free(settings->fields[i].value);
+    }
+    free(settings->fields);
+}
+
+static void route_settings_done(struct route_settings *route)
+{
+    free(route->prefix);
+    free(route->return_text);
+    field_settings_done(&route->request_headers);
+    field_settings_done(&route->response_headers);
+}
+
+static void server_settings_done(struct server_settings *server)
+{
+    for (uint32_t i = 0; i < server->name_count; i++)
+        free(server->names[i]);
+    free(server->names);
+    free(server->trusted);
+    for (uint32_t i = 0; i < server->route_count; i++)
+        route_settings_done(&server->routes[i]);
+    free(server->routes);
+}
+
+void proxy_settings_free(struct proxy_settings **settings)
+{
+    struct proxy_settings *s = *settings;
+
+    if (!s)
+        return;
+    free(s->admin.token);
+    free(s->admin.read_token);
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        free(s->listeners[i].text);
+        free(s->listeners[i].servers);
+    }
+    free(s->listeners);
+    for (uint32_t i = 0; i < s->server_count; i++)
+        server_settings_done(&s->servers[i]);
+    free(s->servers);
+    for (uint32_t i = 0; i < s->app_count; i++)
+        app_settings_done(&s->apps[i]);
+    free(s->apps);
+    free(s);
+    *settings = NULL;
+}
+
+/* --- checked readers --------------------------------------------------- */
+
+static uint32_t get_u32_in(struct wire_reader *r, uint32_t min, uint32_t max)
+{
+    uint32_t value = wire_get_u32(r);
+
+    if (value < min || value > max)
+        r->failed = true;
+    return value;
+}
+
+static uint64_t get_u64_in(struct wire_reader *r, uint64_t min, uint64_t max)
+{
+    uint64_t value = wire_get_u64(r);
+
+    if (value < min || value > max)
+        r->failed = true;
+    return value;
+}
+
+static uint64_t get_time_ms(struct wire_reader *r)
+{
+    return get_u64_in(r, 0, PROXY_TIME_MAX_MS);
+}
+
+static uint64_t get_bytes(struct wire_reader *r)
+{
+    return get_u64_in(r, 0, PROXY_BYTES_MAX);
+}
+
+static bool get_bool(struct wire_reader *r)
+{
+    return get_u32_in(r, 0, 1) == 1;
+}
+
+static char *get_required_str(struct wire_reader *r)
+{
+    char *text = wire_get_str(r);
+
+    if (!text)
+        r->failed = true;
+    return text;
+}
+
+/* Zeroed room for the elements that follow; NULL for none. min_size: what one
+ * takes in the message at least. */
+static void *get_array(struct wire_reader *r, size_t min_size, size_t size,
+                       uint32_t *ret_count)
+{
+    uint32_t count = wire_get_count(r, min_size);
+
+    *ret_count = count;
+    return count ? xcalloc(count, size) : NULL;
+}
+
+/* --- fields, routes ----------------------------------------------------- */
+
+static void put_fields(struct strbuf *buf, const struct field_settings *fields)
+{
+    wire_put_u32(buf, fields->count);
+    for (uint32_t i = 0; i < fields->count; i++) {
+        wire_put_str(buf, fields->fields[i].name);
+        wire_put_str(buf, fields->fields[i].value);
+    }
+}
+
+static void get_fields(struct wire_reader *r, struct field_settings *ret)
+{
+    ret->fields = get_array(r, 8, sizeof *ret->fields, &ret->count);
+    for (uint32_t i = 0; i < ret->count && !r->failed; i++) {
+        ret->fields[i].name = get_required_str(r);
+        ret->fields[i].value = get_required_str(r);
+    }
+}
+
+static void put_route(struct strbuf *buf, const struct route_settings *route)
+{
+    wire_put_str(buf, route->prefix);
+    wire_put_u32(buf, route->app);
+    wire_put_u32(buf, route->return_code);
+    wire_put_str(buf, route->return_text);
+    wire_put_u32(buf, route->strip_prefix);
+    wire_put_u32(buf, route->server_timing);
+    wire_put_u64(buf, route->client_body_timeout_ms);
+    wire_put_u64(buf, route->client_min_rate);
+    wire_put_u64(buf, route->client_max_body_bytes);
+    wire_put_u64(buf, route->request_buffer_bytes);
+    wire_put_u64(buf, route->response_buffer_bytes);
+    wire_put_u64(buf, route->request_timeout_ms);
+    wire_put_u64(buf, route->upstream_connect_timeout_ms);
+    wire_put_u64(buf, route->upstream_read_timeout_ms);
+    wire_put_u64(buf, route->upstream_max_header_bytes);
+    wire_put_u32(buf, route->retry);
+    put_fields(buf, &route->request_headers);
+    put_fields(buf, &route->response_headers);
+}
+
+static void get_route_target(struct wire_reader *r, struct route_settings *ret)
+{
+    ret->prefix = get_required_str(r);
+    if (ret->prefix && ret->prefix[0] != '/')
+        r->failed = true;
+    ret->app = wire_get_u32(r);
+    ret->return_code = get_u32_in(r, 0, 599);
+    /* One of the two, never both: the front has no third way to answer. */
+    if ((ret->app == UINT32_MAX) != (ret->return_code >= 200))
+        r->failed = true;
+    ret->return_text = wire_get_str(r);
+}
+
+static void get_route(struct wire_reader *r, struct route_settings *ret)
+{
+    get_route_target(r, ret);
+    ret->strip_prefix = get_bool(r);
+    ret->server_timing = get_bool(r);
+    ret->client_body_timeout_ms = get_time_ms(r);
+    ret->client_min_rate = get_bytes(r);
+    ret->client_max_body_bytes = get_bytes(r);
+    ret->request_buffer_bytes = get_bytes(r);
+    ret->response_buffer_bytes = get_bytes(r);
+    ret->request_timeout_ms = get_time_ms(r);
+    ret->upstream_connect_timeout_ms = get_time_ms(r);
+    ret->upstream_read_timeout_ms = get_time_ms(r);
+    ret->upstream_max_header_bytes = get_bytes(r);
+    ret->retry = get_u32_in(r, 0, PROXY_RETRY_MAX);
+    get_fields(r, &ret->request_headers);
+    get_fields(r, &ret->response_headers);
+}
+
+/* --- servers ------------------------------------------------------------- */
+
+static void put_range(struct strbuf *buf, const struct address_range *range)
+{
+    wire_put_u32(buf, (uint32_t)range->family);
+    wire_put_sv(buf, sv_make((const char *)range->bits, sizeof range->bits));
+    wire_put_u32(buf, range->prefix_len);
+}
+
+static void get_range(struct wire_reader *r, struct address_range *ret)
+{
+    uint32_t family = wire_get_u32(r);
+    struct strview bits = wire_get_sv(r);
+    unsigned most = family == AF_INET ? 32 : family == AF_INET6 ? 128 : 0;
+
+    ret->prefix_len = get_u32_in(r, 0, most);
+    if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+        r->failed = true;
+    if (bits.len != sizeof ret->bits)
+        r->failed = true;
+    if (r->failed)
+        return;
+    ret->family = (int)family;
+    memcpy(ret->bits, bits.ptr, sizeof ret->bits);
+}
+
+static void put_server(struct strbuf *buf, const struct server_settings *server)
+{
+    wire_put_u32(buf, server->name_count);
+    for (uint32_t i = 0; i < server->name_count; i++)
+        wire_put_str(buf, server->names[i]);
+    wire_put_u64(buf, server->client_header_timeout_ms);
+    wire_put_u64(buf, server->send_timeout_ms);
+    wire_put_u64(buf, server->keepalive_timeout_ms);
+    wire_put_u32(buf, server->keepalive_requests);
+    wire_put_u64(buf, server->client_max_header_bytes);
+    wire_put_u32(buf, server->client_max_headers);
+    wire_put_u32(buf, server->half_close_answers);
+    wire_put_u32(buf, server->trusted_count);
+    for (uint32_t i = 0; i < server->trusted_count; i++)
+        put_range(buf, &server->trusted[i]);
+    wire_put_u32(buf, server->route_count);
+    for (uint32_t i = 0; i < server->route_count; i++)
+        put_route(buf, &server->routes[i]);
+}
+
+static void get_server(struct wire_reader *r, struct server_settings *ret)
+{
+    ret->names = get_array(r, 4, sizeof *ret->names, &ret->name_count);
+    for (uint32_t i = 0; i < ret->name_count && !r->failed; i++)
+        ret->names[i] = get_required_str(r);
+    ret->client_header_timeout_ms = get_time_ms(r);
+    ret->send_timeout_ms = get_time_ms(r);
+    ret->keepalive_timeout_ms = get_time_ms(r);
+    ret->keepalive_requests = wire_get_u32(r);
+    ret->client_max_header_bytes = get_bytes(r);
+    ret->client_max_headers = wire_get_u32(r);
+    ret->half_close_answers = get_bool(r);
+    ret->trusted = get_array(r, 12, sizeof *ret->trusted, &ret->trusted_count);
+    for (uint32_t i = 0; i < ret->trusted_count && !r->failed; i++)
+        get_range(r, &ret->trusted[i]);
+    ret->routes = get_array(r, 64, sizeof *ret->routes, &ret->route_count);
+    for (uint32_t i = 0; i < ret->route_count && !r->failed; i++)
+        get_route(r, &ret->routes[i]);
+}
+
+/* --- listeners, admin ------------------------------------------------------
+ */
+
+static void put_listener(struct strbuf *buf,
+                         const struct listener_settings *listener)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    address_format(&listener->address, text);
+    wire_put_str(buf, text);
+    wire_put_str(buf, listener->text);
+    wire_put_u32(buf, listener->is_admin);
+    wire_put_u32(buf, listener->unix_mode);
+    wire_put_u32(buf, listener->server_count);
+    for (uint32_t i = 0; i < listener->server_count; i++)
+        wire_put_u32(buf, listener->servers[i]);
+}
+
+static void get_listener(struct wire_reader *r, struct listener_settings *ret)
+{
+    struct strview address = wire_get_sv(r);
+
+    if (!r->failed && !address_parse(address, &ret->address, NULL))
+        r->failed = true;
+    ret->text = get_required_str(r);
+    ret->is_admin = get_bool(r);
+    ret->unix_mode = get_u32_in(r, 0, 0777);
+    ret->servers = get_array(r, 4, sizeof *ret->servers, &ret->server_count);
+    for (uint32_t i = 0; i < ret->server_count; i++)
+        ret->servers[i] = wire_get_u32(r);
+    /* The default server is servers[0], so there must be one. */
+    if (ret->is_admin != (ret->server_count == 0))
+        r->failed = true;
+}
+
+/* --- all of it -------------------------------------------------------------
+ */
+
+/* Every index leads to something that is there. */
+static bool indices_fit(const struct proxy_settings *s)
+{
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        const struct listener_settings *listener = &s->listeners[i];
+
+        for (uint32_t j = 0; j < listener->server_count; j++)
+            if (listener->servers[j] >= s->server_count)
+                return false;
+    }
+    for (uint32_t i = 0; i < s->server_count; i++) {
+        const struct server_settings *server = &s->servers[i];
+
+        for (uint32_t j = 0; j < server->route_count; j++) {
+            uint32_t app = server->routes[j].app;
+
+            if (app != UINT32_MAX && app >= s->app_count)
+                return false;
+        }
+    }
+    return true;
+}
+
+void proxy_settings_encode(const struct proxy_settings *settings,
+                           struct strbuf *buf)
+{
+    const struct proxy_settings *s = settings;
+
+    wire_put_u32(buf, s->worker_count);
+    wire_put_u32(buf, s->log_level);
+    wire_put_u32(buf, s->log_json);
+    wire_put_u64(buf, s->drain_timeout_ms);
+    wire_put_u64(buf, s->buffer_memory_bytes);
+    wire_put_u32(buf, s->max_connections);
+    wire_put_u32(buf, s->admin.metrics_open);
+    wire_put_str(buf, s->admin.token);
+    wire_put_str(buf, s->admin.read_token);
+    wire_put_u32(buf, s->listener_count);
+    for (uint32_t i = 0; i < s->listener_count; i++)
+        put_listener(buf, &s->listeners[i]);
+    wire_put_u32(buf, s->server_count);
+    for (uint32_t i = 0; i < s->server_count; i++)
+        put_server(buf, &s->servers[i]);
+    wire_put_u32(buf, s->app_count);
+    for (uint32_t i = 0; i < s->app_count; i++)
+        app_settings_encode(&s->apps[i], buf);
+}
+
+static void get_apps(struct wire_reader *r, struct proxy_settings *ret)
+{
+    ret->apps = get_array(r, 16, sizeof *ret->apps, &ret->app_count);
+    for (uint32_t i = 0; i < ret->app_count && !r->failed; i++)
+        if (!app_settings_decode(r, &ret->apps[i]))
+            r->failed = true;
+}
+
+struct proxy_settings *proxy_settings_decode(struct strview payload)
+{
+    AUTO(proxy_settings_free)
+    struct proxy_settings *s = xcalloc(1, sizeof *s);
+    struct wire_reader r = wire_reader_of(payload);
+
+    s->worker_count = get_u32_in(&r, 1, PROXY_WORKERS_MAX);
+    s->log_level = (enum log_level)get_u32_in(&r, LOG_DEBUG, LOG_ERROR);
+    s->log_json = get_bool(&r);
+    s->drain_timeout_ms = get_time_ms(&r);
+    s->buffer_memory_bytes = get_bytes(&r);
+    s->max_connections = get_u32_in(&r, 1, UINT32_MAX);
+    s->admin.metrics_open = get_bool(&r);
+    s->admin.token = wire_get_str(&r);
+    s->admin.read_token = wire_get_str(&r);
+    s->listeners = get_array(&r, 24, sizeof *s->listeners, &s->listener_count);
+    for (uint32_t i = 0; i < s->listener_count && !r.failed; i++)
+        get_listener(&r, &s->listeners[i]);
+    s->servers = get_array(&r, 52, sizeof *s->servers, &s->server_count);
+    for (uint32_t i = 0; i < s->server_count && !r.failed; i++)
+        get_server(&r, &s->servers[i]);
+    get_apps(&r, s);
+    if (!wire_reader_is_done(&r) || !indices_fit(s))
+        return NULL;
+    return TAKE(s);
+}
