@@ -1,10 +1,14 @@
 /* engine.h - what runs containers, as the fleet sees it.
  *
  * Podman is behind it here; another engine may come later, so nothing here
- * assumes a local process, a path or Podman's JSON. Replicas are named by the
- * engine's opaque ids. Every call is asynchronous: it returns at once, and its
- * callback runs on the keeper's loop, exactly once, also after a time-out or
- * engine_cancel() (ERR_CANCELLED, then within the call). Thread: keeper main.
+ * assumes a local process, a path or Podman's JSON. Containers are named by
+ * the engine's opaque ids. Thread: keeper main, for all of it.
+ *
+ * Calls that return an engine_call are asynchronous: they return at once, and
+ * their callback runs on the keeper's loop, exactly once and never within the
+ * call that starts it; each ends by a time-out of its own. In the callback
+ * err is NULL on success; what it is given is borrowed until it returns. The
+ * caller forgets its engine_call pointer there: it is no longer valid.
  */
 #ifndef LIFECYCLE_ENGINE_H
 #define LIFECYCLE_ENGINE_H
@@ -17,16 +21,17 @@
 #include "router/base/strbuf.h"
 #include "router/base/strview.h"
 
-struct engine;
-struct engine_call; /* one call under way; NULL once its callback ran */
 struct container_settings;
+struct engine;        /* engine_ops.h; made by podman_new() */
+struct engine_call;   /* one call under way */
+struct engine_handle; /* one running container, held */
 
 /* What this engine can do on this host. */
 struct engine_capabilities {
-    char name[32];    /* "podman" */
-    char version[32]; /* "4.3.1" */
-    bool sockets_inside; /* engine_sockets() works: `port inside` */
-    bool can_raise_nothing; /* RLIMIT hard limits cap what containers get */
+    char name[32];         /* "podman" */
+    char version[32];      /* "4.3.1" */
+    bool sockets_inside;   /* engine_sockets() works: `port inside` */
+    bool can_raise_limits; /* of resources, above this process's hard ones */
     bool rootless;
 };
 
@@ -38,42 +43,48 @@ struct engine_labels {
     struct strview replica;  /* decimal id, unique in the namespace */
 };
 
-/* What is made from an app's settings. All borrowed for the call. */
+/* What is made from an app's settings. All borrowed for the call. At most one
+ * of inside, publish and socket_dir; with `network host` none is needed. */
 struct engine_spec {
     const struct container_settings *container;
     struct engine_labels labels;
     const char *name;       /* of the container: berth-NS-APP-ID */
     uint32_t port;          /* resolved: what the app shall listen on */
+    bool inside;            /* by engine_sockets(); a label for adoption */
     bool publish;           /* on a free port of 127.0.0.1 */
     const char *socket_dir; /* host directory to mount, or NULL */
 };
 
 struct engine_image {
     char id[80];
-    uint32_t exposed_port; /* the one EXPOSE; 0: none or several */
+    uint32_t exposed_port; /* the one EXPOSE (TCP); 0: none or several */
+};
+
+struct engine_progress { /* of a pull */
+    unsigned layers_done;
+    unsigned layers_known; /* grows while the pull runs */
 };
 
 /* A container as it is now. */
 struct engine_container {
     char id[80];
     char name[128];
-    char app[128];      /* from its labels */
+    char app[128]; /* from its labels, as the rest that says so */
     char revision[80];
-    uint64_t replica;   /* 0: label missing */
+    uint64_t replica; /* 0: label missing */
     bool is_running;
-    bool is_created;    /* created or initialised, never started */
-    int pid;            /* 0: not running */
+    bool is_created; /* created or initialised, never started */
+    int pid;         /* 0: not running */
     int exit_code;
-    uint32_t port;      /* label: what the app listens on inside */
-    uint32_t host_port; /* published on 127.0.0.1; 0: none */
-    bool inside;        /* label: reached inside its network namespace */
+    uint32_t port;         /* label: what the app listens on inside */
+    uint32_t host_port;    /* published on 127.0.0.1; 0: none */
+    bool inside;           /* label: reached inside its network namespace */
     char socket_path[108]; /* label: Unix socket on the host; "": none */
     char image_id[80];
 };
 
 typedef void (*engine_done_fn)(void *arg, const struct err *err);
-typedef void (*engine_id_fn)(void *arg, const char *id,
-                             const struct err *err);
+typedef void (*engine_id_fn)(void *arg, const char *id, const struct err *err);
 typedef void (*engine_image_fn)(void *arg, const struct engine_image *image,
                                 const struct err *err);
 typedef void (*engine_container_fn)(void *arg,
@@ -82,24 +93,49 @@ typedef void (*engine_container_fn)(void *arg,
 typedef void (*engine_list_fn)(void *arg,
                                const struct engine_container *containers,
                                unsigned count, const struct err *err);
-/* err NULL: success, here and above. */
+typedef void (*engine_text_fn)(void *arg, struct strview text,
+                               const struct err *err);
+typedef void (*engine_progress_fn)(void *arg,
+                                   const struct engine_progress *progress);
+
+/* Stop what the engine runs for itself (not the containers), end all calls
+ * (ERR_CANCELLED), then free. Handles must be released before. */
+void engine_free(struct engine **engine);
+
+/* Between on_up and on_down. Calls may be made at any time: while it is down
+ * they fail, mostly at once, with ERR_UNAVAILABLE. */
+bool engine_is_up(const struct engine *engine);
+/* As of the last on_up. Borrowed. */
+const struct engine_capabilities *
+engine_capabilities(const struct engine *engine);
+
+/* What of these settings cannot be had on this host and is lowered instead
+ * (ulimits), as lines of text; nothing is added when all is well. */
+void engine_check(struct engine *engine,
+                  const struct container_settings *container,
+                  struct strbuf *ret_warnings);
 
 /* ERR_NOT_FOUND: there is no such image locally. */
 struct engine_call *engine_image_inspect(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-/* progress: "layers done/known" text, may be NULL. */
+/* progress: may be NULL. ERR_NOT_FOUND: the registry has no such image;
+ * ERR_DENIED: it wants other credentials. One attempt, no retries. */
 struct engine_call *engine_pull(struct engine *engine, const char *image,
                                 uint64_t timeout_ms,
-                                void (*progress)(void *arg, const char *text),
+                                engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
+/* ERR_NOT_FOUND: the image is not there; ERR_EXISTS: the name is taken. */
 struct engine_call *engine_create(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);
-/* After it the container runs: done gets its pid and published port. */
+/* After it the container runs: done gets its pid and published port. When it
+ * ended at once: ERR_FAILED, and container is there too, with its exit code.
+ * A container that failed to start is to be removed, not started again. */
 struct engine_call *engine_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
-/* Its stop signal, then kill after timeout_ms. Not running is success. */
+/* Its stop signal, then kill after timeout_ms (whole seconds, rounded up).
+ * Not running, or not there, is success. */
 struct engine_call *engine_stop(struct engine *engine, const char *id,
                                 uint64_t timeout_ms, engine_done_fn done,
                                 void *arg);
@@ -108,31 +144,56 @@ struct engine_call *engine_remove(struct engine *engine, const char *id,
                                   engine_done_fn done, void *arg);
 struct engine_call *engine_inspect(struct engine *engine, const char *id,
                                    engine_container_fn done, void *arg);
+/* After on_exit: inspect again until the engine knows the end (at most 5 s,
+ * then ERR_TIMEOUT); done gets the exit code. */
+struct engine_call *engine_wait(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg);
 /* All containers of the namespace, running or not. */
 struct engine_call *engine_list(struct engine *engine,
                                 struct strview namespace_name,
                                 engine_list_fn done, void *arg);
-/* The last lines of both streams, at most max_bytes, in order. */
+/* The last lines of both streams, at most max_bytes (the newest), in order. */
 struct engine_call *engine_logs(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,
-                                void (*done)(void *arg, struct strview text,
-                                             const struct err *err),
-                                void *arg);
+                                engine_text_fn done, void *arg);
+/* Remove what the engine keeps for apps beside containers (their private
+ * networks), but for the apps named: after adoption, and when a reload has
+ * removed an app and its containers are gone. What is still in use stays. */
+struct engine_call *engine_prune(struct engine *engine,
+                                 struct strview namespace_name,
+                                 const char *const *keep_apps, unsigned count,
+                                 engine_done_fn done, void *arg);
+/* The callback runs, with ERR_CANCELLED, before this returns; *call is NULL
+ * then. NULL is skipped. What was asked for may happen all the same. */
 void engine_cancel(struct engine_call **call);
 
-/* Make count sockets of family inside the running container's network
- * namespace; ret_fds has room. Synchronous, microseconds. Fails with
- * ERR_DENIED, ERR_NOT_FOUND (it is gone). */
-MUST_USE bool engine_sockets(struct engine *engine,
-                             const struct engine_container *container,
-                             int family, unsigned count, int *ret_fds,
-                             struct err *err);
+/* Hold a running container: on_exit runs once, the moment its main process
+ * ends (never within this call; the engine may not know of the end yet, see
+ * engine_wait()). Synchronous, microseconds. on_exit may release the handle.
+ * NULL with ERR_NOT_FOUND: it has ended already; ERR_DENIED: not permitted. */
+MUST_USE struct engine_handle *
+engine_attach(struct engine *engine, const struct engine_container *container,
+              void (*on_exit)(void *arg), void *arg, struct err *err);
+void engine_release(struct engine_handle **handle); /* NULL is skipped */
 
-/* Events: a container of the namespace died; the engine went away or came
- * back (then everything must be listed again). */
+/* Make count (1 to ENGINE_MAX_SOCKETS) unconnected TCP sockets of family
+ * (AF_INET, AF_INET6) inside the container's network namespace, non-blocking,
+ * close-on-exec. All or none; the caller owns ret_fds. Synchronous,
+ * microseconds. Fails with ERR_DENIED, ERR_NOT_FOUND (it has ended),
+ * ERR_LIMIT (out of descriptors). */
+#define ENGINE_MAX_SOCKETS 64
+MUST_USE bool engine_sockets(struct engine_handle *handle, int family,
+                             unsigned count, int *ret_fds, struct err *err);
+
+/* Given to the engine when it is made. None runs within a call of ours. */
 struct engine_events {
+    /* A container of the namespace died. May come late, more than once, and
+     * for containers long removed. exit_code: -1 when it is not known. */
     void (*on_died)(void *arg, const char *id, int exit_code);
+    /* The engine cannot be used (for now), and why and what to do about it;
+     * once, also when the first attempt to reach it fails. */
     void (*on_down)(void *arg, const struct err *err);
+    /* It can be used (again): everything must be listed anew. */
     void (*on_up)(void *arg, const struct engine_capabilities *capabilities);
     void *arg;
 };
