@@ -16,14 +16,22 @@
 
 /* Rows of metrics.def:
  *   COUNTER(SCOPE, ID, "name", "help") GAUGE(...) HISTOGRAM(...)
- * scopes: APP (label app), PROCESS (no label), LISTENER (label listener).
- * Requests by app, route and code have their own call. */
-enum metric_scope { METRIC_SCOPE_APP, METRIC_SCOPE_PROCESS,
-                    METRIC_SCOPE_LISTENER, METRIC_SCOPE_COUNT };
+ * scopes: APP (the front's, label app), LISTENER (the front's, label
+ * listener), KEEPER_APP (the keeper's, label app), PROCESS (the keeper's, no
+ * label). A scope is counted in one of the two processes only, so that their
+ * expositions can be joined. Rows of one family (before the "{") have one type
+ * and one help. Requests by app, route and code have their own call. */
+enum metric_scope {
+    METRIC_SCOPE_APP,
+    METRIC_SCOPE_LISTENER,
+    METRIC_SCOPE_KEEPER_APP,
+    METRIC_SCOPE_PROCESS,
+    METRIC_SCOPE_COUNT
+};
 
 enum metric_id {
-#define COUNTER(scope, id, name, help)   METRIC_##id,
-#define GAUGE(scope, id, name, help)     METRIC_##id,
+#define COUNTER(scope, id, name, help) METRIC_##id,
+#define GAUGE(scope, id, name, help)   METRIC_##id,
 #define HISTOGRAM(scope, id, name, help)
 #include "router/base/metrics.def"
 #undef COUNTER
@@ -50,6 +58,7 @@ struct metrics_histogram {
     uint64_t sum_us;
 };
 
+/* Written by the functions below only. */
 struct metrics_cell {
     uint64_t values[METRIC_COUNT];
     struct metrics_histogram histograms[HISTOGRAM_COUNT];
@@ -89,16 +98,19 @@ void metrics_observe(struct metrics_cell *cell, enum metric_histogram_id id,
 /* Count one answer; code: 100 to 599, or 499 for a client that hung up. */
 void metrics_count_request(struct metrics_requests *requests, unsigned code);
 
-/* Sum of one counter over all cells of a label. Thread: any. */
+/* Sum of one counter over all cells of a label; NULL: of all labels.
+ * Thread: any. */
 uint64_t metrics_sum(struct metrics_registry *registry, enum metric_id id,
                      const char *label);
-/* Estimated quantile (0 to 1) of a histogram in microseconds; 0: no data. */
+/* Estimated quantile (0 to 1) of a histogram in microseconds; 0: no data.
+ * label as above. Thread: any. */
 uint64_t metrics_quantile(struct metrics_registry *registry,
                           enum metric_histogram_id id, const char *label,
                           double quantile);
 
-/* Prometheus text format 0.0.4, families with data or in PROCESS only; HELP
- * and TYPE on each. Thread: any. */
+/* Prometheus text format 0.0.4: each family of a scope that has a cell, zeros
+ * included, with HELP and TYPE once; labels in the order of their cells.
+ * Thread: any. */
 void metrics_expose(struct metrics_registry *registry, struct strbuf *buf);
 
 #endif

@@ -1,0 +1,122 @@
+/* settings.c - what keeper and front both know of an app. */
+#include "router/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "router/base/alloc.h"
+
+/* An address on the wire is its text: a length and at least "unix:/x". */
+#define ADDRESS_WIRE_MIN 11
+
+void app_settings_done(struct app_settings *settings)
+{
+    free(settings->name);
+    free(settings->ready_check.path);
+    free(settings->upstreams);
+    *settings = (struct app_settings){0};
+}
+
+static void encode_check(const struct ready_check *check, struct strbuf *buf)
+{
+    wire_put_u32(buf, check->kind);
+    wire_put_str(buf, check->path);
+    wire_put_u32(buf, check->status_min);
+    wire_put_u32(buf, check->status_max);
+}
+
+void app_settings_encode(const struct app_settings *settings,
+                         struct strbuf *buf)
+{
+    wire_put_str(buf, settings->name);
+    wire_put_u32(buf, settings->concurrency);
+    wire_put_u32(buf, settings->replicas_min);
+    wire_put_u32(buf, settings->replicas_max);
+    wire_put_u32(buf, settings->queue_size);
+    wire_put_u64(buf, settings->queue_timeout_ms);
+    wire_put_u64(buf, settings->idle_timeout_ms);
+    wire_put_u64(buf, settings->drain_timeout_ms);
+    wire_put_u64(buf, settings->start_timeout_ms);
+    wire_put_u32(buf, settings->start_retries);
+    wire_put_u32(buf, settings->on_cold_start);
+    encode_check(&settings->ready_check, buf);
+    wire_put_u32(buf, settings->upstream_keepalive);
+    wire_put_u64(buf, settings->tunnel_timeout_ms);
+    wire_put_u32(buf, settings->max_tunnels);
+    wire_put_u32(buf, settings->upstream_count);
+    for (uint32_t i = 0; i < settings->upstream_count; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+
+        address_format(&settings->upstreams[i], text);
+        wire_put_str(buf, text);
+    }
+}
+
+/* A value of 0 to max. */
+static uint32_t get_enum(struct wire_reader *reader, uint32_t max)
+{
+    uint32_t value = wire_get_u32(reader);
+
+    if (value <= max)
+        return value;
+    reader->failed = true;
+    return 0;
+}
+
+static void decode_check(struct wire_reader *reader, struct ready_check *check)
+{
+    check->kind = (enum check_kind)get_enum(reader, CHECK_HTTP);
+    check->path = wire_get_str(reader);
+    check->status_min = wire_get_u32(reader);
+    check->status_max = wire_get_u32(reader);
+    if (check->kind == CHECK_HTTP && (!check->path || check->path[0] != '/' ||
+                                      check->status_min > check->status_max))
+        reader->failed = true;
+}
+
+static void decode_upstreams(struct wire_reader *reader,
+                             struct app_settings *settings)
+{
+    uint32_t count = wire_get_count(reader, ADDRESS_WIRE_MIN);
+
+    settings->upstream_count = count;
+    if (count == 0)
+        return;
+    settings->upstreams = xcalloc(count, sizeof *settings->upstreams);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!address_parse(wire_get_sv(reader), &settings->upstreams[i], NULL))
+            reader->failed = true;
+    }
+}
+
+bool app_settings_decode(struct wire_reader *reader,
+                         struct app_settings *ret_settings)
+{
+    struct app_settings settings = {0};
+
+    settings.name = wire_get_str(reader);
+    settings.concurrency = wire_get_u32(reader);
+    settings.replicas_min = wire_get_u32(reader);
+    settings.replicas_max = wire_get_u32(reader);
+    settings.queue_size = wire_get_u32(reader);
+    settings.queue_timeout_ms = wire_get_u64(reader);
+    settings.idle_timeout_ms = wire_get_u64(reader);
+    settings.drain_timeout_ms = wire_get_u64(reader);
+    settings.start_timeout_ms = wire_get_u64(reader);
+    settings.start_retries = wire_get_u32(reader);
+    settings.on_cold_start =
+        (enum cold_start)get_enum(reader, COLD_START_REJECT);
+    decode_check(reader, &settings.ready_check);
+    settings.upstream_keepalive = get_enum(reader, 1);
+    settings.tunnel_timeout_ms = wire_get_u64(reader);
+    settings.max_tunnels = wire_get_u32(reader);
+    decode_upstreams(reader, &settings);
+    if (!settings.name || settings.replicas_min > settings.replicas_max)
+        reader->failed = true;
+    if (reader->failed) {
+        app_settings_done(&settings);
+        return false;
+    }
+    *ret_settings = settings;
+    return true;
+}
