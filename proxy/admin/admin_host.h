@@ -1,0 +1,33 @@
+/* admin_host.h - what the admin API needs of the front, as functions, so that
+ * tests can stand in for it.
+ */
+#ifndef PROXY_ADMIN_ADMIN_HOST_H
+#define PROXY_ADMIN_ADMIN_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/front.h"
+#include "router/base/strview.h"
+
+/* As the functions of front.h that have these names. */
+struct admin_host_ops {
+    const struct proxy_settings *(*settings)(void *front);
+    struct metrics_registry *(*metrics)(void *front);
+    struct app *(*app)(void *front, uint32_t index);
+    bool (*is_serving)(void *front);
+    uint64_t (*query)(void *front, const char *what, front_reply_fn on_reply,
+                      void *arg);
+    /* On no app in particular. */
+    uint64_t (*action)(void *front, const char *what, struct strview argument,
+                       front_reply_fn on_reply, void *arg);
+    void (*forget)(void *front, uint64_t id);
+};
+
+struct admin_host {
+    const struct admin_host_ops *ops;
+    void *front;
+    struct loop *loop;
+};
+
+#endif
