@@ -12,6 +12,8 @@
 struct config {
     struct proxy_settings *proxy;
     struct lifecycle_settings *lifecycle;
+    char *token_file; /* where the tokens came from, for config_print() */
+    char *read_token_file;
 };
 
 void config_free(struct config **config);
@@ -24,6 +26,12 @@ void config_free(struct config **config);
  * Thread: any. */
 MUST_USE struct config *config_load(const char *path,
                                     struct strbuf *ret_errors);
+
+/* As config_load(), for a machine that need not be the one it is for (`berth
+ * check` in CI): an env_file or token_file that is not there is a warning, and
+ * its values are missing in what is returned. */
+MUST_USE struct config *config_check(const char *path,
+                                     struct strbuf *ret_errors);
 
 /* The effective configuration as a file that config_load() reads again, every
  * default filled in, secrets (env, env_file, tokens) masked. */
