@@ -1,0 +1,77 @@
+/* http_parser.h - one strict reader for requests and answers (http.md).
+ *
+ * The only user of llhttp. What it refuses does not depend on llhttp's
+ * version: lines are checked here first, and llhttp has to agree. A head is
+ * parsed in place, and nothing is allocated but from the arena.
+ * Thread: owner only. */
+#ifndef PROXY_HTTP_PARSER_H
+#define PROXY_HTTP_PARSER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/http_head.h"
+#include "proxy/refusal.h"
+#include "router/base/arena.h"
+#include "router/base/attr.h"
+
+struct http_limits {
+    uint32_t max_head_bytes; /* above: 431 (an answer: 502) */
+    uint32_t max_line_bytes; /* of the request line; above: 414 */
+    uint32_t max_fields;     /* above: 431 (an answer: 502) */
+};
+
+enum http_result { HTTP_MORE, HTTP_DONE, HTTP_REFUSED };
+
+struct http_parser {
+    const struct http_limits *limits;
+    enum http_kind kind;
+    enum http_method request_method; /* of an answer's request */
+    bool upgrade_asked;              /* by an answer's request */
+    bool saw_line;                   /* the start line is checked */
+    bool saw_empty;    /* the one empty line that may stand before it */
+    uint32_t at;       /* where the first line that is not checked begins */
+    uint32_t seen;     /* bytes known to hold no line end behind `at` */
+    uint32_t start_at; /* where the start line begins */
+    uint32_t fields_at;
+    uint32_t field_count;
+};
+
+/* Ready for a first head. Borrows limits. */
+void http_parser_init(struct http_parser *parser, enum http_kind kind,
+                      const struct http_limits *limits);
+
+/* Ready for the next head. Cost: a few stores. */
+void http_parser_reset(struct http_parser *parser);
+
+/* Say which request the next answer is to: one to HEAD has no body, and only
+ * a request that asked for an upgrade may get 101. */
+void http_parser_expect(struct http_parser *parser, enum http_method method,
+                        bool upgrade_asked);
+
+/* Read a head from `data`: everything from its first byte on that has come,
+ * in one piece; call again with more after HTTP_MORE. (The buffer may have
+ * moved in between.)
+ * HTTP_DONE: *ret_head is filled and ret_head->bytes of data are used; what
+ * follows is body or the next message.
+ * HTTP_REFUSED: *ret_refusal says why, and the connection is to be closed
+ * after the answer; *ret_head, for the log, holds method, target and version
+ * as far as they were understood, else zeroes.
+ * The verdict is the same however the bytes are cut into pieces.
+ * Borrows data for as long as the head is used. */
+MUST_USE enum http_result http_parser_head(struct http_parser *parser,
+                                           struct strview data,
+                                           struct arena *arena,
+                                           struct http_head *ret_head,
+                                           struct refusal *ret_refusal);
+
+/* Read a trailer section (RFC 9112, 7.1.2): whole lines, without the empty
+ * line at its end. The rules of field lines, and neither framing nor Host.
+ * Returns false and fills *ret_refusal, or the arena's array. For http_body.
+ */
+MUST_USE bool http_parser_trailers(const struct http_parser *parser,
+                                   struct strview lines, struct arena *arena,
+                                   struct http_head *ret_trailers,
+                                   struct refusal *ret_refusal);
+
+#endif
