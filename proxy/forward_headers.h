@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "proxy/http_head.h"
-#include "proxy/refusal.h"
+#include "proxy/rejection.h"
 #include "proxy/settings.h"
 #include "router/base/attr.h"
 #include "router/base/strbuf.h"
@@ -45,7 +45,7 @@ void forward_request_init(struct forward_request *ret_request,
  * buf is then as it was. */
 MUST_USE bool forward_headers_request(const struct forward_request *request,
                                       struct strbuf *buf,
-                                      struct refusal *ret_refusal);
+                                      struct rejection *ret_rejection);
 
 /* An answer on its way to the client; all borrowed. */
 struct forward_answer {

@@ -10,7 +10,7 @@
 
 #include "proxy/http_head.h"
 #include "proxy/http_parser.h"
-#include "proxy/refusal.h"
+#include "proxy/rejection.h"
 #include "router/base/arena.h"
 #include "router/base/attr.h"
 
@@ -53,7 +53,7 @@ MUST_USE enum http_body_result http_body_next(struct http_body *body,
                                               struct strview *input,
                                               struct arena *arena,
                                               struct strview *ret_span,
-                                              struct refusal *ret_refusal);
+                                              struct rejection *ret_rejection);
 
 /* The peer closed. Returns whether the body is whole. */
 MUST_USE bool http_body_end(struct http_body *body);

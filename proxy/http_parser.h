@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "proxy/http_head.h"
-#include "proxy/refusal.h"
+#include "proxy/rejection.h"
 #include "router/base/arena.h"
 #include "router/base/attr.h"
 
@@ -54,7 +54,7 @@ void http_parser_expect(struct http_parser *parser, enum http_method method,
  * moved in between.)
  * HTTP_DONE: *ret_head is filled and ret_head->bytes of data are used; what
  * follows is body or the next message.
- * HTTP_REFUSED: *ret_refusal says why, and the connection is to be closed
+ * HTTP_REFUSED: *ret_rejection says why, and the connection is to be closed
  * after the answer; *ret_head, for the log, holds method, target and version
  * as far as they were understood, else zeroes.
  * The verdict is the same however the bytes are cut into pieces.
@@ -63,15 +63,15 @@ MUST_USE enum http_result http_parser_head(struct http_parser *parser,
                                            struct strview data,
                                            struct arena *arena,
                                            struct http_head *ret_head,
-                                           struct refusal *ret_refusal);
+                                           struct rejection *ret_rejection);
 
 /* Read a trailer section (RFC 9112, 7.1.2): whole lines, without the empty
  * line at its end. The rules of field lines, and neither framing nor Host.
- * Returns false and fills *ret_refusal, or the arena's array. For http_body.
+ * Returns false and fills *ret_rejection, or the arena's array. For http_body.
  */
 MUST_USE bool http_parser_trailers(const struct http_parser *parser,
                                    struct strview lines, struct arena *arena,
                                    struct http_head *ret_trailers,
-                                   struct refusal *ret_refusal);
+                                   struct rejection *ret_rejection);
 
 #endif

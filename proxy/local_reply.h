@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "proxy/http_head.h"
-#include "proxy/refusal.h"
+#include "proxy/rejection.h"
 #include "router/base/attr.h"
 #include "router/base/strbuf.h"
 #include "router/base/strview.h"
@@ -21,11 +21,11 @@ struct local_reply {
 };
 
 /* Append the whole answer, head and body (no body for HEAD), to buf.
- * detail: what to say instead of the refusal's text; escaped; may be empty.
+ * detail: what to say instead of the rejection's text; escaped; may be empty.
  * keep_alive is not obeyed where the version does not allow it. */
-void local_reply_refusal(const struct local_reply *reply,
-                         const struct refusal *refusal, struct strview detail,
-                         struct strbuf *buf);
+void local_reply_reject(const struct local_reply *reply,
+                        const struct rejection *rejection,
+                        struct strview detail, struct strbuf *buf);
 
 /* The directive `return`, and other answers that are no errors. status: 200
  * to 599. text: the URL of a 30x, else the body (text/plain); may be empty. */
