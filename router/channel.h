@@ -2,9 +2,10 @@
  * descriptors passed beside them.
  *
  * A stream socket, so that a message may be of any size; each has a header of
- * its length, type and descriptor count. Sending never blocks: what the
- * socket does not take is kept and sent later; a peer that takes nothing until
- * CHANNEL_BACKLOG_MAX bytes wait is treated as gone. Thread: owner loop.
+ * its length, type and descriptor count. What one loop turn sends leaves at its
+ * end, in few writes. Sending never blocks: what the socket does not take is
+ * kept and sent later; a peer that takes nothing until CHANNEL_BACKLOG_MAX
+ * bytes wait is treated as gone. Thread: owner loop.
  */
 #ifndef ROUTER_CHANNEL_H
 #define ROUTER_CHANNEL_H
@@ -69,12 +70,14 @@ enum channel_type {
 const char *channel_type_name(enum channel_type type);
 
 /* Whose descriptors: the handler must take (and set to -1) those it keeps;
- * the rest are closed after it returned. */
+ * the rest are closed after it returned. There may be fewer than were sent,
+ * when this process had no more descriptors free. */
 typedef void (*channel_message_fn)(void *arg, enum channel_type type,
                                    struct strview payload, int *fds,
                                    unsigned fd_count);
 /* The peer closed, sent nonsense or takes nothing; why says which. Called
- * once, from the loop; the channel may be freed in it. */
+ * once, from the loop, never from within channel_send_…(); the channel may be
+ * freed in it. */
 typedef void (*channel_close_fn)(void *arg, const char *why);
 
 /* Takes fd (a Unix stream socket; made non-blocking). */
