@@ -15,6 +15,26 @@ const struct cli_command cli_commands[] = {
      "\n"
      "Every default is filled in; secrets are masked.\n",
      cli_config},
+    {"status", "show how the apps of a running berth do",
+     "[APP] [--json] [-c FILE | --socket PATH]",
+     "  APP            one app, with its replicas, last start and last error\n"
+     "  --json         what the admin API answers, as it is\n"
+     "  -c FILE        the configuration of that berth, which names its "
+     "socket\n"
+     "  --socket PATH  its admin socket; without either, that of the default "
+     "state_dir\n",
+     cli_status},
+    {"stop", "drain and stop a running berth, and wait for its end",
+     "[--keep-containers] [-c FILE | --socket PATH]",
+     "  --keep-containers  leave them running for the next start, whatever "
+     "on_exit says\n"
+     "  -c FILE            the configuration of that berth, which names its "
+     "socket\n"
+     "  --socket PATH      its admin socket; without either, that of the "
+     "default state_dir\n",
+     cli_stop},
+    {"help", "list the commands, or show the options of one", "[COMMAND]", "",
+     cli_help},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

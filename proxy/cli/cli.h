@@ -29,6 +29,14 @@ const struct cli_command *cli_command_find(const char *name);
 int cli_usage_error(const char *command, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
+/* `berth WORD` where no command has that name. Returns CLI_USAGE. */
+int cli_unknown_command(const char *name);
+/* `berth --version`. */
+int cli_version(void);
+
+int cli_help(int argc, char **argv);
+int cli_status(int argc, char **argv);
+int cli_stop(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_config(int argc, char **argv);
 

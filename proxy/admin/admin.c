@@ -1,0 +1,80 @@
+/* admin.c - the admin API on top of the front. */
+#include "proxy/admin/admin.h"
+
+#include <stdlib.h>
+
+#include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_server.h"
+
+static const struct proxy_settings *host_settings(void *front)
+{
+    return front_settings(front);
+}
+
+static struct metrics_registry *host_metrics(void *front)
+{
+    return front_metrics(front);
+}
+
+static struct app *host_app(void *front, uint32_t index)
+{
+    return front_app(front, index);
+}
+
+static bool host_is_serving(void *front)
+{
+    return front_is_serving(front);
+}
+
+static uint64_t host_query(void *front, const char *what,
+                           front_reply_fn on_reply, void *arg)
+{
+    return front_query(front, what, on_reply, arg);
+}
+
+static uint64_t host_action(void *front, const char *what,
+                            struct strview argument, front_reply_fn on_reply,
+                            void *arg)
+{
+    return front_action(front, what, UINT32_MAX, argument, on_reply, arg);
+}
+
+static void host_forget(void *front, uint64_t id)
+{
+    front_forget(front, id);
+}
+
+static const struct admin_host_ops host_ops = {
+    .settings = host_settings,
+    .metrics = host_metrics,
+    .app = host_app,
+    .is_serving = host_is_serving,
+    .query = host_query,
+    .action = host_action,
+    .forget = host_forget,
+};
+
+static void *start(struct front *front)
+{
+    struct admin_host host = {&host_ops, front, front_loop(front)};
+
+    return admin_server_new(&host);
+}
+
+static void listen_on(void *admin, uint32_t listener, int fd)
+{
+    admin_server_listen(admin, listener, fd);
+}
+
+static void stop(void *admin)
+{
+    struct admin_server *server = admin;
+
+    admin_server_free(&server);
+}
+
+const struct front_admin admin_api = {
+    .start = start,
+    .listen = listen_on,
+    .stop = stop,
+};

@@ -1,0 +1,204 @@
+/* admin_gate.c - no more than so many connections to the admin API. */
+#include "proxy/admin/admin_gate.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "router/base/alloc.h"
+#include "router/base/log.h"
+#include "router/base/loop.h"
+
+#define LOOK_AGAIN_MS  100
+#define LISTENERS_STEP 4
+
+struct gate_entry {
+    struct bufferevent *fresh; /* of this turn: its socket is not known yet */
+    int fd;
+    dev_t device;
+    ino_t inode;
+};
+
+struct admin_gate {
+    struct loop *loop;
+    unsigned max;
+    unsigned count;
+    struct gate_entry *entries; /* has room for max */
+    struct evconnlistener **listeners;
+    unsigned listener_count;
+    bool is_closed;
+    struct event *look_again;
+    struct loop_task learn;
+};
+
+/* evconnlistener hands its error call back evhttp's argument, so ours has to
+ * be found another way; there is one gate in a front. */
+static struct admin_gate *the_gate;
+
+static bool entry_is_open(const struct gate_entry *entry)
+{
+    struct stat now;
+
+    return fstat(entry->fd, &now) == 0 && now.st_dev == entry->device &&
+           now.st_ino == entry->inode;
+}
+
+/* Forget what has ended; the order does not matter. */
+static void sweep(struct admin_gate *gate)
+{
+    unsigned i = 0;
+
+    while (i < gate->count) {
+        struct gate_entry *entry = &gate->entries[i];
+
+        if (entry->fresh || entry_is_open(entry))
+            i++;
+        else
+            *entry = gate->entries[--gate->count];
+    }
+}
+
+static void set_closed(struct admin_gate *gate, bool is_closed)
+{
+    if (gate->is_closed == is_closed)
+        return;
+    gate->is_closed = is_closed;
+    for (unsigned i = 0; i < gate->listener_count; i++) {
+        if (is_closed)
+            evconnlistener_disable(gate->listeners[i]);
+        else
+            evconnlistener_enable(gate->listeners[i]);
+    }
+    log_debug("admin", is_closed ? "too many connections" : "accepting again",
+              "count=%u", gate->count);
+}
+
+static void close_or_open(struct admin_gate *gate)
+{
+    const struct timeval later = {0, LOOK_AGAIN_MS * 1000};
+
+    if (gate->count >= gate->max)
+        sweep(gate);
+    set_closed(gate, gate->count >= gate->max);
+    if (gate->is_closed)
+        event_add(gate->look_again, &later);
+}
+
+static void on_look_again(evutil_socket_t fd UNUSED, short what UNUSED,
+                          void *arg)
+{
+    close_or_open(arg);
+}
+
+/* No descriptors left, most likely: trying again at once would only spin. */
+static void on_accept_error(struct evconnlistener *listener UNUSED,
+                            void *arg UNUSED)
+{
+    static struct log_rate rate;
+    const int error = errno;
+    const struct timeval later = {0, LOOK_AGAIN_MS * 1000};
+    uint64_t skipped;
+
+    if (!the_gate)
+        return;
+    set_closed(the_gate, true);
+    event_add(the_gate->look_again, &later);
+    if (log_rate_allows(&rate, &skipped))
+        log_warn("admin", "accept failed", "error=\"%s\"", strerror(error));
+}
+
+/* At the end of the turn of the accept: the bufferevent has its socket now,
+ * and cannot have been freed yet, for nothing was read in this turn. */
+static void on_learn(struct loop_task *task)
+{
+    struct admin_gate *gate = container_of(task, struct admin_gate, learn);
+
+    for (unsigned i = 0; i < gate->count; i++) {
+        struct gate_entry *entry = &gate->entries[i];
+        struct stat now;
+
+        if (!entry->fresh)
+            continue;
+        entry->fd = bufferevent_getfd(entry->fresh);
+        entry->fresh = NULL;
+        if (fstat(entry->fd, &now) == 0) {
+            entry->device = now.st_dev;
+            entry->inode = now.st_ino;
+        }
+    }
+}
+
+/* evhttp asks for the bufferevent of a connection that it just accepted. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+    struct admin_gate *gate = arg;
+    struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+
+    if (!bev)
+        abort(); /* out of memory, as everywhere */
+    if (gate->count < gate->max)
+        gate->entries[gate->count++] = (struct gate_entry){.fresh = bev};
+    if (!loop_task_is_pending(&gate->learn))
+        loop_defer(gate->loop, &gate->learn);
+    close_or_open(gate);
+    return bev;
+}
+
+struct admin_gate *admin_gate_new(struct loop *loop, unsigned max)
+{
+    struct admin_gate *gate = xcalloc(1, sizeof(*gate));
+
+    gate->loop = loop;
+    gate->max = max;
+    gate->entries = xcalloc(max, sizeof(*gate->entries));
+    gate->learn.run = on_learn;
+    gate->look_again = evtimer_new(loop_base(loop), on_look_again, gate);
+    the_gate = gate;
+    return gate;
+}
+
+void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
+                      struct evconnlistener *listener)
+{
+    if (gate->listener_count % LISTENERS_STEP == 0)
+        gate->listeners =
+            xrealloc(gate->listeners, (gate->listener_count + LISTENERS_STEP) *
+                                          sizeof(struct evconnlistener *));
+    gate->listeners[gate->listener_count++] = listener;
+    evhttp_set_bevcb(http, on_connection, gate);
+    evconnlistener_set_error_cb(listener, on_accept_error);
+}
+
+unsigned admin_gate_count(struct admin_gate *gate)
+{
+    sweep(gate);
+    return gate->count;
+}
+
+static void free_gate(void *ptr)
+{
+    struct admin_gate *gate = ptr;
+
+    free(gate->entries);
+    free(gate->listeners);
+    free(gate);
+}
+
+void admin_gate_free(struct admin_gate **gate)
+{
+    struct admin_gate *gone = *gate;
+
+    if (!gone)
+        return;
+    event_free(gone->look_again);
+    *gate = NULL;
+    the_gate = NULL;
+    /* on_learn may still be due in this turn. */
+    gone->count = 0;
+    loop_free_later(gone->loop, gone, free_gate);
+}

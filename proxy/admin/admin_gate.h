@@ -1,0 +1,31 @@
+/* admin_gate.h - no more than so many connections to the admin API at a time.
+ *
+ * evhttp (2.1) has neither a limit nor a call back for the end of a
+ * connection, so each connection's socket is remembered by descriptor and
+ * inode when it comes, and looked at again only when the gate seems full.
+ * Thread: main.
+ */
+#ifndef PROXY_ADMIN_ADMIN_GATE_H
+#define PROXY_ADMIN_ADMIN_GATE_H
+
+#include <stdbool.h>
+
+#include "router/base/attr.h"
+
+struct admin_gate; /* opaque */
+struct evhttp;
+struct evconnlistener;
+struct loop;
+
+MUST_USE struct admin_gate *admin_gate_new(struct loop *loop, unsigned max);
+/* Before the listeners and servers go. NULL is skipped. */
+void admin_gate_free(struct admin_gate **gate);
+
+/* Count the connections of http, which come from listener. Both borrowed. */
+void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
+                      struct evconnlistener *listener);
+
+/* Open now; for tests and logs. Cost: a system call each. */
+unsigned admin_gate_count(struct admin_gate *gate);
+
+#endif

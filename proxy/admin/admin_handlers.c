@@ -1,0 +1,208 @@
+/* admin_handlers.c - what each row of admin_routes.def does. */
+#include "proxy/admin/admin_handlers.h"
+
+#include <cjson/cJSON.h>
+
+#include "proxy/admin/admin_call.h"
+#include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_status.h"
+#include "proxy/admin/metrics_merge.h"
+#include "proxy/build_info.h"
+#include "proxy/settings.h"
+#include "router/app.h"
+#include "router/base/loop.h"
+#include "router/base/metrics.h"
+#include "router/base/process_metrics.h"
+
+/* A scraper gives up after ten seconds or so, and a person before that. */
+#define METRICS_TIMEOUT_MS 1000
+#define STATUS_TIMEOUT_MS  2000
+#define STOP_TIMEOUT_MS    5000
+
+#define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+
+static const struct proxy_settings *settings_of(const struct admin_call *call)
+{
+    const struct admin_host *host = admin_call_host(call);
+
+    return host->ops->settings(host->front);
+}
+
+void admin_handle_healthz(struct admin_call *call)
+{
+    struct strbuf buf = STRBUF_INIT;
+
+    strbuf_add_str(&buf, "ok\n");
+    admin_call_text(call, 200, TYPE_TEXT, &buf);
+}
+
+void admin_handle_readyz(struct admin_call *call)
+{
+    const struct admin_host *host = admin_call_host(call);
+    const struct proxy_settings *settings = settings_of(call);
+    bool is_serving = host->ops->is_serving(host->front);
+    cJSON *json = cJSON_CreateObject();
+    cJSON *awaited = cJSON_AddArrayToObject(json, "awaited");
+    bool is_ready;
+
+    for (uint32_t i = 0; i < settings->app_count; i++) {
+        struct app_counts counts;
+
+        if (settings->apps[i].replicas_min == 0)
+            continue;
+        app_count(host->ops->app(host->front, i), loop_now_us(host->loop),
+                  &counts);
+        if (counts.replicas == 0)
+            cJSON_AddItemToArray(awaited,
+                                 cJSON_CreateString(settings->apps[i].name));
+    }
+    is_ready = is_serving && cJSON_GetArraySize(awaited) == 0;
+    cJSON_AddBoolToObject(json, "serving", is_serving);
+    cJSON_AddBoolToObject(json, "ready", is_ready);
+    admin_call_json(call, is_ready ? 200 : 503, json);
+}
+
+/* --- metrics --- */
+
+static void add_own_metrics(struct strbuf *buf, bool keeper_is_up)
+{
+    strbuf_printf(buf,
+                  "# HELP berth_build_info Which berth this is\n"
+                  "# TYPE berth_build_info gauge\n"
+                  "berth_build_info{version=\"%s\",commit=\"%s\"} 1\n"
+                  "# HELP berth_keeper_up 1 when the keeper answered\n"
+                  "# TYPE berth_keeper_up gauge\n"
+                  "berth_keeper_up %d\n",
+                  build_version(), build_commit(), keeper_is_up);
+    process_metrics_expose(buf, "front");
+}
+
+static void on_keeper_metrics(struct admin_call *call, bool ok,
+                              struct strview body)
+{
+    const struct admin_host *host = admin_call_host(call);
+    AUTO(metrics_merge_free) struct metrics_merge *merge = metrics_merge_new();
+    AUTO(strbuf_done) struct strbuf own = STRBUF_INIT;
+    AUTO(strbuf_done) struct strbuf front = STRBUF_INIT;
+    struct strbuf merged = STRBUF_INIT;
+
+    add_own_metrics(&own, ok);
+    metrics_expose(host->ops->metrics(host->front), &front);
+    metrics_merge_add(merge, strbuf_view(&own));
+    metrics_merge_add(merge, strbuf_view(&front));
+    if (ok)
+        metrics_merge_add(merge, body);
+    metrics_merge_write(merge, &merged);
+    admin_call_text(call, 200, TYPE_METRICS, &merged);
+}
+
+void admin_handle_metrics(struct admin_call *call)
+{
+    admin_call_ask(call, "metrics", METRICS_TIMEOUT_MS, on_keeper_metrics);
+}
+
+/* --- status --- */
+
+static void on_status(struct admin_call *call, bool ok, struct strview body)
+{
+    struct strview keeper = ok ? body : sv_make(NULL, 0);
+
+    admin_call_json(call, 200,
+                    admin_status_json(admin_call_host(call), keeper));
+}
+
+void admin_handle_status(struct admin_call *call)
+{
+    admin_call_ask(call, "status", STATUS_TIMEOUT_MS, on_status);
+}
+
+static void on_apps(struct admin_call *call, bool ok, struct strview body)
+{
+    struct strview keeper = ok ? body : sv_make(NULL, 0);
+
+    admin_call_json(call, 200, admin_apps_json(admin_call_host(call), keeper));
+}
+
+void admin_handle_apps(struct admin_call *call)
+{
+    admin_call_ask(call, "status", STATUS_TIMEOUT_MS, on_apps);
+}
+
+/* Index of the app that the path names; UINT32_MAX after an answer. */
+static uint32_t find_app(struct admin_call *call)
+{
+    const struct proxy_settings *settings = settings_of(call);
+    struct strview name = admin_call_app(call);
+
+    for (uint32_t i = 0; i < settings->app_count; i++)
+        if (sv_eq(name, sv_of(settings->apps[i].name)))
+            return i;
+    admin_call_error(call, 404, "unknown_app", "there is no app \"%.*s\"",
+                     SV_ARG(name));
+    return UINT32_MAX;
+}
+
+static void on_app(struct admin_call *call, bool ok, struct strview body)
+{
+    struct strview keeper = ok ? body : sv_make(NULL, 0);
+    uint32_t index = find_app(call); /* anew: a reload may have come between */
+
+    if (index != UINT32_MAX)
+        admin_call_json(call, 200,
+                        admin_app_json(admin_call_host(call), index, keeper));
+}
+
+void admin_handle_app(struct admin_call *call)
+{
+    if (find_app(call) != UINT32_MAX)
+        admin_call_ask(call, "status", STATUS_TIMEOUT_MS, on_app);
+}
+
+void admin_handle_routes(struct admin_call *call)
+{
+    admin_call_json(call, 200, admin_routes_json(admin_call_host(call)));
+}
+
+/* --- stop --- */
+
+static void on_stop(struct admin_call *call, bool ok, struct strview body)
+{
+    cJSON *json;
+
+    if (!ok) {
+        if (!body.ptr)
+            body = SV("the keeper gave no answer in time");
+        admin_call_error(call, 503, "stop_failed", "%.*s", SV_ARG(body));
+        return;
+    }
+    json = cJSON_CreateObject();
+    cJSON_AddBoolToObject(json, "stopping", true);
+    admin_call_json(call, 202, json);
+}
+
+/* ACTION "stop" has "keep", "stop" or, for what on_exit says, "". */
+void admin_handle_stop(struct admin_call *call)
+{
+    struct strview body = admin_call_body(call);
+    struct strview argument = SV("");
+    cJSON *json = NULL;
+
+    if (body.len > 0) {
+        const cJSON *keep;
+
+        json = cJSON_ParseWithLength(body.ptr, body.len);
+        keep = cJSON_GetObjectItemCaseSensitive(json, "keep_containers");
+        if (!cJSON_IsObject(json) || (keep && !cJSON_IsBool(keep))) {
+            cJSON_Delete(json);
+            admin_call_error(call, 400, "bad_request",
+                             "the body must be {\"keep_containers\": true} or "
+                             "false, or empty");
+            return;
+        }
+        if (keep)
+            argument = cJSON_IsTrue(keep) ? SV("keep") : SV("stop");
+        cJSON_Delete(json);
+    }
+    admin_call_act(call, "stop", argument, STOP_TIMEOUT_MS, on_stop);
+}

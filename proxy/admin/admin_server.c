@@ -1,0 +1,222 @@
+/* admin_server.c - the admin API over HTTP. */
+#include "proxy/admin/admin_server.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/queue.h>
+
+#include "proxy/admin/admin_access.h"
+#include "proxy/admin/admin_call.h"
+#include "proxy/admin/admin_gate.h"
+#include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_route.h"
+#include "proxy/settings.h"
+#include "router/base/address.h"
+#include "router/base/alloc.h"
+#include "router/base/log.h"
+#include "router/base/loop.h"
+
+#define HEAD_MAX_BYTES    (16 * 1024)
+#define BODY_MAX_BYTES    (64 * 1024)
+#define SILENCE_TIMEOUT_S 10
+
+/* One evhttp each listening socket, so that a request tells where it came. */
+struct admin_listener {
+    struct admin_listener *next;
+    struct admin_server *server;
+    struct evhttp *http;
+    uint32_t index; /* into settings->listeners */
+};
+
+struct admin_server {
+    struct admin_host host;
+    struct admin_calls *calls;
+    struct admin_gate *gate;
+    struct admin_listener *listeners;
+};
+
+struct admin_server *admin_server_new(const struct admin_host *host)
+{
+    struct admin_server *server = xcalloc(1, sizeof(*server));
+
+    server->host = *host;
+    server->calls = admin_calls_new(&server->host);
+    server->gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
+    return server;
+}
+
+void admin_server_free(struct admin_server **server)
+{
+    struct admin_listener *listener;
+
+    if (!*server)
+        return;
+    admin_calls_free(&(*server)->calls);
+    admin_gate_free(&(*server)->gate);
+    while ((listener = (*server)->listeners)) {
+        (*server)->listeners = listener->next;
+        evhttp_free(listener->http);
+        free(listener);
+    }
+    free(*server);
+    *server = NULL;
+}
+
+static enum admin_method method_of(struct evhttp_request *request)
+{
+    switch (evhttp_request_get_command(request)) {
+    case EVHTTP_REQ_GET:
+    case EVHTTP_REQ_HEAD:
+        return ADMIN_METHOD_GET;
+    case EVHTTP_REQ_POST:
+        return ADMIN_METHOD_POST;
+    default:
+        return ADMIN_METHOD_OTHER;
+    }
+}
+
+static unsigned count_fields(struct evhttp_request *request, const char *name)
+{
+    unsigned count = 0;
+    struct evkeyval *field;
+
+    TAILQ_FOREACH(field, evhttp_request_get_input_headers(request), next)
+    count += strcasecmp(field->key, name) == 0;
+    return count;
+}
+
+static struct strview field_of(struct evhttp_request *request, const char *name)
+{
+    return sv_of(
+        evhttp_find_header(evhttp_request_get_input_headers(request), name));
+}
+
+/* Answers and returns false when the request may not go on. route NULL: there
+ * is no such path, which is nobody's business without a token. */
+static bool check_access(const struct admin_listener *listener,
+                         struct admin_call *call,
+                         struct evhttp_request *request,
+                         const struct admin_route *route)
+{
+    const struct admin_host *host = &listener->server->host;
+    const struct proxy_settings *settings = host->ops->settings(host->front);
+    const struct admin_settings *admin = &settings->admin;
+    struct admin_ask ask = {
+        .listener = &settings->listeners[listener->index].address,
+        .has_host = count_fields(request, "Host") > 0,
+        .host = field_of(request, "Host"),
+        .authorization = field_of(request, "Authorization"),
+        .writes = !route || route->writes,
+        .is_open = route &&
+                   (route->open == ADMIN_OPEN_ALWAYS ||
+                    (route->open == ADMIN_OPEN_METRICS && admin->metrics_open)),
+    };
+
+    switch (admin_access_check(admin, &ask)) {
+    case ADMIN_ALLOWED:
+        return true;
+    case ADMIN_MISDIRECTED:
+        admin_call_error(call, 421, "misdirected",
+                         "Host must be this listener's address or localhost");
+        return false;
+    case ADMIN_FORBIDDEN:
+        admin_call_error(call, 403, "forbidden", "this token may only read");
+        return false;
+    case ADMIN_UNAUTHORIZED:
+        break;
+    }
+    evhttp_add_header(evhttp_request_get_output_headers(request),
+                      "WWW-Authenticate", "Bearer realm=\"berth\"");
+    if (admin->token || admin->read_token)
+        admin_call_error(call, 401, "unauthorized",
+                         "this needs Authorization: Bearer with the token of "
+                         "token_file");
+    else
+        admin_call_error(call, 401, "unauthorized",
+                         "no token_file is configured, so this is only "
+                         "answered on the Unix socket");
+    return false;
+}
+
+static bool is_well_formed(struct evhttp_request *request)
+{
+    const char *uri = evhttp_request_get_uri(request);
+    unsigned hosts = count_fields(request, "Host");
+
+    if (uri[0] != '/' || hosts > 1 ||
+        count_fields(request, "Authorization") > 1)
+        return false;
+    /* RFC 9112, 3.2: HTTP/1.1 must name a host. */
+    return hosts == 1 || request->major < 1 ||
+           (request->major == 1 && request->minor == 0);
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+    struct admin_listener *listener = arg;
+    const char *uri = evhttp_request_get_uri(request);
+    struct strview rest = sv_of(uri);
+    struct strview path = {NULL, 0};
+    struct strview app = {NULL, 0};
+    const char *allowed = NULL;
+    const struct admin_route *route;
+    struct admin_call *call;
+
+    (void)sv_split(&rest, '?', &path);
+    route = admin_route_find(method_of(request), path, &app, &allowed);
+    call = admin_call_new(listener->server->calls, request, app);
+    if (!is_well_formed(request)) {
+        admin_call_error(call, 400, "bad_request",
+                         "the request needs a path and one Host field");
+        return;
+    }
+    if (!check_access(listener, call, request, route))
+        return;
+    if (route) {
+        route->handle(call);
+    } else if (allowed) {
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Allow",
+                          allowed);
+        admin_call_error(call, 405, "method_not_allowed",
+                         "this path answers %s", allowed);
+    } else {
+        admin_call_error(call, 404, "not_found", "there is no %.*s here",
+                         SV_ARG(path));
+    }
+}
+
+void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
+{
+    struct admin_listener *fresh = xcalloc(1, sizeof(*fresh));
+    struct event_base *base = loop_base(server->host.loop);
+    struct evconnlistener *accepter;
+    struct evhttp *http = evhttp_new(base);
+
+    evutil_make_socket_nonblocking(fd);
+    accepter = evconnlistener_new(
+        base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (!http || !accepter || !evhttp_bind_listener(http, accepter))
+        abort(); /* out of memory, as everywhere */
+    fresh->server = server;
+    fresh->http = http;
+    fresh->index = listener;
+    fresh->next = server->listeners;
+    server->listeners = fresh;
+    evhttp_set_max_headers_size(http, HEAD_MAX_BYTES);
+    evhttp_set_max_body_size(http, BODY_MAX_BYTES);
+    evhttp_set_timeout(http, SILENCE_TIMEOUT_S);
+    /* What is not in the table is refused by us, in JSON. */
+    evhttp_set_allowed_methods(
+        http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                  EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
+                  EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+    evhttp_set_gencb(http, on_request, fresh);
+    admin_gate_watch(server->gate, http, accepter);
+    log_debug("admin", "listening", "listener=%u", listener);
+}

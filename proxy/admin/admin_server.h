@@ -1,0 +1,29 @@
+/* admin_server.h - the admin API over HTTP: listening sockets, access,
+ * bounds, and the calls under way.
+ *
+ * libevent's evhttp on main's loop. Heads are bounded by 16 KB, bodies by
+ * 64 KB, silence by 10 s, and connections by ADMIN_CONNECTIONS_MAX: beyond it
+ * nothing is accepted until one ends. Thread: main.
+ */
+#ifndef PROXY_ADMIN_ADMIN_SERVER_H
+#define PROXY_ADMIN_ADMIN_SERVER_H
+
+#include <stdint.h>
+
+#include "router/base/attr.h"
+
+struct admin_host;
+struct admin_server; /* opaque */
+
+#define ADMIN_CONNECTIONS_MAX 64
+
+/* Copies *host; what it points to must outlive the server. */
+MUST_USE struct admin_server *admin_server_new(const struct admin_host *host);
+/* Calls under way end without an answer. NULL is skipped. */
+void admin_server_free(struct admin_server **server);
+
+/* Takes fd, a listening socket of settings->listeners[listener]. */
+void admin_server_listen(struct admin_server *server, uint32_t listener,
+                         int fd);
+
+#endif

@@ -1,0 +1,228 @@
+/* admin_client.c - the subcommands' way to a running berth. */
+#include "proxy/cli/admin_client.h"
+
+#include <cjson/cJSON.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "conf/config.h"
+#include "router/base/address.h"
+#include "router/base/alloc.h"
+
+#define ANSWER_MAX_BYTES (64U << 20)
+#define TIMEOUT_S        20L
+
+struct admin_client {
+    char *path;
+    pid_t pid;
+    CURL *curl;
+};
+
+/* The first Unix listener of admin { }. */
+static char *configured_path(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->proxy->listener_count; i++) {
+        const struct listener_settings *listener = &config->proxy->listeners[i];
+
+        if (listener->is_admin && listener->address.any.sa_family == AF_UNIX)
+            return xstrdup(listener->address.un.sun_path);
+    }
+    return xasprintf("%s/admin.sock", config->lifecycle->state_dir);
+}
+
+static char *default_path(void)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (geteuid() == 0 || !runtime || !runtime[0])
+        return xstrdup("/run/berth/admin.sock");
+    return xasprintf("%s/berth/admin.sock", runtime);
+}
+
+static char *find_path(const char *socket_path, const char *config_path,
+                       struct err *err)
+{
+    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
+    AUTO(config_free) struct config *config = NULL;
+
+    if (socket_path) {
+        if (strncmp(socket_path, "unix:", 5) == 0)
+            socket_path += 5;
+        return xstrdup(socket_path);
+    }
+    if (!config_path)
+        return default_path();
+    config = config_check(config_path, &errors);
+    if (!config) {
+        if (errors.len > 0 && errors.data[errors.len - 1] == '\n')
+            errors.data[errors.len - 1] = '\0';
+        err_set(err, ERR_INVALID, "%s", errors.data ? errors.data : "");
+        return NULL;
+    }
+    return configured_path(config);
+}
+
+static bool explain_connect(const char *path, int error, struct err *err)
+{
+    switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return err_set(err, ERR_UNAVAILABLE,
+                       "no berth listens on %s: start it with \"berth run -c "
+                       "FILE\", or name another one's socket with -c FILE or "
+                       "--socket PATH",
+                       path);
+    case EACCES:
+    case EPERM:
+        return err_set(err, ERR_DENIED,
+                       "%s: permission denied: run this as root or as the "
+                       "user that runs berth",
+                       path);
+    default:
+        return err_set_errno(err, error, "cannot connect to %s", path);
+    }
+}
+
+/* Connect once by hand: only so the reason of a failure is certain, and who
+ * called listen() there is known. */
+static bool look_who_listens(const char *path, pid_t *ret_pid, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer = {0};
+    socklen_t len = sizeof(peer);
+    AUTO(auto_close) int fd = -1;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return err_set(err, ERR_INVALID, "%s: too long for a Unix socket",
+                       path);
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot make a socket");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        return explain_connect(path, errno, err);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        peer.pid = 0;
+    *ret_pid = peer.pid;
+    return true;
+}
+
+struct admin_client *admin_client_new(const char *socket_path,
+                                      const char *config_path, struct err *err)
+{
+    AUTO(admin_client_free) struct admin_client *client =
+        xcalloc(1, sizeof(*client));
+
+    client->path = find_path(socket_path, config_path, err);
+    if (!client->path || !look_who_listens(client->path, &client->pid, err))
+        return NULL;
+    client->curl = curl_easy_init();
+    if (!client->curl) {
+        err_set(err, ERR_FAILED, "libcurl cannot be initialised");
+        return NULL;
+    }
+    return TAKE(client);
+}
+
+void admin_client_free(struct admin_client **client)
+{
+    if (!*client)
+        return;
+    if ((*client)->curl)
+        curl_easy_cleanup((*client)->curl);
+    free((*client)->path);
+    free(*client);
+    *client = NULL;
+}
+
+const char *admin_client_path(const struct admin_client *client)
+{
+    return client->path;
+}
+
+pid_t admin_client_pid(const struct admin_client *client)
+{
+    return client->pid;
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *arg)
+{
+    struct strbuf *buf = arg;
+
+    if (buf->len + size * count > ANSWER_MAX_BYTES)
+        return 0; /* libcurl fails with CURLE_WRITE_ERROR */
+    strbuf_add(buf, data, size * count);
+    return size * count;
+}
+
+/* What {"error": {"message"}} says. */
+static bool explain_status(long status, const struct strbuf *answer,
+                           struct err *err)
+{
+    enum err_code code = status == 404 ? ERR_NOT_FOUND : ERR_FAILED;
+    cJSON *json = cJSON_ParseWithLength(answer->data, answer->len);
+    const cJSON *message = cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(json, "error"), "message");
+
+    if (cJSON_IsString(message))
+        err_set(err, code, "%s", message->valuestring);
+    else
+        err_set(err, code, "berth answered with status %ld", status);
+    cJSON_Delete(json);
+    return false;
+}
+
+static bool explain_curl(const struct admin_client *client, CURLcode code,
+                         struct err *err)
+{
+    pid_t pid;
+
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return err_set(err, ERR_TIMEOUT, "%s: berth gave no answer in %ld s",
+                       client->path, TIMEOUT_S);
+    if (!look_who_listens(client->path, &pid, err))
+        return false;
+    return err_set(err, ERR_UNAVAILABLE, "%s: %s", client->path,
+                   curl_easy_strerror(code));
+}
+
+bool admin_client_request(struct admin_client *client, const char *path,
+                          const char *body, struct strbuf *ret_answer,
+                          struct err *err)
+{
+    AUTO(strbuf_done) struct strbuf answer = STRBUF_INIT;
+    AUTO(auto_free) char *url = xasprintf("http://localhost%s", path);
+    struct curl_slist *fields = NULL;
+    CURL *curl = client->curl;
+    CURLcode code;
+    long status = 0;
+
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    if (body) {
+        fields = curl_slist_append(NULL, "Content-Type: application/json");
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    code = curl_easy_perform(curl);
+    curl_slist_free_all(fields);
+    if (code != CURLE_OK)
+        return explain_curl(client, code, err);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status / 100 != 2)
+        return explain_status(status, &answer, err);
+    strbuf_clear(ret_answer);
+    strbuf_add_sv(ret_answer, strbuf_view(&answer));
+    return true;
+}

@@ -1,0 +1,92 @@
+/* help.c - `berth help`, `berth help COMMAND`, `berth --version`. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/build_info.h"
+#include "proxy/cli/cli.h"
+
+static void print_commands(FILE *out)
+{
+    fputs("berth starts apps in containers when they are asked for, and "
+          "proxies to them.\n\n"
+          "usage: berth COMMAND [OPTIONS]\n\n",
+          out);
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        fprintf(out, "  %-8s %s\n", c->name, c->summary);
+    fputs("\n\"berth help COMMAND\" shows the options of one.\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
+          out);
+}
+
+int cli_help(int argc, char **argv)
+{
+    const struct cli_command *command;
+
+    if (argc > 2)
+        return cli_usage_error("help", "what is \"%s\"?", argv[2]);
+    if (argc < 2) {
+        print_commands(stdout);
+        return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+    }
+    command = cli_command_find(argv[1]);
+    if (!command)
+        return cli_usage_error("help", "there is no command \"%s\"", argv[1]);
+    printf("usage: berth %s%s%s\n\n%s.\n", command->name,
+           command->usage[0] ? " " : "", command->usage, command->summary);
+    if (command->help[0])
+        printf("\n%s", command->help);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int cli_version(void)
+{
+    printf("berth %s (%s)\n", build_version(), build_commit());
+    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+/* Letters to change, add or drop to make one word of the other. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[32];
+    size_t b_len = strlen(b);
+
+    if (b_len + 1 > ARRAY_LEN(row))
+        return UINT_MAX;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < b_len; j++) {
+            unsigned change = diagonal + (a[i] != b[j]);
+            unsigned best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
+
+            diagonal = row[j + 1];
+            row[j + 1] = change < best ? change : best;
+        }
+    }
+    return row[b_len];
+}
+
+int cli_unknown_command(const char *name)
+{
+    const char *nearest = NULL;
+    unsigned least = 3;
+
+    for (const struct cli_command *c = cli_commands; c->name; c++) {
+        unsigned is = distance(name, c->name);
+
+        if (is < least) {
+            least = is;
+            nearest = c->name;
+        }
+    }
+    fprintf(stderr, "berth: there is no command \"%s\"", name);
+    if (nearest)
+        fprintf(stderr, "; did you mean \"%s\"?", nearest);
+    fputs("\nusage: berth COMMAND [OPTIONS]; \"berth help\" lists them\n",
+          stderr);
+    return CLI_USAGE;
+}
