@@ -35,7 +35,9 @@ void route_table_seal(struct route_table *table);
  * The host is decided first: exact, then the longest wildcard, then any; then
  * the longer prefix wins, on a segment boundary. ret_prefix_len: how much of
  * the path it covers ("/" covers 0 beyond the slash: 1).
- * host: any case, no port. path: as request_path normalises it, no query.
+ * host: any case, no port; a dot at its end is ignored; empty where there is
+ * none. path: as request_path normalises it, no query; what does not begin
+ * with '/' matches nothing. ret_prefix_len is untouched on NULL.
  * Cost: O(length of host and path). Thread: any, after route_table_seal(). */
 void *route_table_find(const struct route_table *table, struct strview host,
                        struct strview path, size_t *ret_prefix_len);
