@@ -1,0 +1,306 @@
+/* tls_stream.c - one TLS connection of a client. */
+#include "tls/tls_stream.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "router/base/alloc.h"
+#include "router/base/strview.h"
+#include "tls/tls_context.h"
+#include "tls/tls_sni.h"
+#include "tls/tls_stream_hello.h"
+
+#define RECORD_BYTES 16384
+
+struct tls_stream {
+    SSL *ssl;
+    const struct tls_sni *sni;
+    struct tls_context *context; /* of the server; holds a reference */
+    bool wants_write;
+    char failure[128];
+};
+
+/* Where the parts of one record are gathered: used within one call only, so
+ * one per thread is enough. */
+static __thread char gather[RECORD_BYTES];
+
+bool tls_stream_hello_name(const unsigned char *data, size_t len,
+                           struct strview *ret_name)
+{
+    size_t list;
+    size_t name;
+
+    /* ServerNameList: length, then type, length, name. */
+    if (len < 5)
+        return false;
+    list = (size_t)data[0] << 8 | data[1];
+    name = (size_t)data[3] << 8 | data[4];
+    if (list != len - 2 || data[2] != TLSEXT_NAMETYPE_host_name)
+        return false;
+    if (name != len - 5 || name == 0 || name > TLSEXT_MAXLEN_host_name)
+        return false;
+    if (memchr(data + 5, 0, name))
+        return false;
+    *ret_name = sv_make((const char *)data + 5, name);
+    return true;
+}
+
+static void use_context(struct tls_stream *stream, struct tls_context *context)
+{
+    SSL_CTX *ctx = tls_context_ssl(context);
+
+    tls_context_unref(&stream->context);
+    stream->context = tls_context_ref(context);
+    SSL_set_SSL_CTX(stream->ssl, ctx);
+    /* What SSL_set_SSL_CTX() leaves as it was. */
+    SSL_set_verify(stream->ssl, SSL_CTX_get_verify_mode(ctx), NULL);
+    SSL_set_min_proto_version(stream->ssl, SSL_CTX_get_min_proto_version(ctx));
+    SSL_set_max_proto_version(stream->ssl, SSL_CTX_get_max_proto_version(ctx));
+}
+
+/* Before the version is chosen, so that each server has its own protocols. */
+static int on_hello(SSL *ssl, int *alert, void *arg)
+{
+    struct tls_stream *stream = SSL_get_app_data(ssl);
+    const unsigned char *data;
+    struct strview name = {NULL, 0};
+    size_t len;
+
+    (void)arg;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &len) &&
+        !tls_stream_hello_name(data, len, &name)) {
+        *alert = SSL_AD_DECODE_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    use_context(stream, tls_sni_find(stream->sni, name));
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* Acknowledges the name, which a client with a session checks. */
+static int on_servername(SSL *ssl, int *alert, void *arg)
+{
+    (void)ssl;
+    (void)alert;
+    (void)arg;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void tls_stream_hello_install(struct ssl_ctx_st *ssl)
+{
+    SSL_CTX_set_client_hello_cb(ssl, on_hello, NULL);
+    SSL_CTX_set_tlsext_servername_callback(ssl, on_servername);
+}
+
+struct tls_stream *tls_stream_new(const struct tls_sni *sni, int fd)
+{
+    struct tls_stream *stream = xcalloc(1, sizeof *stream);
+
+    stream->sni = sni;
+    stream->context = tls_context_ref(tls_sni_find(sni, SV("")));
+    stream->ssl = SSL_new(tls_context_ssl(stream->context));
+    if (!stream->ssl || SSL_set_fd(stream->ssl, fd) != 1)
+        abort(); /* out of memory, which style.md lets abort */
+    SSL_set_app_data(stream->ssl, stream);
+    SSL_set_accept_state(stream->ssl);
+    return stream;
+}
+
+void tls_stream_free(struct tls_stream **stream_ptr)
+{
+    struct tls_stream *stream = *stream_ptr;
+
+    if (!stream)
+        return;
+    SSL_free(stream->ssl);
+    tls_context_unref(&stream->context);
+    free(stream);
+    *stream_ptr = NULL;
+}
+
+static enum io_result fail(struct tls_stream *stream, const char *text)
+{
+    snprintf(stream->failure, sizeof stream->failure, "%s", text);
+    ERR_clear_error();
+    return IO_FAILED;
+}
+
+/* What a call that returned `result` <= 0 came to. */
+static enum io_result outcome(struct tls_stream *stream, int result)
+{
+    int saved = errno;
+    unsigned long code;
+    const char *text;
+
+    switch (SSL_get_error(stream->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        stream->wants_write = false;
+        return IO_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        stream->wants_write = true;
+        return IO_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return IO_EOF;
+    case SSL_ERROR_SYSCALL:
+        return fail(stream, saved ? strerror(saved) : "connection closed");
+    default:
+        code = ERR_peek_error();
+        if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+            return fail(stream, "connection closed without close_notify");
+        text = code ? ERR_reason_error_string(code) : NULL;
+        return fail(stream, text ? text : "protocol error");
+    }
+}
+
+/* A ticket brings the certificate that was verified when it was given: look
+ * whether it is still in time (the CA is part of what a ticket is bound to). */
+static bool resumed_client_is_valid(const struct tls_stream *stream)
+{
+    const X509 *client = SSL_get0_peer_certificate(stream->ssl);
+
+    if (!SSL_session_reused(stream->ssl) || !client)
+        return true;
+    return X509_cmp_current_time(X509_get0_notBefore(client)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(client)) > 0;
+}
+
+enum io_result tls_stream_handshake(struct tls_stream *stream)
+{
+    int result;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_do_handshake(stream->ssl);
+    if (result != 1) {
+        enum io_result io = outcome(stream, result);
+
+        return io == IO_EOF ? fail(stream, "connection closed") : io;
+    }
+    if (!resumed_client_is_valid(stream))
+        return fail(stream, "the resumed client certificate has expired");
+    return IO_DONE;
+}
+
+enum io_result tls_stream_read(struct tls_stream *stream, char *data,
+                               size_t size, size_t *ret_count)
+{
+    int result;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_read_ex(stream->ssl, data, size, ret_count);
+    return result == 1 ? IO_DONE : outcome(stream, result);
+}
+
+bool tls_stream_has_pending(const struct tls_stream *stream)
+{
+    return SSL_has_pending(stream->ssl) == 1;
+}
+
+/* The parts as one run of at most a record. */
+static struct strview gather_parts(const struct iovec *parts, int count)
+{
+    size_t len = 0;
+
+    if (count == 1 || parts[0].iov_len >= RECORD_BYTES)
+        return sv_make(parts[0].iov_base, parts[0].iov_len < RECORD_BYTES
+                                              ? parts[0].iov_len
+                                              : RECORD_BYTES);
+    for (int i = 0; i < count && len < sizeof gather; i++) {
+        size_t n = parts[i].iov_len;
+
+        if (n > sizeof gather - len)
+            n = sizeof gather - len;
+        if (n > 0)
+            memcpy(gather + len, parts[i].iov_base, n);
+        len += n;
+    }
+    return sv_make(gather, len);
+}
+
+enum io_result tls_stream_writev(struct tls_stream *stream,
+                                 const struct iovec *parts, int count,
+                                 size_t *ret_count)
+{
+    struct strview run = gather_parts(parts, count);
+    int result;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_write_ex(stream->ssl, run.ptr, run.len, ret_count);
+    return result == 1 ? IO_DONE : outcome(stream, result);
+}
+
+enum io_result tls_stream_shutdown(struct tls_stream *stream)
+{
+    int result;
+
+    ERR_clear_error();
+    errno = 0;
+    result = SSL_shutdown(stream->ssl);
+    /* 0: ours is out, the client's is not in, which nobody waits for. */
+    return result >= 0 ? IO_DONE : outcome(stream, result);
+}
+
+bool tls_stream_wants_write(const struct tls_stream *stream)
+{
+    return stream->wants_write;
+}
+
+struct tls_context *tls_stream_context(const struct tls_stream *stream)
+{
+    return stream->context;
+}
+
+const char *tls_stream_version(const struct tls_stream *stream)
+{
+    return SSL_get_version(stream->ssl);
+}
+
+const char *tls_stream_cipher(const struct tls_stream *stream)
+{
+    return SSL_get_cipher_name(stream->ssl);
+}
+
+bool tls_stream_is_resumed(const struct tls_stream *stream)
+{
+    return SSL_session_reused(stream->ssl) == 1;
+}
+
+const char *tls_stream_server_name(const struct tls_stream *stream)
+{
+    const char *name =
+        SSL_get_servername(stream->ssl, TLSEXT_NAMETYPE_host_name);
+
+    return name ? name : "";
+}
+
+char *tls_stream_client_subject(const struct tls_stream *stream)
+{
+    const X509 *client = SSL_get0_peer_certificate(stream->ssl);
+    BIO *bio;
+    const char *text;
+    char *subject;
+    long len;
+
+    if (!client || SSL_get_verify_result(stream->ssl) != X509_V_OK)
+        return NULL;
+    bio = BIO_new(BIO_s_mem());
+    if (!bio)
+        abort();
+    /* ESC_CTRL and ESC_MSB: nothing in it can break a field line. */
+    X509_NAME_print_ex(bio, X509_get_subject_name(client), 0, XN_FLAG_RFC2253);
+    len = BIO_get_mem_data(bio, &text);
+    subject = xstrndup(text, len > 0 ? (size_t)len : 0);
+    BIO_free(bio);
+    return subject;
+}
+
+const char *tls_stream_failure(const struct tls_stream *stream)
+{
+    return stream->failure[0] ? stream->failure : "no failure";
+}
