@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -66,6 +67,7 @@ static struct tls_context *context_of(struct tls_settings *settings,
 static void pair_open(struct pair *pair, const struct tls_sni *sni,
                       const char *name, SSL_SESSION *session)
 {
+    signal(SIGPIPE, SIG_IGN); /* as berth does */
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair->fds), 0);
     fcntl(pair->fds[0], F_SETFL, O_NONBLOCK);
     fcntl(pair->fds[1], F_SETFL, O_NONBLOCK);
