@@ -40,7 +40,7 @@ enum refusal {
     REFUSED_NOT,
     REFUSED_QUEUE_FULL, /* queue_full */
     REFUSED_FAILED,     /* start_failed, start_timeout: app_failure() */
-    REFUSED_STARTING,   /* on_cold_start reject */
+    REFUSED_STARTING,   /* starting: on_cold_start reject, no replica */
     REFUSED_DRAINING,   /* draining */
 };
 
@@ -73,15 +73,19 @@ enum acquire {
  * there are. Thread: main. */
 MUST_USE struct app *app_new(const struct app_settings *settings,
                              unsigned index, unsigned worker_count);
-/* No slot may be held, no one waiting; replicas are dropped. Thread: main. */
+/* No slot may be held, no connection parked, no one waiting; replicas are
+ * dropped. What is posted to main's loop on its behalf is waited for: the
+ * memory goes when that has run. Thread: main. */
 void app_free(struct app **app);
 
 const struct app_settings *app_settings_of(const struct app *app);
 unsigned app_index(const struct app *app);
 
-/* Have `hook` run on main's loop soon after a request began to wait, and after
- * counts changed at all (once per app_snapshot()). Thread: main, before
- * workers run. */
+/* Have `hook` run on main's loop as soon as a request came that no slot was
+ * free for (it waits, or was refused). At most one call is under way, however
+ * many came. Other changes are not told: ask app_count() now and then.
+ * loop: main's; also where on_drained and the socket hook run.
+ * Thread: main, before workers run. */
 void app_set_demand_hook(struct app *app, struct loop *loop,
                          void (*hook)(struct app *app, void *arg), void *arg);
 
@@ -100,16 +104,21 @@ MUST_USE bool app_leave(struct app *app, struct waiter *waiter);
 /* Give a slot back. parked: its connection, idle on `worker`; NULL: closed.
  * Returns the waiter that now has the slot (with the connection), or NULL. The
  * caller must make the connection ready to be taken by the waiter's loop (its
- * events deleted, when that is another one), then call waiter_deliver(). */
-MUST_USE struct waiter *app_release(struct app *app, struct slot *slot,
-                                    void *parked, unsigned worker,
-                                    uint64_t now_us);
+ * events deleted, when that is another one), then call waiter_deliver().
+ * *ret_parked false: the connection is the caller's again, to be closed (the
+ * replica takes no more requests, or there was none); the slot is gone.
+ * From this call on another worker may have the slot. */
+MUST_USE struct waiter *app_release(struct slot *slot, void *parked,
+                                    unsigned worker, uint64_t now_us,
+                                    bool *ret_parked);
 /* Post on_resolved to the waiter's loop. */
 void waiter_deliver(struct waiter *waiter);
 
 /* The parked connection closed by itself, on its own worker. true: it was
  * still parked and the slot no longer carries it: free it. false: the slot was
- * taken meanwhile by another worker, which will ask for it. */
+ * taken meanwhile by another worker, which will ask for it: who was granted a
+ * slot with another worker's connection must take that from it, or have it
+ * closed, before the slot is released. */
 MUST_USE bool app_unpark(struct slot *slot, void *parked);
 
 /* Every connection that is parked on `worker` is asked for: calls
@@ -121,15 +130,13 @@ void app_unpark_all(struct app *app, struct replica_ref *replica,
                     void *arg);
 
 /* Tunnels keep their replica but no slot: convert a held slot (the slot is
- * free again, as by app_release(..., NULL, ...)), and end one.
- * ret_waiter: as app_release() returns. false: max_tunnels is reached, the
- * slot is still held. */
-MUST_USE bool app_tunnel_begin(struct app *app, struct slot *slot,
-                               unsigned worker, uint64_t now_us,
+ * free again, as by app_release(slot, NULL, ...)), and end one.
+ * ret_waiter: as app_release() returns. false: max_tunnels of the replica is
+ * reached, the slot is still held. */
+MUST_USE bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
                                struct replica_ref **ret_replica,
                                struct waiter **ret_waiter);
-void app_tunnel_end(struct app *app, struct replica_ref *replica,
-                    uint64_t now_us);
+void app_tunnel_end(struct replica_ref *replica, uint64_t now_us);
 
 /* --- unconnected or keeper-connected sockets; Thread: any --- */
 
@@ -147,14 +154,19 @@ struct socket_waiter { /* embedded; alive until on_socket ran or cancelled */
 
 /* A socket of the replica's stash, or -1 when it has none: then the waiter
  * gets the next one that arrives. Asks for more through the hook when the
- * stash runs low (CONNECT_INSIDE) or at once (CONNECT_KEEPER). */
+ * stash runs low (CONNECT_INSIDE) or one for this waiter (CONNECT_KEEPER,
+ * which has no stash: an unused connection would be one of the app's).
+ * Whoever takes must hold a slot or tunnel of the replica, or be main. */
 int app_take_socket(struct replica_ref *replica, struct socket_waiter *waiter);
 /* As app_leave(). */
 MUST_USE bool app_leave_socket(struct socket_waiter *waiter);
-/* From the channel. Takes fds; fd_count 0: errno_value goes to one waiter
- * (CONNECT_KEEPER) or all. Thread: main. */
+/* From the channel: the answer to one ask, or a first stash. Takes fds;
+ * fd_count 0: errno_value goes to one waiter (CONNECT_KEEPER) or all.
+ * Thread: main. */
 void app_add_sockets(struct replica_ref *replica, const int *fds,
                      unsigned fd_count, int errno_value);
+/* Close what is in the stash (sockets of the wrong family). Thread: main. */
+void app_drop_sockets(struct replica_ref *replica);
 /* Called on main's loop when sockets are wanted: send SOCKETS_WANTED.
  * Thread: main, before workers run. */
 void app_set_socket_hook(struct app *app,
@@ -179,15 +191,17 @@ void app_drain(struct replica_ref *replica,
 /* Calls a drain off. */
 void app_resume(struct replica_ref *replica, uint64_t now_us);
 /* Forget it: no more grants, socket waiters fail with ECONNRESET; freed when
- * the last slot and tunnel are gone (maybe at once). */
+ * the last slot, tunnel and parked connection are gone (maybe at once): have
+ * every worker call app_unpark_all() for it, before or after. */
 void app_remove(struct replica_ref *replica);
+/* NULL: none, or removed. */
 struct replica_ref *app_find_replica(struct app *app, uint64_t id);
 
 /* State as the keeper sees it; APP_FAILED refuses all who wait and, until the
- * state changes, all who come (they still count as demand). Copies. */
+ * state changes, all who come and find no free slot (they still count as
+ * demand). Copies. */
 void app_set_state(struct app *app, enum app_state state, struct strview code,
-                   struct strview reason, uint64_t retry_after_ms,
-                   uint64_t now_us);
+                   struct strview reason, uint64_t retry_after_ms);
 /* Refuse all who wait and all who come with `draining`. */
 void app_close(struct app *app);
 
