@@ -25,7 +25,8 @@ struct forward_request {
                                    unknown */
     uint16_t local_port;        /* the client connected to; 0: unknown */
     bool is_tls;
-    bool is_trusted; /* the peer is a trusted proxy */
+    bool is_trusted;   /* the peer is a trusted proxy */
+    bool drops_expect; /* berth said 100 itself */
     struct strview request_id;
     struct strview default_host; /* where HTTP/1.0 named none */
     struct strview extra; /* whole field lines of berth's own, each with CRLF

@@ -29,7 +29,6 @@ struct http_body {
     enum http_kind kind;
     enum http_framing framing;
     uint8_t state; /* private */
-    uint8_t digits;
     bool done;
     uint16_t extension_bytes;
     uint64_t remaining; /* of the length, or of the chunk */
@@ -37,6 +36,8 @@ struct http_body {
     char *trailer;      /* the arena's; private */
     uint32_t trailer_len;
     uint32_t trailer_capacity;
+    uint32_t trailer_lines;
+    uint32_t trailer_line_at;   /* where its last line begins */
     struct http_head *trailers; /* NULL: none; only its fields are filled */
 };
 

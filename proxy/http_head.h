@@ -120,8 +120,14 @@ struct strview http_field_name(enum http_field_id id);
  * sets or removes and that `name` is not itself; else FIELD_OTHER. */
 enum http_field_id http_field_confusable(struct strview name);
 
-/* Whether a name on the Connection line may take that field away. */
+/* What is done with a field (the columns of http_field.def). */
+/* A Connection option may not take it away. */
 bool http_field_is_protected(enum http_field_id id, enum http_kind kind);
+bool http_field_is_hop_by_hop(enum http_field_id id, enum http_kind kind);
+/* berth writes or removes it: a peer's is not simply passed on. */
+bool http_field_is_taken(enum http_field_id id, enum http_kind kind);
+/* Passed on only from a trusted proxy. */
+bool http_field_needs_trust(enum http_field_id id, enum http_kind kind);
 
 enum http_method http_method_of(struct strview name); /* case matters */
 /* May be sent again without harm (RFC 9110, 9.2.2). METHOD_OTHER: no. */

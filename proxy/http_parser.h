@@ -28,12 +28,12 @@ struct http_parser {
     enum http_kind kind;
     enum http_method request_method; /* of an answer's request */
     bool upgrade_asked;              /* by an answer's request */
-    bool saw_line;                   /* the start line is checked */
+    bool saw_line;                   /* the start line is whole */
     bool saw_empty;    /* the one empty line that may stand before it */
-    uint32_t at;       /* where the first line that is not checked begins */
-    uint32_t seen;     /* bytes known to hold no line end behind `at` */
-    uint32_t start_at; /* where the start line begins */
-    uint32_t fields_at;
+    uint32_t line_at;  /* where the start line begins */
+    uint32_t field_at; /* where the field lines begin */
+    uint32_t at;       /* where the line that is not whole yet begins */
+    uint32_t clean;    /* no control character is before this */
     uint32_t field_count;
 };
 
@@ -65,12 +65,12 @@ MUST_USE enum http_result http_parser_head(struct http_parser *parser,
                                            struct http_head *ret_head,
                                            struct rejection *ret_rejection);
 
-/* Read a trailer section (RFC 9112, 7.1.2): whole lines, without the empty
- * line at its end. The rules of field lines, and neither framing nor Host.
- * Returns false and fills *ret_rejection, or the arena's array. For http_body.
- */
-MUST_USE bool http_parser_trailers(const struct http_parser *parser,
-                                   struct strview lines, struct arena *arena,
+/* Read a trailer section (RFC 9112, 7.1.2): whole lines, and the empty line
+ * at its end. The rules of field lines, and neither framing nor Host.
+ * Fills the fields of *ret_trailers, which borrow `lines`; their array is the
+ * arena's. For http_body. */
+MUST_USE bool http_parser_trailers(enum http_kind kind, struct strview lines,
+                                   struct arena *arena,
                                    struct http_head *ret_trailers,
                                    struct rejection *ret_rejection);
 
