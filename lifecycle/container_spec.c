@@ -1,0 +1,471 @@
+/* container_spec.c - an app's settings as Podman's create request. */
+#include "lifecycle/container_spec.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lifecycle/rlimits.h"
+#include "lifecycle/settings.h"
+#include "router/base/alloc.h"
+
+#define LOG_SIZE_BYTES   10485760
+#define CPU_PERIOD_US    100000
+#define CPU_QUOTA_MIN_US 1000    /* the kernel's bound */
+#define NOFILE_DEFAULT   1048576 /* Podman's own defaults */
+#define NPROC_DEFAULT    4194304
+
+static void json_free(cJSON **json)
+{
+    cJSON_Delete(*json);
+}
+
+/* cJSON gives NULL only when memory is out. */
+static cJSON *checked(cJSON *json)
+{
+    if (!json)
+        abort();
+    return json;
+}
+
+/* The last one wins, as where env follows env_file. */
+static cJSON *put(cJSON *object, const char *name, cJSON *value)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+    if (!cJSON_AddItemToObject(object, name, checked(value)))
+        abort();
+    return value;
+}
+
+static void put_text(cJSON *object, const char *name, const char *value)
+{
+    put(object, name, cJSON_CreateString(value));
+}
+
+static void put_view(cJSON *object, const char *name, struct strview value)
+{
+    AUTO(auto_free) char *text = xstrndup(value.ptr, value.len);
+
+    put_text(object, name, text);
+}
+
+/* cJSON's numbers are doubles, which lose digits beyond 2^53. */
+static void put_number(cJSON *object, const char *name, uint64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    put(object, name, cJSON_CreateRaw(text));
+}
+
+static cJSON *put_object(cJSON *object, const char *name)
+{
+    return put(object, name, cJSON_CreateObject());
+}
+
+static cJSON *put_array(cJSON *object, const char *name)
+{
+    return put(object, name, cJSON_CreateArray());
+}
+
+static cJSON *append(cJSON *array, cJSON *value)
+{
+    if (!cJSON_AddItemToArray(array, checked(value)))
+        abort();
+    return value;
+}
+
+static void append_text(cJSON *array, const char *value)
+{
+    append(array, cJSON_CreateString(value));
+}
+
+static void put_list(cJSON *object, const char *name,
+                     const struct string_list *list)
+{
+    cJSON *array = put_array(object, name);
+
+    for (uint32_t i = 0; i < list->count; i++)
+        append_text(array, list->items[i]);
+}
+
+int container_spec_signal(const char *name)
+{
+    uint64_t number;
+    const char *abbreviation;
+
+    if (sv_to_u64(sv_of(name), 64, &number))
+        return (int)number;
+    if (strncmp(name, "SIG", 3) == 0)
+        name += 3;
+    if (strncmp(name, "RTMIN+", 6) == 0 &&
+        sv_to_u64(sv_of(name + 6), (uint64_t)(SIGRTMAX - SIGRTMIN), &number))
+        return SIGRTMIN + (int)number;
+    for (int i = 1; i < SIGRTMIN; i++) {
+        abbreviation = sigabbrev_np(i);
+        if (abbreviation && strcmp(abbreviation, name) == 0)
+            return i;
+    }
+    return 0;
+}
+
+/* --------------------------------------------------------- what it runs and
+ * sees */
+
+static void put_process(cJSON *json, const struct container_settings *container)
+{
+    put_text(json, "image", container->image);
+    if (container->has_command)
+        put_list(json, "command", &container->command);
+    if (container->has_entrypoint)
+        put_list(json, "entrypoint", &container->entrypoint);
+    if (container->workdir)
+        put_text(json, "work_dir", container->workdir);
+    if (container->user)
+        put_text(json, "user", container->user);
+}
+
+/* Ours last: what berth relies on is not for an env_file to change. */
+static void put_env(cJSON *json, const struct engine_spec *spec)
+{
+    const struct container_settings *container = spec->container;
+    cJSON *env = put_object(json, "env");
+    char port[16];
+
+    for (uint32_t i = 0; i < container->env.count; i++)
+        put_text(env, container->env.items[i].name,
+                 container->env.items[i].value);
+    snprintf(port, sizeof port, "%" PRIu32, spec->port);
+    put_text(env, "PORT", port);
+    put_view(env, "BERTH_APP", spec->labels.app);
+    put_view(env, "BERTH_REPLICA", spec->labels.replica);
+    if (spec->socket_dir) {
+        AUTO(auto_free)
+        char *path = xasprintf(CONTAINER_SOCKET_DIR "/%s", container->socket);
+
+        put_text(env, "BERTH_SOCKET", path);
+    }
+}
+
+static void put_labels(cJSON *json, const struct engine_spec *spec)
+{
+    const struct container_settings *container = spec->container;
+    cJSON *labels = put_object(json, "labels");
+    char port[16];
+
+    for (uint32_t i = 0; i < container->labels.count; i++)
+        put_text(labels, container->labels.items[i].name,
+                 container->labels.items[i].value);
+    snprintf(port, sizeof port, "%" PRIu32, spec->port);
+    put_view(labels, "berth.namespace", spec->labels.namespace_name);
+    put_view(labels, "berth.app", spec->labels.app);
+    put_view(labels, "berth.revision", spec->labels.revision);
+    put_view(labels, "berth.replica", spec->labels.replica);
+    put_text(labels, "berth.port", port);
+    put_text(labels, "berth.inside", spec->inside ? "true" : "false");
+    if (spec->socket_dir) {
+        AUTO(auto_free)
+        char *path = xasprintf("%s/%s", spec->socket_dir, container->socket);
+
+        put_text(labels, "berth.socket", path);
+    }
+}
+
+/* ----------------------------------------------------------------------- files
+ */
+
+/* "ro,z" as an array; the empty text as an empty one. */
+static void put_options(cJSON *object, const char *name, const char *options)
+{
+    cJSON *array = put_array(object, name);
+    struct strview rest = sv_of(options);
+    struct strview option;
+
+    while (rest.len > 0 && sv_split(&rest, ',', &option)) {
+        AUTO(auto_free) char *text = xstrndup(option.ptr, option.len);
+
+        if (option.len > 0)
+            append_text(array, text);
+    }
+}
+
+static void append_bind(cJSON *mounts, const char *source,
+                        const char *destination, const char *options)
+{
+    cJSON *mount = append(mounts, cJSON_CreateObject());
+
+    put_text(mount, "type", "bind");
+    put_text(mount, "source", source);
+    put_text(mount, "destination", destination);
+    put_options(mount, "options", options);
+}
+
+static void append_named(cJSON *volumes, const struct volume_setting *volume)
+{
+    cJSON *item = append(volumes, cJSON_CreateObject());
+
+    put_text(item, "Name", volume->source);
+    put_text(item, "Dest", volume->destination);
+    put_options(item, "Options", volume->options);
+}
+
+static void put_mounts(cJSON *json, const struct engine_spec *spec)
+{
+    const struct container_settings *container = spec->container;
+    cJSON *mounts = put_array(json, "mounts");
+    cJSON *volumes = put_array(json, "volumes");
+
+    for (uint32_t i = 0; i < container->volume_count; i++) {
+        const struct volume_setting *volume = &container->volumes[i];
+
+        if (volume->source[0] == '/')
+            append_bind(mounts, volume->source, volume->destination,
+                        volume->options);
+        else
+            append_named(volumes, volume);
+    }
+    /* Z: on a host with SELinux the app could not write there without. */
+    if (spec->socket_dir)
+        append_bind(mounts, spec->socket_dir, CONTAINER_SOCKET_DIR,
+                    "rw,Z,nosuid,nodev,noexec");
+}
+
+/* --------------------------------------------------------------------- network
+ */
+
+/* '-' is doubled in the namespace, so that it cannot be mistaken for the one
+ * that ends it. */
+char *container_spec_network_name(struct strview namespace_name,
+                                  struct strview app)
+{
+    struct strbuf name = STRBUF_INIT;
+
+    strbuf_add_str(&name, "berth-");
+    for (size_t i = 0; i < namespace_name.len; i++) {
+        strbuf_add_char(&name, namespace_name.ptr[i]);
+        if (namespace_name.ptr[i] == '-')
+            strbuf_add_char(&name, '-');
+    }
+    strbuf_add_char(&name, '-');
+    strbuf_add_sv(&name, app);
+    return name.data;
+}
+
+static void put_network(cJSON *json, const struct engine_spec *spec)
+{
+    const struct container_settings *container = spec->container;
+    AUTO(auto_free) char *private_name = NULL;
+    const char *name = NULL;
+    cJSON *netns = put_object(json, "netns");
+
+    switch (container->network) {
+    case NETWORK_NONE:
+        put_text(netns, "nsmode", "none");
+        return;
+    case NETWORK_HOST:
+        put_text(netns, "nsmode", "host");
+        return;
+    case NETWORK_PRIVATE:
+        private_name = container_spec_network_name(spec->labels.namespace_name,
+                                                   spec->labels.app);
+        name = private_name;
+        break;
+    case NETWORK_NAMED:
+        name = container->network_name;
+        break;
+    case NETWORK_BRIDGE:
+        break;
+    }
+    put_text(netns, "nsmode", "bridge");
+    if (name)
+        put_object(put_object(json, "networks"), name);
+    if (spec->publish) {
+        cJSON *port =
+            append(put_array(json, "portmappings"), cJSON_CreateObject());
+
+        put_number(port, "container_port", spec->port);
+        put_text(port, "host_ip", "127.0.0.1");
+        put_text(port, "protocol", "tcp");
+    }
+}
+
+char *container_spec_network(const struct engine_labels *labels)
+{
+    AUTO(json_free) cJSON *json = checked(cJSON_CreateObject());
+    AUTO(auto_free)
+    char *name =
+        container_spec_network_name(labels->namespace_name, labels->app);
+    cJSON *own = put_object(json, "labels");
+    char *text;
+
+    put_text(json, "name", name);
+    put_text(json, "driver", "bridge");
+    put(json, "dns_enabled", cJSON_CreateFalse());
+    put_text(put_object(json, "options"), "isolate", "true");
+    put_view(own, "berth.namespace", labels->namespace_name);
+    put_view(own, "berth.app", labels->app);
+    text = cJSON_PrintUnformatted(json);
+    if (!text)
+        abort();
+    return text;
+}
+
+/* ---------------------------------------------------------------------- limits
+ */
+
+static void put_resources(cJSON *json,
+                          const struct container_settings *container)
+{
+    cJSON *limits;
+
+    if (!container->cpu_millis && !container->memory_bytes && !container->pids)
+        return;
+    limits = put_object(json, "resource_limits");
+    if (container->cpu_millis) {
+        cJSON *cpu = put_object(limits, "cpu");
+        uint64_t quota = container->cpu_millis * (CPU_PERIOD_US / 1000);
+
+        put_number(cpu, "quota",
+                   quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota);
+        put_number(cpu, "period", CPU_PERIOD_US);
+    }
+    if (container->memory_bytes)
+        put_number(put_object(limits, "memory"), "limit",
+                   container->memory_bytes);
+    if (container->pids)
+        put_number(put_object(limits, "pids"), "limit", container->pids);
+}
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void append_limit(cJSON *array, const char *name, uint64_t soft,
+                         uint64_t hard)
+{
+    cJSON *limit = append(array, cJSON_CreateObject());
+
+    put_text(limit, "type", name);
+    put_number(limit, "soft", soft);
+    put_number(limit, "hard", hard);
+}
+
+static const struct ulimit_setting *
+find_ulimit(const struct container_settings *container, const char *name)
+{
+    const struct ulimit_setting *found = NULL;
+
+    for (uint32_t i = 0; i < container->ulimit_count; i++) {
+        if (strcmp(container->ulimits[i].name, name) == 0)
+            found = &container->ulimits[i];
+    }
+    return found;
+}
+
+/* nofile and nproc always: Podman 4.3 fills in the one that is missing with a
+ * value that may not be settable here. */
+static bool put_ulimits(cJSON *json, const struct container_settings *container,
+                        const struct rlimits *limits, struct err *err)
+{
+    static const struct {
+        const char *name;
+        uint64_t value;
+    } always[] = {{"nofile", NOFILE_DEFAULT}, {"nproc", NPROC_DEFAULT}};
+    cJSON *array = put_array(json, "r_limits");
+
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t most = rlimits_most(limits, rlimits_find(always[i].name));
+        uint64_t value = lower(most, always[i].value);
+
+        if (!find_ulimit(container, always[i].name))
+            append_limit(array, always[i].name, value, value);
+    }
+    for (uint32_t i = 0; i < container->ulimit_count; i++) {
+        const struct ulimit_setting *it = &container->ulimits[i];
+        int resource = rlimits_find(it->name);
+        uint64_t most;
+
+        if (resource < 0)
+            return err_set(err, ERR_INVALID,
+                           "there is no resource limit \"%s\"", it->name);
+        if (find_ulimit(container, it->name) != it)
+            continue; /* a later one of the same name has won */
+        most = rlimits_most(limits, resource);
+        append_limit(array, it->name, lower(it->soft, most),
+                     lower(it->hard, most));
+    }
+    return true;
+}
+
+void container_spec_check(const struct container_settings *container,
+                          const struct rlimits *limits,
+                          struct strbuf *ret_warnings)
+{
+    for (uint32_t i = 0; i < container->ulimit_count; i++) {
+        const struct ulimit_setting *it = &container->ulimits[i];
+        int resource = rlimits_find(it->name);
+        uint64_t most =
+            resource < 0 ? UINT64_MAX : rlimits_most(limits, resource);
+
+        if (it->soft > most || it->hard > most)
+            strbuf_printf(ret_warnings,
+                          "ulimit %s %" PRIu64 ":%" PRIu64
+                          " is lowered to %" PRIu64
+                          ", the most that may be set here (raise berth's own "
+                          "hard limit: LimitNOFILE= and the like in its unit, "
+                          "or ulimit -H)\n",
+                          it->name, it->soft, it->hard, most);
+    }
+}
+
+static bool put_end(cJSON *json, const struct container_settings *container,
+                    struct err *err)
+{
+    if (container->stop_signal) {
+        int number = container_spec_signal(container->stop_signal);
+
+        if (number == 0)
+            return err_set(err, ERR_INVALID, "there is no signal \"%s\"",
+                           container->stop_signal);
+        put_number(json, "stop_signal", (uint64_t)number);
+    }
+    put_number(json, "stop_timeout", (container->stop_timeout_ms + 999) / 1000);
+    return true;
+}
+
+bool container_spec_build(const struct engine_spec *spec,
+                          const struct rlimits *limits, char **ret_json,
+                          struct err *err)
+{
+    AUTO(json_free) cJSON *json = checked(cJSON_CreateObject());
+    cJSON *log;
+    char *text;
+
+    put_text(json, "name", spec->name);
+    put_process(json, spec->container);
+    put_env(json, spec);
+    put_labels(json, spec);
+    put_mounts(json, spec);
+    put_network(json, spec);
+    put_resources(json, spec->container);
+    if (!put_ulimits(json, spec->container, limits, err) ||
+        !put_end(json, spec->container, err))
+        return false;
+    /* It would hang on a frozen container; berth has checks of its own. */
+    append_text(put_array(put_object(json, "healthconfig"), "Test"), "NONE");
+    /* Podman's default (journald, where there is one) is not bounded, and
+     * its API reads a file far quicker. */
+    log = put_object(json, "log_configuration");
+    put_text(log, "driver", "k8s-file");
+    put_number(log, "size", LOG_SIZE_BYTES);
+    text = cJSON_PrintUnformatted(json);
+    if (!text)
+        abort();
+    *ret_json = text;
+    return true;
+}

@@ -1,0 +1,156 @@
+/* podman_call.h - one call of engine.h under way at Podman: of one HTTP
+ * request or of several, one after the other.
+ *
+ * Shared by podman.c and podman_*.c alone; everybody else knows engine.h.
+ */
+#ifndef LIFECYCLE_PODMAN_CALL_H
+#define LIFECYCLE_PODMAN_CALL_H
+
+#include "lifecycle/engine_ops.h"
+#include "lifecycle/log_stream.h"
+#include "lifecycle/podman_http.h"
+#include "lifecycle/rlimits.h"
+#include "router/base/list.h"
+#include "router/base/strbuf.h"
+#include "router/base/timers.h"
+
+struct loop;
+struct podman_events;
+struct podman_pull;
+struct podman_service;
+
+enum podman_state {
+    PODMAN_FINDING, /* a socket on which somebody listens */
+    PODMAN_PROBING, /* what listens there, and is it new enough? */
+    PODMAN_UP,
+    PODMAN_WAITING, /* before the next attempt */
+};
+
+struct podman {
+    struct engine base; /* first: an engine is cast to it */
+    struct loop *loop;
+    struct timers *timers;
+    struct engine_events events;
+    struct rlimits limits;
+    int netns_home; /* netns.h; -1: none */
+
+    struct podman_service *service;
+    struct podman_http *http;
+    bool has_socket; /* one was found, so that calls can be tried */
+    struct podman_events *stream;
+    struct podman_request *probe; /* version, info, ping */
+    enum podman_state state;
+    bool was_told_down;      /* on_down was the last that was said */
+    unsigned attempts;       /* that failed in a row */
+    unsigned probe_timeouts; /* in a row */
+    struct timer timer;      /* next attempt, or next ping */
+    struct timer stream_timer;
+    struct engine_capabilities found; /* while probing */
+    struct err down_reason;
+
+    struct list calls;
+    unsigned handle_count;
+    bool is_closing;
+};
+
+/* Which of engine.h's callbacks a call ends with. */
+enum podman_done_kind {
+    PODMAN_DONE,
+    PODMAN_DONE_ID,
+    PODMAN_DONE_IMAGE,
+    PODMAN_DONE_CONTAINER,
+    PODMAN_DONE_LIST,
+    PODMAN_DONE_TEXT,
+};
+
+union podman_done {
+    engine_done_fn plain;
+    engine_id_fn id;
+    engine_image_fn image;
+    engine_container_fn container;
+    engine_list_fn list;
+    engine_text_fn text;
+};
+
+struct podman_call {
+    struct engine_call base; /* first */
+    struct podman *podman;
+    struct list node;
+    struct podman_request *request;
+    void (*on_answer)(struct podman_call *call,
+                      const struct podman_answer *answer,
+                      const struct err *err);
+    struct timer timer; /* the next step, where one has to wait */
+    void (*on_timer)(struct podman_call *call);
+    enum podman_done_kind kind;
+    union podman_done done;
+    void *arg;
+
+    /* What each kind of call needs; NULL, 0 where it does not. */
+    char *name;           /* id of a container, name of an image, a namespace */
+    char *body;           /* create: the request, sent again at most once */
+    char *network_name;   /* create: private network, made on demand */
+    char *network_body;   /* NULL: it was asked for already */
+    uint64_t deadline_us; /* wait */
+    unsigned delay_ms;    /* wait */
+    struct podman_pull *pull;
+    engine_progress_fn progress;
+    struct log_stream logs;
+    struct strbuf text; /* logs */
+    size_t text_max;
+    struct err stream_err; /* code ERR_NONE: none */
+    char **keep;           /* prune: apps that stay */
+    unsigned keep_count;
+    char **names; /* prune: networks still to be removed */
+    unsigned name_count;
+};
+
+/* A call that ends with `kind`; its done function is set by the caller. */
+MUST_USE struct podman_call *
+podman_call_new(struct engine *engine, enum podman_done_kind kind, void *arg);
+
+/* The next request of a call. json: NULL for none. Its answer goes to
+ * on_answer (set before). Where no Podman was found yet, that gets
+ * ERR_UNAVAILABLE, not within this call. */
+struct podman_step {
+    const char *method;
+    const char *path;
+    const char *json;
+    uint64_t timeout_ms;
+    size_t max_body;
+    void (*on_bytes)(void *arg, struct strview bytes);
+    void (*on_line)(void *arg, struct strview line);
+};
+void podman_call_send(struct podman_call *call, const struct podman_step *step);
+/* on_timer runs after delay_ms (at least 1). */
+void podman_call_sleep(struct podman_call *call, unsigned delay_ms);
+
+/* Add `{"label":["berth.namespace=NAME"]}`, encoded, as the value of a
+ * `filters=`; more: further members of it, in front, as JSON with a comma. */
+void podman_call_add_filter(struct strbuf *path, struct strview namespace_name,
+                            const char *more);
+
+/* False, with the reason, when there was no answer or one of 400 and more. */
+MUST_USE bool podman_answer_is_good(const struct podman_answer *answer,
+                                    const struct err *failure, struct err *err);
+
+/* End the call: free it, then run its callback. Each fits one kind, but
+ * podman_call_fail(), which fits all. */
+void podman_call_fail(struct podman_call *call, const struct err *err);
+void podman_call_finish(struct podman_call *call);
+void podman_call_finish_id(struct podman_call *call, const char *id);
+void podman_call_finish_image(struct podman_call *call,
+                              const struct engine_image *image);
+/* err: may be there beside the container. */
+void podman_call_finish_container(struct podman_call *call,
+                                  const struct engine_container *container,
+                                  const struct err *err);
+void podman_call_finish_list(struct podman_call *call,
+                             const struct engine_container *containers,
+                             unsigned count);
+void podman_call_finish_text(struct podman_call *call, struct strview text);
+
+/* engine_cancel(). */
+void podman_call_cancel(struct engine_call *base);
+
+#endif

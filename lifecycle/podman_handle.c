@@ -1,0 +1,75 @@
+/* podman_handle.c - hold a running container. */
+#include "lifecycle/podman_handle.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "lifecycle/netns.h"
+#include "lifecycle/podman_call.h"
+#include "router/base/alloc.h"
+#include "router/base/loop.h"
+
+struct podman_handle {
+    struct engine_handle base; /* first */
+    struct netns_process process;
+    struct event *event; /* pending until the process ends */
+    void (*on_exit)(void *arg);
+    void *arg;
+};
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+    struct podman_handle *handle = arg;
+
+    (void)fd;
+    (void)what;
+    handle->on_exit(handle->arg); /* last: it may release the handle */
+}
+
+struct engine_handle *podman_attach(struct engine *engine,
+                                    const struct engine_container *container,
+                                    void (*on_exit)(void *arg), void *arg,
+                                    struct err *err)
+{
+    struct podman *podman = (struct podman *)engine;
+    struct netns_process process;
+    struct podman_handle *handle;
+
+    loop_assert_owner(podman->loop);
+    if (!netns_process_open(container->pid, container->id, &process, err))
+        return NULL;
+    handle = xcalloc(1, sizeof *handle);
+    handle->base.engine = engine;
+    handle->process = process;
+    handle->on_exit = on_exit;
+    handle->arg = arg;
+    handle->event = event_new(loop_base(podman->loop), process.pidfd, EV_READ,
+                              on_ended, handle);
+    if (!handle->event || event_add(handle->event, NULL) != 0)
+        abort();
+    podman->handle_count++;
+    return &handle->base;
+}
+
+void podman_release(struct engine_handle *base)
+{
+    struct podman_handle *handle = (struct podman_handle *)base;
+    struct podman *podman = (struct podman *)base->engine;
+
+    loop_assert_owner(podman->loop);
+    event_free(handle->event);
+    netns_process_close(&handle->process);
+    free(handle);
+    podman->handle_count--;
+}
+
+bool podman_sockets(struct engine_handle *base, int family, unsigned count,
+                    int *ret_fds, struct err *err)
+{
+    struct podman_handle *handle = (struct podman_handle *)base;
+    struct podman *podman = (struct podman *)base->engine;
+
+    loop_assert_owner(podman->loop);
+    return netns_sockets(&handle->process, podman->netns_home, family, count,
+                         ret_fds, err);
+}
