@@ -113,8 +113,7 @@ int container_spec_signal(const char *name)
     return 0;
 }
 
-/* --------------------------------------------------------- what it runs and
- * sees */
+/* --------------------------------------------------- what it runs and sees */
 
 static void put_process(cJSON *json, const struct container_settings *container)
 {
@@ -175,8 +174,7 @@ static void put_labels(cJSON *json, const struct engine_spec *spec)
     }
 }
 
-/* ----------------------------------------------------------------------- files
- */
+/* ------------------------------------------------------------------- files */
 
 /* "ro,z" as an array; the empty text as an empty one. */
 static void put_options(cJSON *object, const char *name, const char *options)
@@ -234,8 +232,7 @@ static void put_mounts(cJSON *json, const struct engine_spec *spec)
                     "rw,Z,nosuid,nodev,noexec");
 }
 
-/* --------------------------------------------------------------------- network
- */
+/* ----------------------------------------------------------------- network */
 
 /* '-' is doubled in the namespace, so that it cannot be mistaken for the one
  * that ends it. */
@@ -314,8 +311,7 @@ char *container_spec_network(const struct engine_labels *labels)
     return text;
 }
 
-/* ---------------------------------------------------------------------- limits
- */
+/* ------------------------------------------------------------------ limits */
 
 static void put_resources(cJSON *json,
                           const struct container_settings *container)

@@ -160,8 +160,7 @@ bool netns_is_permitted(void)
     return errand.failure == 0;
 }
 
-/* ------------------------------------------------------------ whose process it
- * is */
+/* ----------------------------------------------------- whose process it is */
 
 /* A small file of /proc, NULs made spaces. */
 static bool read_proc(int pid, const char *name, char *ret_text, size_t size)

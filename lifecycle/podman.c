@@ -36,8 +36,7 @@ static void find(struct podman *podman)
     podman_service_find(podman->service);
 }
 
-/* ------------------------------------------------------------------- down and
- * up */
+/* ------------------------------------------------------------- down and up */
 
 static unsigned retry_delay_ms(unsigned attempts)
 {
@@ -81,8 +80,7 @@ static void go_up(struct podman *podman)
     podman->events.on_up(podman->events.arg, &podman->base.capabilities);
 }
 
-/* ------------------------------------------------------------------- probing
- */
+/* ----------------------------------------------------------------- probing */
 
 static void
 send_probe(struct podman *podman, const char *path, uint64_t timeout_ms,
@@ -190,8 +188,7 @@ static void on_timer(struct timer *timer)
         send_probe(podman, "/v4.0.0/libpod/_ping", PING_TIMEOUT_MS, on_pong);
 }
 
-/* -------------------------------------------------------------------- events
- */
+/* ------------------------------------------------------------------ events */
 
 static void on_died(void *arg, const char *id, int exit_code)
 {
@@ -221,8 +218,7 @@ static void on_stream_timer(struct timer *timer)
     podman_events_connect(podman->stream);
 }
 
-/* ------------------------------------------------------------------ life of it
- * all */
+/* ---------------------------------------------------------- life of it all */
 
 static void podman_free(struct engine *engine)
 {

@@ -56,8 +56,7 @@ static void call_free(struct podman_call *call)
     free(call);
 }
 
-/* ------------------------------------------------------------------ requests
- */
+/* ---------------------------------------------------------------- requests */
 
 static void on_done(void *arg, const struct podman_answer *answer,
                     const struct err *err)
@@ -133,8 +132,7 @@ bool podman_answer_is_good(const struct podman_answer *answer,
     return podman_json_failure(answer->status, answer->body, err);
 }
 
-/* ---------------------------------------------------------------------- the
- * end */
+/* ----------------------------------------------------------------- the end */
 
 void podman_call_fail(struct podman_call *call, const struct err *err)
 {

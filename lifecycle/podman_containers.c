@@ -42,8 +42,7 @@ static struct strbuf path_of(const char *id, const char *rest)
     return path;
 }
 
-/* -------------------------------------------------------------------- create
- */
+/* ------------------------------------------------------------------ create */
 
 static void send_create(struct podman_call *call);
 
@@ -147,8 +146,7 @@ struct engine_call *podman_create(struct engine *engine,
     return &call->base;
 }
 
-/* ------------------------------------------------------- inspect, start, wait
- */
+/* ---------------------------------------------------- inspect, start, wait */
 
 static void send_inspect(struct podman_call *call,
                          void (*on_answer)(struct podman_call *call,
@@ -310,8 +308,7 @@ struct engine_call *podman_wait(struct engine *engine, const char *id,
     return &call->base;
 }
 
-/* ---------------------------------------------------------------- stop, remove
- */
+/* ------------------------------------------------------------ stop, remove */
 
 /* 304, not running, is no failure; nor is it when there is none any more. */
 static void on_stopped(struct podman_call *call,
@@ -382,8 +379,7 @@ struct engine_call *podman_remove(struct engine *engine, const char *id,
     return &call->base;
 }
 
-/* ---------------------------------------------------------------------- list
- */
+/* -------------------------------------------------------------------- list */
 
 static void on_listed(struct podman_call *call,
                       const struct podman_answer *answer,
@@ -422,8 +418,7 @@ struct engine_call *podman_list(struct engine *engine,
     return &call->base;
 }
 
-/* ---------------------------------------------------------------------- logs
- */
+/* -------------------------------------------------------------------- logs */
 
 /* Keeps the newest text_max bytes; trimmed in large steps, so that the cost
  * stays linear. */

@@ -15,8 +15,7 @@
 #define SMALL_MAX_BYTES    ((size_t)64 << 10)
 #define INSPECT_MAX_BYTES  ((size_t)8 << 20)
 
-/* -------------------------------------------------------------------- images
- */
+/* ------------------------------------------------------------------ images */
 
 static void on_image_inspected(struct podman_call *call,
                                const struct podman_answer *answer,
@@ -134,8 +133,7 @@ struct engine_call *podman_pull_image(struct engine *engine, const char *image,
     return &call->base;
 }
 
-/* ------------------------------------------------------------------ networks
- */
+/* ---------------------------------------------------------------- networks */
 
 static void remove_next(struct podman_call *call);
 

@@ -101,8 +101,7 @@ static bool integer_of(const cJSON *object, const char *name, int *ret,
     return true;
 }
 
-/* --------------------------------------------------- version and information
- */
+/* ------------------------------------------------- version and information */
 
 static bool is_new_enough(const char *version, bool *ret_is_readable)
 {
@@ -159,8 +158,7 @@ bool podman_json_info(struct strview body,
     return true;
 }
 
-/* -------------------------------------------------------------------- images
- */
+/* ------------------------------------------------------------------ images */
 
 /* The one TCP port of {"8000/tcp": {}, …}; 0 for none or several. */
 static uint32_t only_port(const cJSON *ports)
@@ -200,8 +198,7 @@ bool podman_json_image(struct strview body, struct engine_image *ret_image,
     return true;
 }
 
-/* ---------------------------------------------------------------- containers
- */
+/* -------------------------------------------------------------- containers */
 
 bool podman_json_id(struct strview body, char *ret_id, struct err *err)
 {
@@ -386,8 +383,7 @@ bool podman_json_removed(struct strview body, struct err *err)
     return true;
 }
 
-/* ------------------------------------------------------------------ networks
- */
+/* ---------------------------------------------------------------- networks */
 
 static bool read_network(const cJSON *item, struct podman_network *it,
                          struct err *err)
@@ -443,8 +439,7 @@ bool podman_json_networks(struct strview body,
     return true;
 }
 
-/* -------------------------------------------------------------------- events
- */
+/* ------------------------------------------------------------------ events */
 
 bool podman_json_event(struct strview line, struct podman_event *ret_event,
                        struct err *err)
@@ -473,8 +468,7 @@ bool podman_json_event(struct strview line, struct podman_event *ret_event,
     return true;
 }
 
-/* ------------------------------------------------------------------ failures
- */
+/* ---------------------------------------------------------------- failures */
 
 /* What Podman says, and what to do about it: errors that a new host meets. */
 static const struct {

@@ -52,8 +52,7 @@ struct podman_service {
     char last_line[LINE_MAX_BYTES]; /* for the reason when it ends */
 };
 
-/* ----------------------------------------------------------------- is it
- * there? */
+/* ------------------------------------------------------------ is it there? */
 
 /* 0, or errno of connect(). A Unix socket answers at once. */
 static int try_connect(const char *path)
@@ -119,8 +118,7 @@ static bool set_standard_path(struct podman_service *service, struct err *err)
     return set_path(service, path, err);
 }
 
-/* ------------------------------------------------------------------- the child
- */
+/* --------------------------------------------------------------- the child */
 
 static void take_line(struct podman_service *service, struct strview line)
 {
@@ -331,8 +329,7 @@ static void end_child(struct podman_service *service)
     unlink(service->socket_path);
 }
 
-/* ------------------------------------------------------------------- the find
- */
+/* ---------------------------------------------------------------- the find */
 
 static bool explain_nobody(const struct podman_service *service, int failure,
                            struct err *err)
