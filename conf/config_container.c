@@ -1,0 +1,361 @@
+/* config_container.c - the directives of an app that describe its container. */
+#include <ctype.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/builder.h"
+#include "conf/scalar.h"
+#include "conf/units.h"
+#include "router/base/alloc.h"
+
+static struct container_settings *container_of_block(struct block *block)
+{
+    return block->owner[OWNER_container_settings];
+}
+
+/* --- image
+ * -------------------------------------------------------------------- */
+
+/* The characters of a reference (distribution's grammar); Podman judges the
+ * rest. */
+static bool is_reference(const char *text)
+{
+    if (!isalnum((unsigned char)*text))
+        return false;
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("._-/:@", *c))
+            return false;
+    return strlen(text) <= 512 && !strstr(text, "//");
+}
+
+/* Whether it begins with a registry: a host with a dot or a port, or
+ * localhost, which is where images that were built here are. */
+static bool is_qualified(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    size_t len = slash ? (size_t)(slash - text) : 0;
+
+    if (!slash || !slash[1])
+        return false;
+    return memchr(text, '.', len) || memchr(text, ':', len) ||
+           (len == strlen("localhost") && strncmp(text, "localhost", len) == 0);
+}
+
+void directive_set_image(struct builder *builder, struct block *block,
+                         const struct conf_node *node)
+{
+    const char *text = node->args[0].text;
+
+    if (!is_reference(text))
+        builder_error(builder, node->args[0].place,
+                      "\"%.80s\" is no name of an image", text);
+    else if (!is_qualified(text))
+        builder_error(builder, node->args[0].place,
+                      "image \"%.80s\" is not fully qualified: what it means "
+                      "depends on the host. Is it docker.io/%s%.80s, or "
+                      "localhost/%.80s?",
+                      text, strchr(text, '/') ? "" : "library/", text, text);
+    else
+        builder_set_text(&container_of_block(block)->image, text);
+}
+
+/* --- how it is reached
+ * ------------------------------------------------------------ */
+
+void directive_set_port(struct builder *builder, struct block *block,
+                        const struct conf_node *node)
+{
+    static const char modes[] = "auto|inside|published";
+    static const uint64_t range[2] = {1, 65535};
+    struct container_settings *container = container_of_block(block);
+    unsigned mode = PORT_AUTO;
+    uint64_t port;
+
+    if (!scalar_count(builder, node, node->args[0].text, range, &port))
+        return;
+    if (node->arg_count == 2 &&
+        !directive_word_index(modes, node->args[1].text, &mode)) {
+        builder_error_word(builder, node, node->args[1].text, modes);
+        return;
+    }
+    container->port = (uint32_t)port;
+    container->port_mode = (enum port_mode)mode;
+}
+
+void directive_set_app_socket(struct builder *builder, struct block *block,
+                              const struct conf_node *node)
+{
+    const char *name = node->args[0].text;
+
+    /* The path in the container and the one on the host must both fit into a
+     * socket address. */
+    if (!scalar_is_name(name) || strlen(name) > 32)
+        builder_error(builder, node->args[0].place,
+                      "\"socket\" takes a plain file name of at most 32 "
+                      "letters, digits, \"_\", \".\" and \"-\", not \"%.80s\"",
+                      name);
+    else
+        builder_set_text(&container_of_block(block)->socket, name);
+}
+
+void directive_set_network(struct builder *builder, struct block *block,
+                           const struct conf_node *node)
+{
+    static const char kinds[] = "private|none|host|bridge";
+    struct container_settings *container = container_of_block(block);
+    const char *name = node->args[0].text;
+    unsigned kind;
+
+    if (directive_word_index(kinds, name, &kind)) {
+        container->network = (enum network_kind)kind;
+    } else if (scalar_is_name(name) && strlen(name) <= 128) {
+        container->network = NETWORK_NAMED;
+        builder_set_text(&container->network_name, name);
+    } else {
+        builder_error(builder, node->args[0].place,
+                      "\"network\" takes private, none, host, bridge or the "
+                      "name of a Podman network, not \"%.80s\"",
+                      name);
+    }
+}
+
+/* --- what runs
+ * -------------------------------------------------------------------- */
+
+static struct string_list list_of(const struct conf_node *node)
+{
+    struct string_list list = {.count = node->arg_count};
+
+    list.items = xcalloc(list.count, sizeof *list.items);
+    for (uint32_t i = 0; i < list.count; i++)
+        list.items[i] = xstrdup(node->args[i].text);
+    return list;
+}
+
+void directive_set_command(struct builder *builder, struct block *block,
+                           const struct conf_node *node)
+{
+    (void)builder;
+    container_of_block(block)->has_command = true;
+    container_of_block(block)->command = list_of(node);
+}
+
+void directive_set_entrypoint(struct builder *builder, struct block *block,
+                              const struct conf_node *node)
+{
+    (void)builder;
+    container_of_block(block)->has_entrypoint = true;
+    container_of_block(block)->entrypoint = list_of(node);
+}
+
+void directive_set_app_user(struct builder *builder, struct block *block,
+                            const struct conf_node *node)
+{
+    const char *text = node->args[0].text;
+    char *user = arena_copy(builder->arena, sv_of(text));
+    char *group = strchr(user, ':');
+
+    if (group)
+        *group++ = '\0';
+    if (!scalar_is_name(user) || (group && !scalar_is_name(group)))
+        builder_error(builder, node->args[0].place,
+                      "\"user\" takes UID or UID:GID, not \"%.80s\"", text);
+    else
+        builder_set_text(&container_of_block(block)->user, text);
+}
+
+static bool is_signal(const char *name)
+{
+    struct strview number = sv_of(name);
+    uint64_t value;
+
+    if (sv_starts(number, SV("RTMIN+")))
+        return sv_to_u64(sv_skip(number, strlen("RTMIN+")),
+                         (uint64_t)(SIGRTMAX - SIGRTMIN), &value);
+    for (int i = 1; i < SIGRTMIN; i++) {
+        const char *known = sigabbrev_np(i);
+
+        if (known && strcmp(known, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void directive_set_stop_signal(struct builder *builder, struct block *block,
+                               const struct conf_node *node)
+{
+    const char *text = node->args[0].text;
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+
+    if (is_signal(name))
+        builder_set_text(&container_of_block(block)->stop_signal,
+                         arena_printf(builder->arena, "SIG%s", name));
+    else
+        builder_error(builder, node->args[0].place,
+                      "\"stop_signal\" takes the name of a signal such as "
+                      "SIGINT, not \"%.80s\"",
+                      text);
+}
+
+/* --- volumes
+ * ------------------------------------------------------------------------ */
+
+static bool options_fit(struct builder *builder, const struct conf_node *node,
+                        const char *options)
+{
+    static const char known[] =
+        "ro|rw|z|Z|U|exec|noexec|dev|nodev|suid|nosuid|bind|rbind|shared|"
+        "rshared|slave|rslave|private|rprivate|copy|nocopy";
+    struct strview rest = sv_of(options);
+    struct strview option;
+    unsigned index;
+
+    while (sv_split(&rest, ',', &option)) {
+        const char *word = arena_copy(builder->arena, option);
+
+        if (!directive_word_index(known, word, &index)) {
+            builder_error_word(builder, node, word, known);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool volume_fits(struct builder *builder, const struct conf_node *node,
+                        const struct volume_setting *volume)
+{
+    const struct conf_arg *arg = &node->args[0];
+
+    if (!scalar_is_path(volume->source) && !scalar_is_name(volume->source)) {
+        builder_error(builder, arg->place,
+                      "\"volume\" begins with an absolute path or the name of "
+                      "a Podman volume, not \"%.80s\"",
+                      volume->source);
+        return false;
+    }
+    if (!volume->destination || !scalar_is_path(volume->destination) ||
+        !volume->destination[1]) {
+        builder_error(builder, arg->place,
+                      "\"volume\" takes SRC:DST[:OPTIONS] with an absolute "
+                      "DST below /, not \"%.80s\"",
+                      arg->text);
+        return false;
+    }
+    return !volume->options || options_fit(builder, node, volume->options);
+}
+
+void directive_set_volume(struct builder *builder, struct block *block,
+                          const struct conf_node *node)
+{
+    struct container_settings *container = container_of_block(block);
+    char *rest = arena_copy(builder->arena, sv_of(node->args[0].text));
+    struct volume_setting volume = {NULL, NULL, NULL};
+    uint32_t index = container->volume_count;
+
+    volume.source = strsep(&rest, ":");
+    volume.destination = strsep(&rest, ":");
+    volume.options = rest;
+    if (!volume_fits(builder, node, &volume) ||
+        !builder_once(builder, block, node, volume.destination))
+        return;
+    container->volumes =
+        xrealloc(container->volumes, (index + 1) * sizeof *container->volumes);
+    container->volumes[index] = (struct volume_setting){
+        .source = xstrdup(volume.source),
+        .destination = xstrdup(volume.destination),
+        .options = xstrdup(volume.options ? volume.options : ""),
+    };
+    container->volume_count++;
+}
+
+/* --- labels and limits
+ * ----------------------------------------------------------------- */
+
+void directive_set_label(struct builder *builder, struct block *block,
+                         const struct conf_node *node)
+{
+    struct name_values *labels = &container_of_block(block)->labels;
+    const char *name = node->args[0].text;
+
+    if (!*name || strncmp(name, "berth.", 6) == 0) {
+        builder_error(builder, node->args[0].place,
+                      "labels that begin with \"berth.\" are berth's own; "
+                      "\"%.80s\" is no name for another",
+                      name);
+        return;
+    }
+    if (!builder_once(builder, block, node, name))
+        return;
+    labels->items =
+        xrealloc(labels->items, (labels->count + 1) * sizeof *labels->items);
+    labels->items[labels->count++] = (struct name_value){
+        .name = xstrdup(name), .value = xstrdup(node->args[1].text)};
+}
+
+static bool limit_parse(const char *text, uint64_t *ret_value)
+{
+    if (strcmp(text, "unlimited") == 0) {
+        *ret_value = UINT64_MAX;
+        return true;
+    }
+    return units_parse_count(text, ret_value) == UNITS_OK;
+}
+
+void directive_set_ulimit(struct builder *builder, struct block *block,
+                          const struct conf_node *node)
+{
+    static const char known[] =
+        "as|core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|"
+        "rtprio|rttime|sigpending|stack";
+    struct container_settings *container = container_of_block(block);
+    const char *name = node->args[0].text;
+    char *hard = arena_copy(builder->arena, sv_of(node->args[1].text));
+    char *soft = strsep(&hard, ":");
+    struct ulimit_setting limit = {NULL, 0, 0};
+    unsigned index;
+
+    if (!directive_word_index(known, name, &index)) {
+        builder_error_word(builder, node, name, known);
+        return;
+    }
+    if (!limit_parse(soft, &limit.soft) ||
+        !limit_parse(hard ? hard : soft, &limit.hard) ||
+        limit.soft > limit.hard) {
+        builder_error(builder, node->args[1].place,
+                      "\"ulimit %s\" takes SOFT or SOFT:HARD, numbers or "
+                      "unlimited, SOFT not above HARD; not \"%.80s\"",
+                      name, node->args[1].text);
+        return;
+    }
+    if (!builder_once(builder, block, node, name))
+        return;
+    limit.name = xstrdup(name);
+    container->ulimits =
+        xrealloc(container->ulimits,
+                 (container->ulimit_count + 1) * sizeof *container->ulimits);
+    container->ulimits[container->ulimit_count++] = limit;
+}
+
+void directive_set_cpus(struct builder *builder, struct block *block,
+                        const struct conf_node *node)
+{
+    struct container_settings *container = container_of_block(block);
+    const char *text = node->args[0].text;
+    uint64_t millis = 0;
+    enum units_result result = units_parse_millis(text, &millis);
+
+    if (result == UNITS_MALFORMED)
+        builder_error(builder, node->args[0].place,
+                      "\"cpus\" takes a number such as 2 or 0.5, not \"%.80s\"",
+                      text);
+    /* The kernel's smallest quota is a hundredth of a CPU. */
+    else if (result != UNITS_OK || millis > 8192 * 1000 ||
+             (millis > 0 && millis < 10))
+        builder_error(builder, node->args[0].place,
+                      "\"cpus\" must be 0.01 to 8192, or 0 for no limit, not "
+                      "%.80s",
+                      text);
+    else
+        container->cpu_millis = millis;
+}

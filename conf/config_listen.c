@@ -1,0 +1,161 @@
+/* config_listen.c - listeners, and which servers share one. */
+#include "conf/config_listen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "router/base/alloc.h"
+
+static struct listener_place *place_of(struct builder *builder,
+                                       const struct address *address)
+{
+    char key[ADDRESS_TEXT_SIZE];
+
+    address_format(address, key);
+    return name_map_find(&builder->listeners, key);
+}
+
+static struct listener_place *place_new(struct builder *builder,
+                                        const struct conf_node *node,
+                                        const struct address *address,
+                                        const char *text)
+{
+    struct proxy_settings *proxy = builder->config->proxy;
+    struct listener_place *place = arena_alloc(builder->arena, sizeof *place);
+    uint32_t index = proxy->listener_count++;
+    char key[ADDRESS_TEXT_SIZE];
+
+    *place = (struct listener_place){.node = node, .index = index};
+    address_format(address, key);
+    name_map_add(&builder->listeners, arena_copy(builder->arena, sv_of(key)),
+                 place);
+    proxy->listeners = xrealloc(proxy->listeners, proxy->listener_count *
+                                                      sizeof *proxy->listeners);
+    proxy->listeners[index] =
+        (struct listener_settings){.address = *address, .text = xstrdup(text)};
+    return place;
+}
+
+struct listener_settings *config_listener_add(struct builder *builder,
+                                              const struct conf_node *node,
+                                              const struct address *address,
+                                              const char *text)
+{
+    struct listener_place *place = place_of(builder, address);
+
+    if (place) {
+        builder_error(builder, node->place,
+                      "\"listen %.120s\": the same address is at %s", text,
+                      builder_place(builder, place->node));
+        return NULL;
+    }
+    place = place_new(builder, node, address, text);
+    return &builder->config->proxy->listeners[place->index];
+}
+
+/* Room grows by doubling: thousands of servers may share a port. */
+static void server_add(struct listener_settings *listener, uint32_t server,
+                       bool is_default)
+{
+    uint32_t count = listener->server_count++;
+
+    if ((count & (count - 1)) == 0)
+        listener->servers =
+            xrealloc(listener->servers,
+                     (count ? 2 * count : 1) * sizeof *listener->servers);
+    if (is_default) {
+        memmove(listener->servers + 1, listener->servers,
+                count * sizeof *listener->servers);
+        count = 0;
+    }
+    listener->servers[count] = server;
+}
+
+void directive_set_listen(struct builder *builder, struct block *block,
+                          const struct conf_node *node)
+{
+    struct proxy_settings *proxy = builder->config->proxy;
+    const struct server_settings *server = block->owner[OWNER_server_settings];
+    bool is_default = node->arg_count == 2;
+    struct listener_place *place;
+    struct address address;
+    char key[ADDRESS_TEXT_SIZE];
+
+    if (is_default && strcmp(node->args[1].text, "default") != 0) {
+        builder_error_word(builder, node, node->args[1].text, "default");
+        return;
+    }
+    if (!builder_address(builder, node, node->args[0].text, &address))
+        return;
+    address_format(&address, key);
+    if (!builder_once(builder, block, node,
+                      arena_copy(builder->arena, sv_of(key))))
+        return;
+    place = place_of(builder, &address);
+    if (!place)
+        place = place_new(builder, node, &address, node->args[0].text);
+    if (proxy->listeners[place->index].is_admin) {
+        builder_error(builder, node->place,
+                      "\"listen %.120s\" is the admin API's at %s",
+                      node->args[0].text, builder_place(builder, place->node));
+        return;
+    }
+    if (is_default && place->default_node) {
+        builder_error(builder, node->place,
+                      "duplicate default server of \"listen %.120s\"; the "
+                      "first is at %s",
+                      node->args[0].text,
+                      builder_place(builder, place->default_node));
+        return;
+    }
+    if (is_default)
+        place->default_node = node;
+    /* Whoever may reach the machine's ports may reach this socket. */
+    proxy->listeners[place->index].unix_mode =
+        address.any.sa_family == AF_UNIX ? 0666 : 0;
+    server_add(&proxy->listeners[place->index],
+               (uint32_t)(server - proxy->servers), is_default);
+}
+
+static void check_name(struct builder *builder, struct name_map *names,
+                       const struct listener_settings *listener,
+                       uint32_t server, const char *name)
+{
+    const struct conf_node *node = builder->servers[server];
+    const struct conf_node *first =
+        name_map_add(names, name, builder->servers[server]);
+
+    if (!first || first == node)
+        return;
+    builder_error(builder, node->place,
+                  "two servers of \"listen %.120s\" are for %s%.120s; the "
+                  "other is at %s",
+                  listener->text, *name ? "" : "any host: give one a ",
+                  *name ? name : "server_name", builder_place(builder, first));
+}
+
+static void check_names(struct builder *builder,
+                        const struct listener_settings *listener)
+{
+    struct name_map names = {NULL, 0, 0};
+
+    for (uint32_t i = 0; i < listener->server_count; i++) {
+        uint32_t index = listener->servers[i];
+        const struct server_settings *server =
+            &builder->config->proxy->servers[index];
+
+        for (uint32_t j = 0; j < server->name_count; j++)
+            check_name(builder, &names, listener, index, server->names[j]);
+        if (server->name_count == 0)
+            check_name(builder, &names, listener, index, "");
+    }
+    name_map_done(&names);
+}
+
+void config_listeners_finish(struct builder *builder)
+{
+    const struct proxy_settings *proxy = builder->config->proxy;
+
+    for (uint32_t i = 0; i < proxy->listener_count; i++)
+        check_names(builder, &proxy->listeners[i]);
+}
