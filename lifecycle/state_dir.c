@@ -1,0 +1,46 @@
+/* state_dir.c - the directory in which berth keeps its sockets. */
+#include "lifecycle/state_dir.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool state_dir_prepare(const char *path, struct err *err)
+{
+    /* Search permission for all, where root runs it: an operator's group may
+     * be let at the admin socket by that socket's own mode. */
+    mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    struct stat st;
+
+    if (mkdir(path, mode) == 0) {
+        /* umask(2) may have taken some away. */
+        if (chmod(path, mode) != 0)
+            return err_set_errno(err, errno, "state_dir %s", path);
+        return true;
+    }
+    if (errno != EEXIST)
+        return err_set_errno(err, errno,
+                             "cannot make state_dir %s (its parent directory "
+                             "must be there and writable)",
+                             path);
+    if (lstat(path, &st) != 0)
+        return err_set_errno(err, errno, "state_dir %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_DENIED,
+                       "state_dir %s is not a directory; remove it, or name "
+                       "another: state_dir DIR;",
+                       path);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_DENIED,
+                       "state_dir %s belongs to uid %lu, not to uid %lu that "
+                       "berth runs as; remove it, or name another: state_dir "
+                       "DIR;",
+                       path, (unsigned long)st.st_uid,
+                       (unsigned long)geteuid());
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return err_set(err, ERR_DENIED,
+                       "state_dir %s is writable by others (mode %04o), who "
+                       "could replace berth's sockets; chmod go-w %s",
+                       path, (unsigned)st.st_mode & 07777U, path);
+    return true;
+}
