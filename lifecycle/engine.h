@@ -33,6 +33,9 @@ struct engine_capabilities {
     bool sockets_inside;   /* engine_sockets() works: `port inside` */
     bool can_raise_limits; /* of resources, above this process's hard ones */
     bool rootless;
+    /* Where the engine keeps what lasts until the next boot (Podman's run
+     * root), as a place for a lock; "": none on this host. */
+    char run_dir[256];
 };
 
 /* The labels that make a container berth's; the only record there is. */

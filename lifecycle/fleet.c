@@ -1,0 +1,485 @@
+/* fleet.c - all replicas of all apps. */
+#include "lifecycle/fleet.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle/adopt.h"
+#include "lifecycle/fleet_app.h"
+#include "lifecycle/fleet_status.h"
+#include "lifecycle/front_announce.h"
+#include "lifecycle/image_store.h"
+#include "lifecycle/socket_dir.h"
+#include "lifecycle/start_queue.h"
+#include "router/base/alloc.h"
+#include "router/base/clock.h"
+#include "router/base/log.h"
+#include "router/base/loop.h"
+#include "router/base/timers.h"
+
+#define TICK_MS 250
+
+/* An image that is pulled ahead of the first request. */
+struct prefetch {
+    struct image_want want;
+    const struct keeper_app *app;
+};
+
+struct fleet {
+    struct fleet_options options;
+    struct fleet_host host;
+    struct start_queue starts;
+    struct image_store *images;
+    struct adopter *adopter;
+    uint32_t app_count;
+    struct fleet_app **apps;
+    struct prefetch *prefetches;
+    struct timer tick;
+    struct engine_call *list_call;
+    struct engine_call *prune_call;
+    uint64_t listed_at_us; /* when the list was asked for */
+    bool has_adopted;      /* the first list was worked off */
+    bool is_stopping;
+    void (*on_stopped)(void *arg);
+    void *on_stopped_arg;
+    struct loop_task stopped_task;
+};
+
+/* --- the engine --- */
+
+static struct fleet_app *find_app(const struct fleet *fleet, const char *name)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        if (strcmp(fleet->apps[i]->settings->app->name, name) == 0)
+            return fleet->apps[i];
+    }
+    return NULL;
+}
+
+static struct replica *find_replica(const struct fleet *fleet, uint64_t id)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        struct replica *replica = fleet_app_find(fleet->apps[i], id);
+
+        if (replica)
+            return replica;
+    }
+    return NULL;
+}
+
+static bool is_listed(const char *id, const struct engine_container *containers,
+                      unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(containers[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Replicas whose container is not there any more, or ended unseen. */
+static void find_the_lost(struct fleet *fleet,
+                          const struct engine_container *containers,
+                          unsigned count)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        LIST_FOREACH_SAFE (&fleet->apps[i]->replicas, node) {
+            struct replica *replica = replica_of_node(node);
+            const struct replica_view *view = replica_view(replica);
+
+            if (replica_is_announced(replica) && !view->is_external &&
+                view->since_us < fleet->listed_at_us &&
+                !is_listed(view->container_id, containers, count))
+                replica_on_died(replica, -1);
+        }
+    }
+}
+
+static void prune(struct fleet *fleet);
+static void prefetch(struct fleet *fleet);
+
+static void on_list(void *arg, const struct engine_container *containers,
+                    unsigned count, const struct err *err)
+{
+    struct fleet *fleet = arg;
+
+    fleet->list_call = NULL;
+    if (err) {
+        /* A failure means that the engine is going down: on_up lists again. */
+        if (err->code != ERR_CANCELLED)
+            log_warn("fleet", "cannot list the containers", "reason=\"%s\"",
+                     err->text);
+        return;
+    }
+    find_the_lost(fleet, containers, count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct engine_container *container = &containers[i];
+        struct replica *replica = find_replica(fleet, container->replica);
+
+        if (container->replica >= fleet->host.next_replica_id)
+            fleet->host.next_replica_id = container->replica + 1;
+        if (!replica)
+            adopter_take(fleet->adopter, find_app(fleet, container->app),
+                         container);
+        else if (!container->is_running && replica_is_announced(replica))
+            replica_on_died(replica, container->exit_code);
+    }
+    if (!fleet->is_stopping)
+        fleet->host.may_start = true;
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        fleet_app_decide_soon(fleet->apps[i]);
+    if (fleet->has_adopted)
+        return;
+    fleet->has_adopted = true;
+    log_info("fleet", "containers listed", "found=%u", count);
+    prefetch(fleet);
+    if (adopter_is_idle(fleet->adopter))
+        prune(fleet);
+}
+
+void fleet_on_engine_up(struct fleet *fleet)
+{
+    if (fleet->list_call || fleet->is_stopping)
+        return;
+    fleet->listed_at_us = clock_now_us();
+    fleet->list_call = engine_list(
+        fleet->options.engine,
+        sv_of(fleet->options.settings->podman.namespace_name), on_list, fleet);
+}
+
+void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
+                          int exit_code)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        LIST_FOREACH_SAFE (&fleet->apps[i]->replicas, node) {
+            struct replica *replica = replica_of_node(node);
+
+            if (strcmp(replica_view(replica)->container_id, container_id) == 0)
+                replica_on_died(replica, exit_code);
+        }
+    }
+}
+
+/* --- what a berth before this one left behind --- */
+
+static void on_pruned(void *arg, const struct err *err)
+{
+    struct fleet *fleet = arg;
+
+    fleet->prune_call = NULL;
+    if (err && err->code != ERR_CANCELLED)
+        log_warn("fleet", "cannot remove what is left of apps", "reason=\"%s\"",
+                 err->text);
+    if (fleet->is_stopping)
+        loop_defer(fleet->options.loop, &fleet->stopped_task);
+}
+
+/* Networks of apps that are gone, and socket directories of replicas. */
+static void prune(struct fleet *fleet)
+{
+    const char **names = xcalloc(fleet->app_count + 1U, sizeof *names);
+    const char **dirs = NULL;
+    unsigned app_count = 0;
+    unsigned dir_count = 0;
+
+    for (uint32_t i = 0; i < fleet->app_count && !fleet->is_stopping; i++) {
+        names[app_count++] = fleet->apps[i]->settings->app->name;
+        LIST_FOREACH (&fleet->apps[i]->replicas, node) {
+            dirs = xrealloc(dirs, (dir_count + 1) * sizeof *dirs);
+            dirs[dir_count++] = replica_container_name(replica_of_node(node));
+        }
+    }
+    socket_dir_sweep(fleet->options.settings->state_dir, dirs, dir_count);
+    if (!fleet->prune_call)
+        fleet->prune_call =
+            engine_prune(fleet->options.engine,
+                         sv_of(fleet->options.settings->podman.namespace_name),
+                         names, app_count, on_pruned, fleet);
+    free(dirs);
+    free(names);
+}
+
+static void finish_stop(struct fleet *fleet);
+
+static void on_adopter_idle(void *arg)
+{
+    struct fleet *fleet = arg;
+
+    if (fleet->is_stopping)
+        finish_stop(fleet);
+    else if (fleet->has_adopted)
+        prune(fleet);
+}
+
+static void on_prefetched(struct image_want *want,
+                          const struct image_answer *answer,
+                          const struct err *err)
+{
+    struct prefetch *prefetch = container_of(want, struct prefetch, want);
+
+    (void)answer;
+    if (err)
+        log_warn("fleet", "an app's image is not there, and could not be had",
+                 "app=%s image=%s reason=\"%s\"", prefetch->app->app->name,
+                 prefetch->app->container.image, err->text);
+}
+
+static void prefetch(struct fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        struct prefetch *prefetch = &fleet->prefetches[i];
+
+        if (!prefetch->app->container.image ||
+            list_is_linked(&prefetch->want.node))
+            continue;
+        image_store_ensure(fleet->images, &prefetch->app->container,
+                           &prefetch->want);
+    }
+}
+
+/* --- the front --- */
+
+void fleet_on_front_up(struct fleet *fleet, struct channel *channel)
+{
+    fleet->host.channel = channel;
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        fleet_app_announce(fleet->apps[i]);
+}
+
+void fleet_on_front_down(struct fleet *fleet)
+{
+    fleet->host.channel = NULL;
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        fleet_app_on_front_down(fleet->apps[i]);
+}
+
+static bool on_demand(struct fleet *fleet, struct strview payload)
+{
+    struct channel_demand demand;
+
+    if (!channel_decode_demand(payload, &demand) ||
+        demand.app >= fleet->app_count)
+        return false;
+    fleet_app_on_demand(fleet->apps[demand.app], &demand);
+    return true;
+}
+
+static bool on_ready(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_ready message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_ready(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        replica_on_ready(replica, message.boot_us, message.ready_us);
+    return true;
+}
+
+static bool on_probe_status(struct fleet *fleet, struct strview payload)
+{
+    struct channel_probe_status message;
+    struct replica *replica;
+
+    if (!channel_decode_probe_status(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        replica_on_probe_status(replica, message.text);
+    return true;
+}
+
+static bool on_broken(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_broken message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_broken(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        replica_on_broken(replica, message.text);
+    return true;
+}
+
+static bool on_drained(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_drained message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_drained(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        replica_on_drained(replica);
+    return true;
+}
+
+static bool on_sockets_wanted(struct fleet *fleet, struct strview payload)
+{
+    struct channel_sockets_wanted message;
+
+    if (!channel_decode_sockets_wanted(payload, &message))
+        return false;
+    front_answer_sockets(fleet->host.channel,
+                         find_replica(fleet, message.replica), &message);
+    return true;
+}
+
+bool fleet_on_message(struct fleet *fleet, enum channel_type type,
+                      struct strview payload)
+{
+    switch (type) {
+    case CHANNEL_DEMAND:
+        return on_demand(fleet, payload);
+    case CHANNEL_REPLICA_READY:
+        return on_ready(fleet, payload);
+    case CHANNEL_PROBE_STATUS:
+        return on_probe_status(fleet, payload);
+    case CHANNEL_REPLICA_BROKEN:
+        return on_broken(fleet, payload);
+    case CHANNEL_REPLICA_DRAINED:
+        return on_drained(fleet, payload);
+    case CHANNEL_SOCKETS_WANTED:
+        return on_sockets_wanted(fleet, payload);
+    default:
+        return false;
+    }
+}
+
+/* --- the end --- */
+
+void fleet_freeze_starts(struct fleet *fleet)
+{
+    fleet->host.may_start = false;
+    fleet->starts.limit = 0;
+}
+
+static bool has_containers(const struct fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        if (fleet->apps[i]->settings->container.image &&
+            !list_is_empty(&fleet->apps[i]->replicas))
+            return true;
+    }
+    return !adopter_is_idle(fleet->adopter);
+}
+
+static void run_stopped(struct loop_task *task)
+{
+    struct fleet *fleet = container_of(task, struct fleet, stopped_task);
+
+    fleet->on_stopped(fleet->on_stopped_arg);
+}
+
+static void finish_stop(struct fleet *fleet)
+{
+    if (fleet->prune_call || loop_task_is_pending(&fleet->stopped_task) ||
+        has_containers(fleet))
+        return;
+    if (fleet->options.engine && engine_is_up(fleet->options.engine))
+        prune(fleet);
+    else
+        loop_defer(fleet->options.loop, &fleet->stopped_task);
+}
+
+void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg)
+{
+    fleet_freeze_starts(fleet);
+    fleet->is_stopping = true;
+    fleet->on_stopped = on_stopped;
+    fleet->on_stopped_arg = arg;
+    engine_cancel(&fleet->list_call);
+    engine_cancel(&fleet->prune_call);
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        fleet_app_stop(fleet->apps[i]);
+    finish_stop(fleet);
+}
+
+static void on_tick(struct timer *timer)
+{
+    struct fleet *fleet = container_of(timer, struct fleet, tick);
+
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        struct fleet_app *app = fleet->apps[i];
+
+        if (app->queued > 0 || app->settings->app->replicas_min > 0 ||
+            !list_is_empty(&app->replicas))
+            fleet_app_decide_soon(app);
+    }
+    if (fleet->is_stopping)
+        finish_stop(fleet);
+    timer_start(fleet->options.timers, &fleet->tick, TICK_MS);
+}
+
+struct cJSON *fleet_status_apps(const struct fleet *fleet)
+{
+    cJSON *apps = cJSON_CreateArray();
+
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        cJSON_AddItemToArray(apps,
+                             fleet_status_app(fleet->apps[i], fleet->images));
+    return apps;
+}
+
+/* --- made and freed --- */
+
+struct fleet *fleet_new(const struct fleet_options *options)
+{
+    const struct lifecycle_settings *settings = options->settings;
+    struct fleet *fleet = xcalloc(1, sizeof *fleet);
+
+    fleet->options = *options;
+    start_queue_init(&fleet->starts, settings->podman.max_parallel_starts);
+    fleet->images = image_store_new(options->loop, options->timers,
+                                    options->engine, &settings->podman);
+    fleet->host = (struct fleet_host){
+        .replicas = {.loop = options->loop,
+                     .timers = options->timers,
+                     .engine = options->engine,
+                     .images = fleet->images,
+                     .starts = &fleet->starts,
+                     .namespace_name = settings->podman.namespace_name,
+                     .state_dir = settings->state_dir},
+        .next_replica_id = 1,
+    };
+    fleet->adopter = adopter_new(&fleet->host, on_adopter_idle, fleet);
+    fleet->app_count = settings->app_count;
+    fleet->apps = xcalloc(settings->app_count + 1U, sizeof *fleet->apps);
+    fleet->prefetches =
+        xcalloc(settings->app_count + 1U, sizeof *fleet->prefetches);
+    for (uint32_t i = 0; i < settings->app_count; i++) {
+        fleet->apps[i] = fleet_app_new(&fleet->host, &settings->apps[i], i,
+                                       options->metrics);
+        fleet->prefetches[i].app = &settings->apps[i];
+        fleet->prefetches[i].want.on_image = on_prefetched;
+    }
+    fleet->stopped_task.run = run_stopped;
+    fleet->tick.on_expire = on_tick;
+    timer_start(options->timers, &fleet->tick, TICK_MS);
+    return fleet;
+}
+
+void fleet_free(struct fleet **fleet_ptr)
+{
+    struct fleet *fleet = *fleet_ptr;
+
+    if (!fleet)
+        return;
+    fleet_freeze_starts(fleet); /* what leaves gives its turn to nobody */
+    timer_stop(&fleet->tick);
+    engine_cancel(&fleet->list_call);
+    engine_cancel(&fleet->prune_call);
+    adopter_free(&fleet->adopter);
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        image_want_cancel(&fleet->prefetches[i].want);
+        fleet_app_free(&fleet->apps[i]);
+    }
+    image_store_free(&fleet->images);
+    free(fleet->prefetches);
+    free(fleet->apps);
+    free(fleet);
+    *fleet_ptr = NULL;
+}

@@ -1,0 +1,61 @@
+/* fleet.h - all replicas of all apps: what is found running at the start, what
+ * the front asks for, what becomes of it, and what status says about it.
+ * Thread: keeper main.
+ */
+#ifndef LIFECYCLE_FLEET_H
+#define LIFECYCLE_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lifecycle/engine.h"
+#include "lifecycle/settings.h"
+#include "router/base/attr.h"
+#include "router/base/metrics.h"
+#include "router/base/strbuf.h"
+#include "router/channel.h"
+
+struct cJSON;
+struct fleet; /* opaque; defined in fleet.c */
+struct loop;
+struct timers;
+
+struct fleet_options {
+    struct loop *loop;
+    struct timers *timers;
+    const struct lifecycle_settings *settings;
+    struct engine *engine; /* NULL: external apps only */
+    struct metrics_registry *metrics;
+};
+
+/* Copies options but for what they point to. */
+MUST_USE struct fleet *fleet_new(const struct fleet_options *options);
+/* Containers stay as they are. NULL is skipped. */
+void fleet_free(struct fleet **fleet);
+
+/* The engine can be used (again): list what runs, adopt or reconcile. */
+void fleet_on_engine_up(struct fleet *fleet);
+/* A container of ours has ended, as the engine's events say. */
+void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
+                          int exit_code);
+
+/* A new front listens: tell it all that is there. Borrowed until
+ * fleet_on_front_down(). */
+void fleet_on_front_up(struct fleet *fleet, struct channel *channel);
+void fleet_on_front_down(struct fleet *fleet);
+
+/* A message of the front about apps, replicas and demand. false: it is none of
+ * these, or not whole. */
+MUST_USE bool fleet_on_message(struct fleet *fleet, enum channel_type type,
+                               struct strview payload);
+
+/* Start nothing any more. */
+void fleet_freeze_starts(struct fleet *fleet);
+/* Stop and remove all containers; on_stopped runs once, later, when none is
+ * left. */
+void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg);
+
+/* The "apps" of status (proxy/admin/admin_status.h says what they hold). */
+MUST_USE struct cJSON *fleet_status_apps(const struct fleet *fleet);
+
+#endif

@@ -1,0 +1,528 @@
+/* fleet_app.c - one app of the fleet. */
+#include "lifecycle/fleet_app.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle/front_announce.h"
+#include "router/base/alloc.h"
+#include "router/base/clock.h"
+#include "router/base/log.h"
+
+#define START_BACKOFF_FIRST_MS 250
+#define START_BACKOFF_MAX_MS   30000
+/* A replica that served for less before it crashed makes the next start wait.
+ */
+#define STABLE_AFTER_US 10000000U
+
+static const struct app_settings *settings_of(const struct fleet_app *app)
+{
+    return app->settings->app;
+}
+
+static bool is_external(const struct fleet_app *app)
+{
+    return settings_of(app)->upstream_count > 0;
+}
+
+void fleet_app_count(const struct fleet_app *app,
+                     struct fleet_app_counts *ret_counts)
+{
+    struct fleet_app_counts counts = {0};
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+
+        if (replica_is_starting(replica))
+            counts.starting++;
+        else if (replica_view(replica)->state == REPLICA_READY)
+            counts.ready++;
+        else
+            counts.leaving++;
+    }
+    *ret_counts = counts;
+}
+
+struct replica *fleet_app_find(const struct fleet_app *app, uint64_t id)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (replica_view(replica)->id == id)
+            return replica;
+    }
+    return NULL;
+}
+
+/* --- what the front is told of the app --- */
+
+static enum app_state state_now(const struct fleet_app *app)
+{
+    struct fleet_app_counts counts;
+    bool has_demand = app->queued > 0 || app->arrivals != app->arrivals_mark ||
+                      settings_of(app)->replicas_min > 0;
+
+    fleet_app_count(app, &counts);
+    if (counts.ready > 0)
+        return APP_READY;
+    if (app->is_refusing)
+        return APP_FAILED;
+    if (counts.starting > 0 || app->failing > 0 ||
+        (timer_is_running(&app->retry_timer) && has_demand))
+        return APP_STARTING;
+    return APP_ASLEEP;
+}
+
+static void send_state(const struct fleet_app *app)
+{
+    struct channel_app_state message = {.app = app->index, .state = app->state};
+    uint64_t now_us = clock_now_us();
+
+    if (app->state == APP_FAILED) {
+        message.code = sv_of(app->error.code);
+        message.reason = sv_of(app->error.reason);
+        if (app->retry_at_us > now_us)
+            message.retry_after_ms = (app->retry_at_us - now_us) / 1000;
+    }
+    channel_send_app_state(app->host->channel, &message, NULL, 0);
+}
+
+static void set_state(struct fleet_app *app, enum app_state state)
+{
+    log_info("fleet", "app changed its state", "app=%s from=%s to=%s%s%s%s",
+             settings_of(app)->name, app_state_name(app->state),
+             app_state_name(state), state == APP_FAILED ? " reason=\"" : "",
+             state == APP_FAILED ? app->error.reason : "",
+             state == APP_FAILED ? "\"" : "");
+    app->state = state;
+    app->state_since_us = clock_now_us();
+}
+
+static void publish_state(struct fleet_app *app)
+{
+    enum app_state state = state_now(app);
+
+    if (state == app->state && app->state_is_known)
+        return;
+    if (state != app->state)
+        set_state(app, state);
+    app->state_is_known = app->host->channel != NULL;
+    send_state(app);
+}
+
+/* --- deciding --- */
+
+/* When the last request ended, or the youngest replica became ready: a start
+ * that was made for a request stays for idle_timeout, also when that request
+ * has gone meanwhile. */
+static uint64_t idle_since_us(const struct fleet_app *app)
+{
+    uint64_t since_us = app->last_end_us;
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica_view *view = replica_view(replica_of_node(node));
+
+        if (view->state == REPLICA_READY && view->since_us > since_us)
+            since_us = view->since_us;
+    }
+    return since_us;
+}
+
+/* How many replicas there shall be: one while there is demand, and until
+ * idle_timeout after it. */
+static uint32_t count_wanted(const struct fleet_app *app,
+                             const struct fleet_app_counts *counts)
+{
+    const struct app_settings *settings = settings_of(app);
+    uint64_t idle_us;
+
+    if (app->queued + app->in_flight + app->tunnels > 0 ||
+        settings->replicas_min > 0)
+        return settings->replicas_min > 1 ? settings->replicas_min : 1;
+    if (counts->starting > 0)
+        return 1; /* a start that was begun runs to its end */
+    if (counts->ready == 0)
+        return app->arrivals != app->arrivals_mark;
+    idle_us = clock_now_us() - idle_since_us(app);
+    return settings->idle_timeout_ms == 0 ||
+           idle_us < settings->idle_timeout_ms * 1000;
+}
+
+static const struct replica_owner *owner_of(struct fleet_app *app,
+                                            struct replica_owner *owner);
+
+static void start_one(struct fleet_app *app)
+{
+    struct replica_owner owner;
+    struct replica *replica;
+
+    app->arrivals_mark = app->arrivals;
+    replica = replica_start(&app->host->replicas, app->settings,
+                            app->host->next_replica_id++, app->queued > 0,
+                            owner_of(app, &owner));
+    list_add_tail(&app->replicas, replica_node(replica));
+}
+
+/* One that is on its way out but still whole is the quickest to have. */
+static bool resume_one(struct fleet_app *app)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (replica_view(replica)->state == REPLICA_DRAINING) {
+            replica_resume(replica, "a request came");
+            return true;
+        }
+    }
+    return false;
+}
+
+static void leave_one(struct fleet_app *app)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (replica_view(replica)->state == REPLICA_READY) {
+            app->arrivals_mark = app->arrivals;
+            replica_leave(replica, "idle for idle_timeout");
+            return;
+        }
+    }
+}
+
+/* Without a front, nothing is in flight: what drains is drained. */
+static void finish_drains(struct fleet_app *app)
+{
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        replica_on_drained(replica_of_node(node));
+    }
+}
+
+static void update_metrics(struct fleet_app *app,
+                           const struct fleet_app_counts *counts)
+{
+    metrics_set(app->cell, METRIC_REPLICAS_WANTED, app->wanted);
+    metrics_set(app->cell, METRIC_REPLICAS_READY, counts->ready);
+    metrics_set(app->cell, METRIC_REPLICAS_STARTING, counts->starting);
+}
+
+static void decide(struct loop_task *task)
+{
+    struct fleet_app *app = container_of(task, struct fleet_app, decide_task);
+    struct fleet_app_counts counts;
+
+    fleet_app_count(app, &counts);
+    if (is_external(app)) {
+        app->wanted = counts.ready;
+    } else if (app->host->may_start && app->adopting == 0) {
+        app->wanted = count_wanted(app, &counts);
+        if (app->wanted > counts.starting + counts.ready) {
+            if (!resume_one(app) && app->failing == 0 &&
+                !timer_is_running(&app->retry_timer))
+                start_one(app);
+        } else if (app->wanted < counts.ready) {
+            leave_one(app);
+        }
+    }
+    if (!app->host->channel)
+        finish_drains(app);
+    fleet_app_count(app, &counts);
+    update_metrics(app, &counts);
+    publish_state(app);
+}
+
+void fleet_app_decide_soon(struct fleet_app *app)
+{
+    if (!loop_task_is_pending(&app->decide_task))
+        loop_defer(app->host->replicas.loop, &app->decide_task);
+}
+
+static void on_retry_timer(struct timer *timer)
+{
+    fleet_app_decide_soon(container_of(timer, struct fleet_app, retry_timer));
+}
+
+/* No start before the back-off's delay is over. */
+static void wait_before_start(struct fleet_app *app, struct backoff *backoff)
+{
+    uint64_t delay_ms = backoff_fail(backoff);
+
+    app->retry_at_us = clock_now_us() + delay_ms * 1000;
+    timer_start(app->host->replicas.timers, &app->retry_timer, delay_ms);
+}
+
+/* --- what becomes of its replicas --- */
+
+static void record_start(struct fleet_app *app, const struct replica_view *view,
+                         bool ok)
+{
+    if (view->is_adopted || view->is_external)
+        return;
+    app->start.at_unix_ms = view->began_unix_ms;
+    app->start.ok = ok;
+    app->start.was_pulled = view->was_pulled;
+    app->start.phases = view->phases;
+    if (!ok)
+        return;
+    metrics_add(app->cell,
+                view->was_pulled ? METRIC_STARTS_ABSENT : METRIC_STARTS_PULLED,
+                1);
+    metrics_observe(app->cell, HISTOGRAM_START_DURATION, view->phases.total_us);
+}
+
+/* Those who wait now are still counted as queued; who came before was served.
+ */
+static void on_crash(struct fleet_app *app, const struct replica_view *view)
+{
+    metrics_add(app->cell, METRIC_REPLICA_CRASHES, 1);
+    app->arrivals_mark = app->arrivals;
+    if (clock_now_us() - view->ready_at_us < STABLE_AFTER_US)
+        wait_before_start(app, &app->crash_backoff);
+    else
+        backoff_reset(&app->crash_backoff);
+}
+
+static void tell_front_of_state(struct fleet_app *app, struct replica *replica,
+                                enum replica_state before)
+{
+    const struct replica_view *view = replica_view(replica);
+    struct channel *channel = app->host->channel;
+    bool was_announced = before == REPLICA_PROBING || before == REPLICA_READY ||
+                         before == REPLICA_DRAINING;
+
+    if (view->state == REPLICA_PROBING) {
+        front_announce_replica(channel, app->index, settings_of(app), replica,
+                               true);
+    } else if (view->state == REPLICA_DRAINING) {
+        struct channel_replica_drain message = {view->id, sv_of(view->reason)};
+
+        channel_send_replica_drain(channel, &message, NULL, 0);
+    } else if (before == REPLICA_DRAINING && view->state == REPLICA_READY) {
+        struct channel_replica_resume message = {view->id};
+
+        channel_send_replica_resume(channel, &message, NULL, 0);
+    } else if (was_announced && !replica_is_announced(replica)) {
+        struct channel_replica_remove message = {view->id, sv_of(view->reason)};
+
+        channel_send_replica_remove(channel, &message, NULL, 0);
+    }
+}
+
+static void free_replica(void *ptr)
+{
+    struct replica *replica = ptr;
+
+    replica_free(&replica);
+}
+
+static void on_replica_state(void *arg, struct replica *replica,
+                             enum replica_state before)
+{
+    struct fleet_app *app = arg;
+    const struct replica_view *view = replica_view(replica);
+    bool was_ready = before == REPLICA_READY || before == REPLICA_DRAINING;
+
+    tell_front_of_state(app, replica, before);
+    switch (view->state) {
+    case REPLICA_READY:
+        if (before == REPLICA_DRAINING)
+            break;
+        backoff_reset(&app->start_backoff);
+        timer_stop(&app->retry_timer);
+        app->is_refusing = false;
+        app->retry_at_us = 0;
+        record_start(app, view, true);
+        break;
+    case REPLICA_FAILED:
+        app->failing++;
+        if (was_ready)
+            on_crash(app, view);
+        else
+            record_start(app, view, false);
+        break;
+    case REPLICA_GONE:
+        list_remove(replica_node(replica));
+        loop_free_later(app->host->replicas.loop, replica, free_replica);
+        break;
+    default:
+        break;
+    }
+    fleet_app_decide_soon(app);
+}
+
+static void record_error(struct fleet_app *app,
+                         const struct replica_failure *failure)
+{
+    struct fleet_app_error *error = &app->error;
+
+    error->at_unix_ms = clock_unix_ms();
+    snprintf(error->code, sizeof error->code, "%s", failure->code);
+    snprintf(error->reason, sizeof error->reason, "%s", failure->reason);
+    free(error->log);
+    error->log = failure->log.len > 0
+                     ? xstrndup(failure->log.ptr, failure->log.len)
+                     : NULL;
+}
+
+static void on_replica_failed(void *arg, struct replica *replica,
+                              const struct replica_failure *failure)
+{
+    struct fleet_app *app = arg;
+    const struct app_settings *settings = settings_of(app);
+    unsigned tries = settings->start_retries > 0 ? settings->start_retries : 1;
+
+    (void)replica;
+    app->failing--;
+    record_error(app, failure);
+    if (!failure->was_ready) {
+        metrics_add(app->cell, METRIC_START_FAILURES, 1);
+        wait_before_start(app, &app->start_backoff);
+        if (failure->is_permanent || app->start_backoff.failure_count >= tries)
+            app->is_refusing = true;
+        /* The front shall know the newest reason and when to come back. */
+        if (app->is_refusing)
+            app->state_is_known = false;
+    }
+    fleet_app_decide_soon(app);
+}
+
+static const struct replica_owner *owner_of(struct fleet_app *app,
+                                            struct replica_owner *owner)
+{
+    *owner = (struct replica_owner){.on_state = on_replica_state,
+                                    .on_failed = on_replica_failed,
+                                    .arg = app};
+    return owner;
+}
+
+bool fleet_app_adopt(struct fleet_app *app,
+                     const struct engine_container *container, struct err *err)
+{
+    struct replica_owner owner;
+    struct replica *replica =
+        replica_adopt(&app->host->replicas, app->settings, container,
+                      owner_of(app, &owner), err);
+
+    if (!replica)
+        return false;
+    list_add_tail(&app->replicas, replica_node(replica));
+    front_announce_replica(app->host->channel, app->index, settings_of(app),
+                           replica, true);
+    fleet_app_decide_soon(app);
+    return true;
+}
+
+void fleet_app_stop(struct fleet_app *app)
+{
+    if (is_external(app))
+        return;
+    timer_stop(&app->retry_timer);
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        replica_leave(replica_of_node(node), "berth stops");
+    }
+    fleet_app_decide_soon(app);
+}
+
+/* --- the front --- */
+
+void fleet_app_announce(struct fleet_app *app)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+        enum replica_state state = replica_view(replica)->state;
+
+        if (state == REPLICA_PROBING || state == REPLICA_READY)
+            front_announce_replica(app->host->channel, app->index,
+                                   settings_of(app), replica,
+                                   state == REPLICA_PROBING);
+    }
+    app->state_is_known = true;
+    send_state(app);
+}
+
+void fleet_app_on_front_down(struct fleet_app *app)
+{
+    if (app->in_flight + app->tunnels > 0)
+        app->last_end_us = clock_now_us();
+    app->queued = 0;
+    app->in_flight = 0;
+    app->tunnels = 0;
+    app->arrivals = 0; /* the next front counts from there */
+    app->arrivals_mark = 0;
+    app->state_is_known = false;
+    fleet_app_decide_soon(app);
+}
+
+void fleet_app_on_demand(struct fleet_app *app,
+                         const struct channel_demand *demand)
+{
+    app->queued = demand->queued;
+    app->in_flight = demand->in_flight;
+    app->tunnels = demand->tunnels;
+    app->arrivals = demand->arrivals;
+    /* idle_us counts from the last end; without one it says nothing. */
+    if (demand->arrivals > 0 || demand->in_flight > 0)
+        app->last_end_us = clock_now_us() - demand->idle_us;
+    fleet_app_decide_soon(app);
+}
+
+/* --- made and freed --- */
+
+static void add_external(struct fleet_app *app)
+{
+    const struct app_settings *settings = settings_of(app);
+    struct replica_owner owner;
+
+    for (uint32_t i = 0; i < settings->upstream_count; i++) {
+        struct replica *replica = replica_external(
+            &app->host->replicas, app->settings, app->host->next_replica_id++,
+            &settings->upstreams[i], owner_of(app, &owner));
+
+        list_add_tail(&app->replicas, replica_node(replica));
+    }
+    app->state = APP_READY;
+    app->wanted = settings->upstream_count;
+}
+
+struct fleet_app *fleet_app_new(struct fleet_host *host,
+                                const struct keeper_app *settings,
+                                uint32_t index,
+                                struct metrics_registry *metrics)
+{
+    struct fleet_app *app = xcalloc(1, sizeof *app);
+
+    app->host = host;
+    app->settings = settings;
+    app->index = index;
+    app->state_since_us = clock_now_us();
+    app->start_backoff = (struct backoff){.first_ms = START_BACKOFF_FIRST_MS,
+                                          .max_ms = START_BACKOFF_MAX_MS};
+    app->crash_backoff = app->start_backoff;
+    app->retry_timer.on_expire = on_retry_timer;
+    app->decide_task.run = decide;
+    app->cell =
+        metrics_cell_new(metrics, METRIC_SCOPE_KEEPER_APP, settings->app->name);
+    list_init(&app->replicas);
+    if (is_external(app))
+        add_external(app);
+    return app;
+}
+
+void fleet_app_free(struct fleet_app **app_ptr)
+{
+    struct fleet_app *app = *app_ptr;
+
+    if (!app)
+        return;
+    timer_stop(&app->retry_timer);
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        replica_free(&replica);
+    }
+    free(app->error.log);
+    free(app);
+    *app_ptr = NULL;
+}

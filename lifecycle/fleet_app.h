@@ -1,0 +1,116 @@
+/* fleet_app.h - one app of the fleet: its replicas, how many there shall be,
+ * and what the front is told about them.
+ *
+ * It hears the front's demand and its replicas' fates, and decides once a loop
+ * turn, never from within a replica's hook. Thread: keeper main.
+ */
+#ifndef LIFECYCLE_FLEET_APP_H
+#define LIFECYCLE_FLEET_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lifecycle/backoff.h"
+#include "lifecycle/replica.h"
+#include "lifecycle/settings.h"
+#include "router/app.h"
+#include "router/base/attr.h"
+#include "router/base/err.h"
+#include "router/base/list.h"
+#include "router/base/loop.h"
+#include "router/base/metrics.h"
+#include "router/base/timers.h"
+#include "router/channel.h"
+
+/* What all apps of a fleet share. */
+struct fleet_host {
+    struct replica_host replicas;
+    struct channel *channel; /* to the front; NULL: there is none now */
+    bool may_start; /* what runs already is known, and berth does not stop */
+    uint64_t next_replica_id;
+};
+
+struct fleet_app_error { /* the last one, for status */
+    uint64_t at_unix_ms; /* 0: none */
+    char code[32];
+    char reason[ERR_TEXT_SIZE];
+    char *log; /* last lines of the container, NULL: none */
+};
+
+struct fleet_app_start { /* the last one that ended, for status */
+    uint64_t at_unix_ms; /* 0: none */
+    bool ok;
+    bool was_pulled;
+    struct replica_phases phases;
+};
+
+struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
+    struct fleet_host *host;
+    const struct keeper_app *settings;
+    uint32_t index;
+    struct list replicas; /* replica_node() */
+    uint32_t adopting;    /* containers that are looked at: start none */
+    uint32_t failing;     /* replicas whose failure is not yet understood */
+
+    /* demand, as the front said last */
+    uint32_t queued;
+    uint32_t in_flight;
+    uint32_t tunnels;
+    uint64_t arrivals;
+    uint64_t arrivals_mark; /* those before it had their start */
+    uint64_t last_end_us;   /* last end of a request or tunnel */
+
+    uint32_t wanted;
+    struct backoff start_backoff;
+    struct backoff crash_backoff;
+    struct timer retry_timer; /* runs: no start before it expires */
+    uint64_t retry_at_us;
+    bool is_refusing; /* requests are answered with the last error */
+
+    enum app_state state; /* as the front knows it */
+    bool state_is_known;  /* to this front */
+    uint64_t state_since_us;
+    struct fleet_app_error error;
+    struct fleet_app_start start;
+    struct loop_task decide_task;
+    struct metrics_cell *cell;
+};
+
+/* Borrows all. External apps get their replicas at once. */
+MUST_USE struct fleet_app *fleet_app_new(struct fleet_host *host,
+                                         const struct keeper_app *settings,
+                                         uint32_t index,
+                                         struct metrics_registry *metrics);
+/* Containers stay as they are. NULL is skipped. */
+void fleet_app_free(struct fleet_app **app);
+
+/* A new front is there (host->channel): tell it all. */
+void fleet_app_announce(struct fleet_app *app);
+/* The front is gone (host->channel is NULL): nothing is in flight any more. */
+void fleet_app_on_front_down(struct fleet_app *app);
+void fleet_app_on_demand(struct fleet_app *app,
+                         const struct channel_demand *demand);
+
+/* Take a running container. false: it cannot be used; err says why. */
+MUST_USE bool fleet_app_adopt(struct fleet_app *app,
+                              const struct engine_container *container,
+                              struct err *err);
+
+/* Decide at the end of this turn how many replicas there shall be. */
+void fleet_app_decide_soon(struct fleet_app *app);
+
+/* Let all replicas leave, and start no other (host->may_start is false). */
+void fleet_app_stop(struct fleet_app *app);
+
+/* NULL: it has none of that id. Cost: O(its replicas). */
+struct replica *fleet_app_find(const struct fleet_app *app, uint64_t id);
+
+struct fleet_app_counts {
+    uint32_t starting; /* to PROBING */
+    uint32_t ready;
+    uint32_t leaving; /* DRAINING, STOPPING, FAILED */
+};
+void fleet_app_count(const struct fleet_app *app,
+                     struct fleet_app_counts *ret_counts);
+
+#endif

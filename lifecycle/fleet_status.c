@@ -1,0 +1,168 @@
+/* fleet_status.c - an app of the fleet as JSON. */
+#include "lifecycle/fleet_status.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "router/base/clock.h"
+
+static cJSON *replica_json(const struct replica *replica)
+{
+    static const char *const connects[] = {
+        [CONNECT_DIRECT] = "direct",
+        [CONNECT_INSIDE] = "inside",
+        [CONNECT_KEEPER] = "socket",
+    };
+    const struct replica_view *view = replica_view(replica);
+    cJSON *json = cJSON_CreateObject();
+    uint64_t now_unix_ms = clock_unix_ms();
+
+    cJSON_AddNumberToObject(json, "id", (double)view->id);
+    cJSON_AddStringToObject(json, "name", view->name);
+    cJSON_AddStringToObject(json, "state", replica_state_name(view->state));
+    cJSON_AddStringToObject(json, "reason", view->reason);
+    cJSON_AddNumberToObject(json, "since_unix_ms", (double)view->since_unix_ms);
+    cJSON_AddNumberToObject(json, "age_ms",
+                            now_unix_ms > view->began_unix_ms
+                                ? (double)(now_unix_ms - view->began_unix_ms)
+                                : 0);
+    cJSON_AddNumberToObject(json, "pid", view->pid);
+    if (view->is_external) {
+        cJSON_AddBoolToObject(json, "external", true);
+    } else {
+        cJSON_AddStringToObject(json, "container", view->container_id);
+        cJSON_AddStringToObject(json, "revision", view->revision);
+        cJSON_AddBoolToObject(json, "adopted", view->is_adopted);
+    }
+    if (replica_is_announced(replica)) {
+        cJSON_AddStringToObject(json, "connect", connects[view->reach.connect]);
+        if (view->reach.connect == CONNECT_DIRECT) {
+            char address[ADDRESS_TEXT_SIZE];
+
+            address_format(&view->reach.address, address);
+            cJSON_AddStringToObject(json, "address", address);
+        }
+    }
+    if (view->probe_text[0])
+        cJSON_AddStringToObject(json, "probe", view->probe_text);
+    return json;
+}
+
+static cJSON *error_json(const struct fleet_app_error *error)
+{
+    cJSON *json;
+    cJSON *lines;
+    struct strview rest;
+    struct strview line;
+
+    if (error->at_unix_ms == 0)
+        return cJSON_CreateNull();
+    json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "at_unix_ms", (double)error->at_unix_ms);
+    cJSON_AddStringToObject(json, "code", error->code);
+    cJSON_AddStringToObject(json, "message", error->reason);
+    lines = cJSON_AddArrayToObject(json, "log");
+    rest = sv_of(error->log ? error->log : "");
+    while (rest.len > 0 && sv_split(&rest, '\n', &line)) {
+        char text[1024];
+
+        snprintf(text, sizeof text, "%.*s", SV_ARG(line));
+        cJSON_AddItemToArray(lines, cJSON_CreateString(text));
+    }
+    return json;
+}
+
+static void add_phase(cJSON *phases, const char *name, uint64_t us)
+{
+    cJSON *phase = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(phase, "name", name);
+    cJSON_AddNumberToObject(phase, "us", (double)us);
+    cJSON_AddItemToArray(phases, phase);
+}
+
+static cJSON *start_json(const struct fleet_app_start *start)
+{
+    cJSON *json;
+    cJSON *phases;
+
+    if (start->at_unix_ms == 0)
+        return cJSON_CreateNull();
+    json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "at_unix_ms", (double)start->at_unix_ms);
+    cJSON_AddStringToObject(json, "from",
+                            start->was_pulled ? "absent" : "pulled");
+    cJSON_AddBoolToObject(json, "ok", start->ok);
+    cJSON_AddNumberToObject(json, "total_us", (double)start->phases.total_us);
+    phases = cJSON_AddArrayToObject(json, "phases");
+    add_phase(phases, "queue", start->phases.queue_us);
+    add_phase(phases, "pull", start->phases.pull_us);
+    add_phase(phases, "create", start->phases.create_us);
+    add_phase(phases, "start", start->phases.start_us);
+    add_phase(phases, "boot", start->phases.boot_us);
+    add_phase(phases, "ready", start->phases.ready_us);
+    return json;
+}
+
+static void add_image(cJSON *json, const struct fleet_app *app,
+                      const struct image_store *images)
+{
+    const char *image = app->settings->container.image;
+    AUTO(strbuf_done) struct strbuf activity = STRBUF_INIT;
+
+    if (!image) {
+        cJSON_AddNullToObject(json, "image");
+        return;
+    }
+    cJSON_AddStringToObject(json, "image", image);
+    image_store_describe(images, image, &activity);
+    if (activity.len > 0)
+        cJSON_AddStringToObject(json, "image_activity", activity.data);
+}
+
+/* Of the youngest replica that has one. */
+static const char *revision_of(const struct fleet_app *app)
+{
+    const char *revision = "";
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica_view *view = replica_view(replica_of_node(node));
+
+        if (view->revision[0])
+            revision = view->revision;
+    }
+    return revision;
+}
+
+cJSON *fleet_status_app(const struct fleet_app *app,
+                        const struct image_store *images)
+{
+    const struct app_settings *settings = app->settings->app;
+    cJSON *json = cJSON_CreateObject();
+    cJSON *replicas;
+    uint64_t now_us = clock_now_us();
+
+    cJSON_AddStringToObject(json, "name", settings->name);
+    add_image(json, app, images);
+    cJSON_AddStringToObject(json, "state", app_state_name(app->state));
+    cJSON_AddNumberToObject(json, "state_age_ms",
+                            (double)((now_us - app->state_since_us) / 1000));
+    cJSON_AddStringToObject(json, "revision", revision_of(app));
+    cJSON_AddNumberToObject(json, "wanted", app->wanted);
+    cJSON_AddNumberToObject(json, "min", settings->replicas_min);
+    cJSON_AddNumberToObject(json, "max", settings->replicas_max);
+    cJSON_AddNumberToObject(json, "start_failures",
+                            (double)app->cell->values[METRIC_START_FAILURES]);
+    cJSON_AddNumberToObject(json, "crashes",
+                            (double)app->cell->values[METRIC_REPLICA_CRASHES]);
+    if (timer_is_running(&app->retry_timer) && app->retry_at_us > now_us)
+        cJSON_AddNumberToObject(json, "retry_in_ms",
+                                (double)((app->retry_at_us - now_us) / 1000));
+    replicas = cJSON_AddArrayToObject(json, "replicas");
+    LIST_FOREACH (&app->replicas, node) {
+        cJSON_AddItemToArray(replicas, replica_json(replica_of_node(node)));
+    }
+    cJSON_AddItemToObject(json, "last_error", error_json(&app->error));
+    cJSON_AddItemToObject(json, "last_start", start_json(&app->start));
+    return json;
+}

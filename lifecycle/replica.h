@@ -1,0 +1,163 @@
+/* replica.h - one running copy of an app, and the machine that brings it from
+ * nothing to ready and back.
+ *
+ * It makes, starts, watches, stops and removes its container; when to do so,
+ * and what the front is told, is its owner's (fleet_app). Thread: keeper main.
+ */
+#ifndef LIFECYCLE_REPLICA_H
+#define LIFECYCLE_REPLICA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lifecycle/engine.h"
+#include "lifecycle/image_store.h"
+#include "lifecycle/settings.h"
+#include "lifecycle/start_queue.h"
+#include "router/base/address.h"
+#include "router/base/attr.h"
+#include "router/base/digest.h"
+#include "router/base/err.h"
+#include "router/base/list.h"
+#include "router/replica_ref.h"
+
+enum replica_state {
+#define REPLICA_STATE(NAME, text, meaning) REPLICA_##NAME,
+#include "lifecycle/replica_state.def"
+#undef REPLICA_STATE
+    REPLICA_STATE_COUNT
+};
+const char *replica_state_name(enum replica_state state);
+
+struct loop;
+struct replica; /* opaque; defined in replica.c */
+struct timers;
+
+/* What all replicas of a keeper share. */
+struct replica_host {
+    struct loop *loop;
+    struct timers *timers;
+    struct engine *engine;
+    struct image_store *images;
+    struct start_queue *starts;
+    const char *namespace_name;
+    const char *state_dir;
+};
+
+/* Durations of a start's phases, 0 for those that were not gone through. */
+struct replica_phases {
+    uint64_t queue_us; /* waited for its turn to start */
+    uint64_t pull_us;  /* image looked up, and pulled */
+    uint64_t create_us;
+    uint64_t start_us;
+    uint64_t boot_us;  /* until it accepted a connection */
+    uint64_t ready_us; /* until its ready check passed */
+    uint64_t total_us; /* from the decision to ready */
+};
+
+/* How to reach it. */
+struct replica_reach {
+    enum connect_kind connect;
+    struct address address; /* CONNECT_DIRECT */
+    uint32_t port;          /* CONNECT_INSIDE */
+    char *socket_path;      /* CONNECT_KEEPER */
+    bool forwarded;         /* accepted before the app listens */
+};
+
+/* All that others may know of it; read only. */
+struct replica_view {
+    uint64_t id;
+    char *name; /* APP-ID */
+    enum replica_state state;
+    uint64_t since_us;          /* in this state */
+    uint64_t since_unix_ms;     /* likewise */
+    uint64_t ready_at_us;       /* 0: never */
+    char reason[ERR_TEXT_SIZE]; /* why it is in this state */
+    char probe_text[256];       /* why the ready check has not passed yet */
+    char container_id[80];      /* "": none */
+    int pid;                    /* 0: none */
+    char revision[DIGEST_HEX_SIZE];
+    bool is_adopted;
+    bool is_external; /* an upstream: somebody else runs it */
+    bool was_pulled;  /* its start had to pull the image */
+    uint64_t began_unix_ms;
+    struct replica_phases phases;
+    struct replica_reach reach; /* from PROBING on */
+};
+
+struct replica_failure {
+    const char *code; /* "start_failed", "start_timeout", "crashed" */
+    char reason[ERR_TEXT_SIZE];
+    bool is_permanent;  /* trying again soon cannot help */
+    bool was_ready;     /* a crash, not a failed start */
+    struct strview log; /* its last lines; borrowed for the call */
+};
+
+struct replica_owner {
+    /* It went from `before` to replica_view()->state. */
+    void (*on_state)(void *arg, struct replica *replica,
+                     enum replica_state before);
+    /* Once, in FAILED, when all is known about why. */
+    void (*on_failed)(void *arg, struct replica *replica,
+                      const struct replica_failure *failure);
+    void *arg;
+};
+
+/* Start one. host, app and the owner's arg must outlive it. is_urgent: a
+ * request waits for it. */
+MUST_USE struct replica *replica_start(const struct replica_host *host,
+                                       const struct keeper_app *app,
+                                       uint64_t id, bool is_urgent,
+                                       const struct replica_owner *owner);
+/* Take one that runs already; in PROBING. NULL: it cannot be held (it has just
+ * ended). */
+MUST_USE struct replica *replica_adopt(const struct replica_host *host,
+                                       const struct keeper_app *app,
+                                       const struct engine_container *container,
+                                       const struct replica_owner *owner,
+                                       struct err *err);
+/* One that somebody else runs at `address`; READY, for ever. */
+MUST_USE struct replica *replica_external(const struct replica_host *host,
+                                          const struct keeper_app *app,
+                                          uint64_t id,
+                                          const struct address *address,
+                                          const struct replica_owner *owner);
+/* Forget it; its container, if it has one, stays as it is. Not from within its
+ * hooks. NULL is skipped. */
+void replica_free(struct replica **replica);
+
+const struct replica_view *replica_view(const struct replica *replica);
+/* berth-NAMESPACE-APP-ID; also the name of its socket directory. */
+const char *replica_container_name(const struct replica *replica);
+/* The owner's list. */
+struct list *replica_node(struct replica *replica);
+struct replica *replica_of_node(struct list *node);
+
+bool replica_is_starting(const struct replica *replica); /* to PROBING */
+/* The front knows it: PROBING, READY, DRAINING. */
+bool replica_is_announced(const struct replica *replica);
+
+/* What the front says. Messages that come too late are ignored. */
+void replica_on_ready(struct replica *replica, uint64_t boot_us,
+                      uint64_t ready_us);
+void replica_on_probe_status(struct replica *replica, struct strview text);
+void replica_on_drained(struct replica *replica);
+void replica_on_broken(struct replica *replica, struct strview text);
+
+/* The engine says that its container has ended, or is not there any more.
+ * exit_code: -1 when it is not known. */
+void replica_on_died(struct replica *replica, int exit_code);
+
+/* READY: drain, then stop. READY or not yet there: no request will be hurt.
+ * A replica that does not serve yet is stopped as soon as may be. */
+void replica_leave(struct replica *replica, const char *why);
+/* DRAINING: back to READY. */
+void replica_resume(struct replica *replica, const char *why);
+
+/* Sockets to it: unconnected ones of family (CONNECT_INSIDE), connected ones
+ * (CONNECT_KEEPER). ret_fds has room for count; the caller owns them. Returns
+ * how many; 0: err says why. */
+unsigned replica_sockets(struct replica *replica, int family, unsigned count,
+                         int *ret_fds, struct err *err);
+
+#endif
