@@ -147,6 +147,7 @@ bool podman_json_info(struct strview body,
 {
     AUTO(json_free) cJSON *json = parse(body, "info", err);
     const cJSON *rootless;
+    const char *run_root;
 
     if (!json)
         return false;
@@ -155,6 +156,12 @@ bool podman_json_info(struct strview body,
         return err_set(err, ERR_PROTOCOL,
                        "Podman's answer has no \"host.security.rootless\"");
     ret_capabilities->rootless = cJSON_IsTrue(rootless);
+    /* Only a place for a lock: one that is not said, or too long, is none. */
+    run_root = text_of(member(json, "store"), "runRoot");
+    if (!run_root || strlen(run_root) >= sizeof ret_capabilities->run_dir)
+        run_root = "";
+    snprintf(ret_capabilities->run_dir, sizeof ret_capabilities->run_dir, "%s",
+             run_root);
     return true;
 }
 
