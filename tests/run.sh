@@ -57,7 +57,7 @@ one() {
     else
         echo "0 passed, 1 failed" >>"$results"
         printf 'FAIL %4d s    %s\n' $((SECONDS - started)) "$name"
-        sed 's/^/      | /' "$work/log"
+        tail -n 60 "$work/log" | sed 's/^/      | /'
         return 1
     fi
 }
@@ -73,7 +73,8 @@ build() {
             cmake --build build-fuzz --target "${fuzz_targets[@]}"
         return
     fi
-    cmake --preset "$preset" -DBERTH_WERROR=ON && cmake --build --preset "$preset"
+    cmake --preset "$preset" -DBERTH_WERROR=ON &&
+        cmake --build --preset "$preset"
 }
 mapfile -t fuzz_targets < <(basename -a -s .c tests/fuzz/*_fuzz.c)
 dir_of() {
@@ -164,7 +165,7 @@ unit() {
         printf '%s %4d s    %s: %s\n' $status $((SECONDS - started)) $preset \
             "$(head -n 1 "$work/count")"
         if [ $status = FAIL ]; then
-            sed 's/^/      | /' "$work/log"
+            tail -n 200 "$work/log" | sed 's/^/      | /'
         fi
     done
 }

@@ -97,11 +97,15 @@ berth_podman_serve() {
     if ! berth_podman_service_pid >/dev/null; then
         rm -f "$BERTH_PODMAN_SOCKET"
         # A session of its own: Ctrl-C in the terminal is for berth, which
-        # still wants to talk to Podman while it stops.
-        setsid podman --root "$BERTH_PODMAN_DIR/storage" \
-            --runroot "$BERTH_PODMAN_RUN/containers" \
-            system service --time=0 "unix://$BERTH_PODMAN_SOCKET" \
-            </dev/null >"$BERTH_PODMAN_RUN/service.log" 2>&1 &
+        # still wants to talk to Podman while it stops. And a folder: conmon
+        # drops a file "oom" where it was started when a container runs out of
+        # memory.
+        (
+            cd "$BERTH_PODMAN_RUN"
+            exec setsid podman --root "$BERTH_PODMAN_DIR/storage" \
+                --runroot "$BERTH_PODMAN_RUN/containers" \
+                system service --time=0 "unix://$BERTH_PODMAN_SOCKET"
+        ) </dev/null >"$BERTH_PODMAN_RUN/service.log" 2>&1 &
         echo $! >"$BERTH_PODMAN_RUN/service.pid"
     fi
     pid=$(<"$BERTH_PODMAN_RUN/service.pid")
