@@ -120,13 +120,30 @@ static bool set_standard_path(struct podman_service *service, struct err *err)
 
 /* --------------------------------------------------------------- the child */
 
+/* Podman's own level: it says as a warning what concerns nobody (a stream of
+ * events was opened). */
+static enum log_level level_of(const char *line)
+{
+    static const char *const harmless[] = {"level=warning", "level=info",
+                                           "level=debug"};
+
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        if (strstr(line, harmless[i]))
+            return LOG_DEBUG;
+    }
+    return LOG_WARN;
+}
+
 static void take_line(struct podman_service *service, struct strview line)
 {
+    char *text = service->last_line;
+
     if (line.len == 0)
         return;
-    snprintf(service->last_line, sizeof service->last_line, "%.*s",
-             SV_ARG(line));
-    log_warn("podman", "its service says", "text=\"%s\"", service->last_line);
+    snprintf(text, sizeof service->last_line, "%.*s", SV_ARG(line));
+    for (char *quote = text; (quote = strchr(quote, '"'));)
+        *quote = '\''; /* it stands in quotes in our log */
+    LOG_AT(level_of(text), "podman", "its service says", "text=\"%s\"", text);
 }
 
 /* False at its end. */
