@@ -120,30 +120,29 @@ static bool set_standard_path(struct podman_service *service, struct err *err)
 
 /* --------------------------------------------------------------- the child */
 
-/* Podman's own level: it says as a warning what concerns nobody (a stream of
- * events was opened). */
-static enum log_level level_of(const char *line)
+/* Podman calls a warning what concerns nobody (a stream of events was opened).
+ */
+static bool is_harmless(const char *line)
 {
-    static const char *const harmless[] = {"level=warning", "level=info",
-                                           "level=debug"};
-
-    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
-        if (strstr(line, harmless[i]))
-            return LOG_DEBUG;
-    }
-    return LOG_WARN;
+    return strstr(line, "level=warning") || strstr(line, "level=info") ||
+           strstr(line, "level=debug");
 }
 
 static void take_line(struct podman_service *service, struct strview line)
 {
-    char *text = service->last_line;
+    char text[LINE_MAX_BYTES];
 
     if (line.len == 0)
         return;
-    snprintf(text, sizeof service->last_line, "%.*s", SV_ARG(line));
+    snprintf(text, sizeof text, "%.*s", SV_ARG(line));
     for (char *quote = text; (quote = strchr(quote, '"'));)
         *quote = '\''; /* it stands in quotes in our log */
-    LOG_AT(level_of(text), "podman", "its service says", "text=\"%s\"", text);
+    if (is_harmless(text)) {
+        log_debug("podman", "its service says", "text=\"%s\"", text);
+        return;
+    }
+    log_warn("podman", "its service says", "text=\"%s\"", text);
+    memcpy(service->last_line, text, sizeof text);
 }
 
 /* False at its end. */
