@@ -1,0 +1,190 @@
+"""What benchmarks share: processes that end with us, pinning, medians, tables."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+class BenchError(Exception):
+    """Something that the person at the terminal can mend."""
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_for_port(port, process, seconds=10):
+    """Until somebody accepts on 127.0.0.1:port; process must not end before."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise BenchError(f"{process.args[0]} ended with {process.returncode}: "
+                             f"{process.log_text()}")
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise BenchError(f"{process.args[0]}: nobody listens on port {port}: "
+                     f"{process.log_text()}")
+
+
+class Process(subprocess.Popen):
+    """A child pinned to `cores`, with its output in a file."""
+
+    def __init__(self, args, cores, log, **kwargs):
+        self.log = pathlib.Path(log)
+        with open(log, "wb") as out:
+            super().__init__(args, stdin=subprocess.DEVNULL, stdout=out,
+                             stderr=subprocess.STDOUT,
+                             preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                             **kwargs)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace").strip()[-2000:]
+
+    def tree(self):
+        """Its pid and those of all its descendants."""
+        children = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parent = int(stat.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.name))
+        found = [self.pid]
+        for pid in found:
+            found.extend(children.get(pid, []))
+        return found
+
+    def end(self):
+        """SIGQUIT is a graceful end for nginx and berth; then less kindly."""
+        for number, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+            if self.poll() is not None:
+                return
+            self.send_signal(number)
+            try:
+                self.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+
+
+class Bench:
+    """One run: a directory and processes that go when it ends."""
+
+    def __init__(self, build):
+        self.tools = pathlib.Path(build) / "tests" / "bench"
+        self.processes = []
+
+    def __enter__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="berth-bench-"))
+        # An unprivileged worker of a proxy reads its configuration here.
+        self.dir.chmod(0o755)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.end()
+        shutil.rmtree(self.dir)
+
+    def start(self, name, args, cores, **kwargs):
+        process = Process([str(arg) for arg in args], cores,
+                          self.dir / f"{name}.log", **kwargs)
+        self.processes.append(process)
+        return process
+
+    def upstream(self, cores):
+        port = free_port()
+        process = self.start("upstream", [self.tools / "upstream",
+                                          f"127.0.0.1:{port}"], cores)
+        wait_for_port(port, process)
+        return port
+
+    def load(self, port, path, cores, connections, seconds, warm_up=0.5,
+             rate=None, pids=()):
+        """One measurement: what load.c prints, as a dictionary."""
+        args = [self.tools / "load", "-c", connections, "-d", seconds,
+                "-w", warm_up]
+        if rate:
+            args += ["-r", rate]
+        if pids:
+            args += ["-p", ",".join(map(str, pids))]
+        args += [f"127.0.0.1:{port}", path]
+        done = subprocess.run([str(arg) for arg in args], capture_output=True,
+                              text=True, timeout=seconds + warm_up + 60,
+                              preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                              check=False)
+        if done.returncode != 0:
+            raise BenchError(f"load: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None
+
+
+def ratio(a, b):
+    return a / b if a and b else None
+
+
+def size_text(size):
+    for unit, factor in (("MB", 1 << 20), ("KB", 1 << 10)):
+        if size >= factor and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} B"
+
+
+def number_text(value, digits=1):
+    if value is None:
+        return "-"
+    if value >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.{digits}f}"
+
+
+def table_text(titles, rows):
+    """Aligned columns; the first two to the left, numbers to the right."""
+    widths = [max(len(str(row[i])) for row in [titles, *rows])
+              for i in range(len(titles))]
+    lines = []
+    for row in [titles, *rows]:
+        cells = [str(cell).ljust(width) if isinstance(cell, str) and i == 0
+                 else str(cell).rjust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def machine_text():
+    model = "?"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return (f"{len(os.sched_getaffinity(0))} cores ({model}), "
+            f"Linux {os.uname().release}, load {os.getloadavg()[0]:.1f}")
+
+
+def version_of(args, marker):
+    """The first word that follows marker in what a --version prints."""
+    try:
+        done = subprocess.run(args, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    _, found, rest = (done.stdout + done.stderr).partition(marker)
+    return rest.split()[0].rstrip(",") if found and rest.split() else None
