@@ -119,6 +119,14 @@ void admin_call_text(struct admin_call *call, int status, const char *type,
                                         buf->data) != 0)
         abort(); /* out of memory, as everywhere */
     *buf = STRBUF_INIT;
+    if (evhttp_request_get_command(call->request) == EVHTTP_REQ_HEAD) {
+        /* evhttp (2.1) would send the body. */
+        char length[32];
+
+        snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
+        evhttp_add_header(fields, "Content-Length", length);
+        evbuffer_drain(body, evbuffer_get_length(body));
+    }
     evhttp_send_reply(call->request, status, NULL, body);
     evbuffer_free(body);
     free_call(call);

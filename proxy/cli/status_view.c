@@ -59,9 +59,11 @@ static enum colour state_colour(const char *state)
         const char *state;
         enum colour colour;
     } colours[] = {
-        {"ready", COLOUR_GREEN},     {"starting", COLOUR_YELLOW},
+        {"ready", COLOUR_GREEN},     {"serving", COLOUR_GREEN},
+        {"pulling", COLOUR_YELLOW},  {"creating", COLOUR_YELLOW},
+        {"starting", COLOUR_YELLOW}, {"probing", COLOUR_YELLOW},
+        {"draining", COLOUR_YELLOW}, {"stopping", COLOUR_YELLOW},
         {"failed", COLOUR_RED},      {"asleep", COLOUR_DIM},
-        {"draining", COLOUR_YELLOW}, {"serving", COLOUR_GREEN},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(colours); i++)
@@ -202,10 +204,8 @@ static void add_replicas(const cJSON *app, const struct view *view,
                          struct strbuf *buf)
 {
     static const struct table_column columns[] = {
-        {"REPLICA", false},
-        {"STATE", false},
-        {"PID", true},
-        {"AGE", true},
+        {"REPLICA", false}, {"STATE", false}, {"PID", true},
+        {"AGE", true},      {"WHY", false},
     };
     AUTO(table_free)
     struct table *table = table_new(columns, ARRAY_LEN(columns));
@@ -228,6 +228,9 @@ static void add_replicas(const cJSON *app, const struct view *view,
         else
             table_cell(table, COLOUR_NONE, "-");
         table_cell(table, COLOUR_NONE, "%s", age);
+        table_cell(table, COLOUR_NONE, "%s",
+                   text_of(replica, "probe")[0] ? text_of(replica, "probe")
+                                                : text_of(replica, "reason"));
     }
     strbuf_add_char(buf, '\n');
     table_format(table, view->has_colour, view->width, buf);
@@ -306,6 +309,16 @@ void status_view_app(const struct cJSON *app, const struct view *view,
     add_fact(buf, view, "app", COLOUR_BOLD, "%s", text_of(app, "name"));
     add_fact(buf, view, "image", COLOUR_NONE, "%s", origin.data);
     add_fact(buf, view, "state", state_colour(state), "%s", state);
+    if (text_of(app, "image_activity")[0])
+        add_fact(buf, view, "pull", COLOUR_YELLOW, "%s",
+                 text_of(app, "image_activity"));
+    if (has_number(app, "retry_in_ms")) {
+        char time[TIME_SIZE];
+
+        clock_format_duration(number_of(app, "retry_in_ms"), time,
+                              sizeof(time));
+        add_fact(buf, view, "next try", COLOUR_NONE, "in %s", time);
+    }
     add_fact(buf, view, "replicas", COLOUR_NONE,
              "%" PRIu64 " ready, %s wanted, %" PRIu64 " to %" PRIu64,
              number_of(app, "ready"), wanted, number_of(app, "min"),
