@@ -2,6 +2,7 @@
 #include "proxy/http_syntax.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -45,33 +46,33 @@ static bool is_control(char c)
 
 #define EVERY_BYTE(x) (UINT64_MAX / 255 * (x))
 
-/* Some byte of w is below 0x20 or is 0x7f. HTAB is among them: the caller
- * looks closer. */
-static bool may_have_control(uint64_t w)
+/* The top bit of each byte of w that is below 0x20 or is 0x7f. Above the
+ * lowest such byte others may be marked too (by a borrow); it is exact. */
+static uint64_t mark_controls(uint64_t w)
 {
     uint64_t del = w ^ EVERY_BYTE(0x7f);
     uint64_t low = (w - EVERY_BYTE(0x20)) & ~w;
     uint64_t zero = (del - EVERY_BYTE(0x01)) & ~del;
 
-    return ((low | zero) & EVERY_BYTE(0x80)) != 0;
+    return (low | zero) & EVERY_BYTE(0x80);
 }
 
 const char *http_find_control(const char *at, const char *end)
 {
-    while (end - at >= 16) {
-        uint64_t a;
-        uint64_t b;
+    while (end - at >= 8) {
+        uint64_t w;
+        uint64_t marks;
 
-        memcpy(&a, at, sizeof a);
-        memcpy(&b, at + 8, sizeof b);
-        if (!may_have_control(a) && !may_have_control(b)) {
-            at += 16;
+        memcpy(&w, at, sizeof w);
+        marks = mark_controls(le64toh(w));
+        if (!marks) {
+            at += 8;
             continue;
         }
-        for (int i = 0; i < 16; i++, at++) {
-            if (is_control(*at))
-                return at;
-        }
+        at += (unsigned)__builtin_ctzll(marks) / 8;
+        if (*at != '\t')
+            return at;
+        at++;
     }
     while (at < end && !is_control(*at))
         at++;
