@@ -155,9 +155,16 @@ in_tools() {
 }
 
 prepare_tools() {
-    mkdir -p "$work/tools/etc/ssl/certs" "$work/tools/work"
+    local bundle=$work/tools/etc/ssl/certs/ca-certificates.crt file
+    mkdir -p "${bundle%/*}" "$work/tools/work"
     cp /etc/resolv.conf "$work/tools/etc/"
-    cp /etc/ssl/certs/ca-certificates.crt "$work/tools/etc/ssl/certs/"
+    # Whom this host trusts, and whom the caller's environment does.
+    for file in /etc/ssl/certs/ca-certificates.crt "${SSL_CERT_FILE:-}" \
+        "${PIP_CERT:-}" "${NODE_EXTRA_CA_CERTS:-}"; do
+        if [ -f "$file" ]; then
+            cat "$file"
+        fi
+    done >"$bundle"
 }
 
 # --- images -----------------------------------------------------------------
