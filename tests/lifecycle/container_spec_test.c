@@ -1,0 +1,351 @@
+#include "lifecycle/container_spec.h"
+
+#include <cjson/cJSON.h>
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "lifecycle/rlimits.h"
+#include "lifecycle/settings.h"
+#include "router/base/alloc.h"
+
+#define TEXT(s) ((char *)(uintptr_t)(s))
+
+static struct rlimits plain_limits(void)
+{
+    struct rlimits limits = {.nr_open = 1048576, .pid_max = 32768};
+
+    for (int i = 0; i < RLIMITS_COUNT; i++)
+        limits.hard[i] = UINT64_MAX;
+    limits.hard[RLIMIT_NOFILE] = 20000;
+    return limits;
+}
+
+static struct container_settings settings;
+static struct engine_spec spec;
+
+/* The least there can be; each test adds to it. */
+static void init(void)
+{
+    settings = (struct container_settings){
+        .image = TEXT("localhost/a:1"),
+        .network = NETWORK_NONE,
+        .stop_timeout_ms = 10000,
+    };
+    spec = (struct engine_spec){
+        .container = &settings,
+        .labels = {SV("prod"), SV("web"), SV("abc123"), SV("42")},
+        .name = "berth-prod-web-42",
+        .port = 8000,
+        .inside = true,
+    };
+}
+
+TestSuite(container_spec, .init = init);
+
+static char *build(const struct rlimits *limits)
+{
+    char *text = NULL;
+    struct err err;
+    cJSON *json;
+
+    cr_assert(container_spec_build(&spec, limits, &text, &err), "%s", err.text);
+    json = cJSON_Parse(text);
+    cr_assert_not_null(json, "%s", text);
+    cJSON_Delete(json);
+    return text;
+}
+
+/* The member is there with exactly this value; "-": it is not there. Looked
+ * for in the text: a parser of doubles would hide lost digits. */
+static void expect_in(const char *label, const char *text, const char *name,
+                      const char *value)
+{
+    AUTO(auto_free) char *key = xasprintf("\"%s\":", name);
+    AUTO(auto_free) char *both = xasprintf("%s%s", key, value);
+
+    if (strcmp(value, "-") == 0)
+        cr_expect_null(strstr(text, key), "%s: %s", label, text);
+    else
+        cr_expect_not_null(strstr(text, both), "%s: no %s in %s", label, both,
+                           text);
+}
+
+static void expect(const char *label, const char *name, const char *value)
+{
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *text = build(&limits);
+
+    expect_in(label, text, name, value);
+}
+
+Test(container_spec, the_whole_request_of_a_plain_app)
+{
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *text = NULL;
+    struct err err;
+
+    cr_assert(container_spec_build(&spec, &limits, &text, &err));
+    cr_assert_str_eq(
+        text,
+        "{\"name\":\"berth-prod-web-42\",\"image\":\"localhost/a:1\","
+        "\"env\":{\"PORT\":\"8000\",\"BERTH_APP\":\"web\","
+        "\"BERTH_REPLICA\":\"42\"},"
+        "\"labels\":{\"berth.namespace\":\"prod\",\"berth.app\":\"web\","
+        "\"berth.revision\":\"abc123\",\"berth.replica\":\"42\","
+        "\"berth.port\":\"8000\",\"berth.inside\":\"true\"},"
+        "\"mounts\":[],\"volumes\":[],\"netns\":{\"nsmode\":\"none\"},"
+        "\"r_limits\":["
+        "{\"type\":\"nofile\",\"soft\":20000,\"hard\":20000},"
+        "{\"type\":\"nproc\",\"soft\":32768,\"hard\":32768}],"
+        "\"stop_timeout\":10,\"healthconfig\":{\"Test\":[\"NONE\"]},"
+        "\"log_configuration\":{\"driver\":\"k8s-file\",\"size\":10485760}}");
+}
+
+Test(container_spec, what_the_app_runs)
+{
+    char *words[] = {TEXT("/bin/x"), TEXT("a b"), TEXT("")};
+
+    expect("not set", "command", "-");
+    expect("not set", "entrypoint", "-");
+    expect("not set", "work_dir", "-");
+    expect("not set", "user", "-");
+    settings.has_command = true;
+    settings.command = (struct string_list){3, words};
+    expect("command", "command", "[\"/bin/x\",\"a b\",\"\"]");
+    settings.has_entrypoint = true;
+    expect("set to nothing", "entrypoint", "[]");
+    settings.entrypoint = (struct string_list){1, words};
+    expect("entrypoint", "entrypoint", "[\"/bin/x\"]");
+    settings.workdir = TEXT("/srv");
+    expect("workdir", "work_dir", "\"/srv\"");
+    settings.user = TEXT("1000:100");
+    expect("user", "user", "\"1000:100\"");
+}
+
+Test(container_spec, environment_and_labels_of_ours_win)
+{
+    struct name_value env[] = {{TEXT("A"), TEXT("from file")},
+                               {TEXT("PORT"), TEXT("1")},
+                               {TEXT("a"), TEXT("another name")},
+                               {TEXT("A"), TEXT("from env")}};
+    struct name_value labels[] = {{TEXT("team"), TEXT("\"x\"\n")},
+                                  {TEXT("berth.app"), TEXT("forged")}};
+
+    settings.env = (struct name_values){4, env};
+    expect("env", "env",
+           "{\"a\":\"another name\",\"A\":\"from env\",\"PORT\":\"8000\","
+           "\"BERTH_APP\":\"web\",\"BERTH_REPLICA\":\"42\"}");
+    settings.labels = (struct name_values){2, labels};
+    spec.inside = false;
+    expect("labels", "labels",
+           "{\"team\":\"\\\"x\\\"\\n\",\"berth.namespace\":\"prod\","
+           "\"berth.app\":\"web\",\"berth.revision\":\"abc123\","
+           "\"berth.replica\":\"42\",\"berth.port\":\"8000\","
+           "\"berth.inside\":\"false\"}");
+}
+
+Test(container_spec, a_socket_directory_is_mounted_and_told)
+{
+    spec.inside = false;
+    settings.socket = TEXT("app.sock");
+    spec.socket_dir = "/run/berth/sockets/berth-prod-web-42";
+    expect("socket", "mounts",
+           "[{\"type\":\"bind\","
+           "\"source\":\"/run/berth/sockets/berth-prod-web-42\","
+           "\"destination\":\"/run/berth\","
+           "\"options\":[\"rw\",\"Z\",\"nosuid\",\"nodev\",\"noexec\"]}]");
+    expect("socket", "env",
+           "{\"PORT\":\"8000\",\"BERTH_APP\":\"web\","
+           "\"BERTH_REPLICA\":\"42\","
+           "\"BERTH_SOCKET\":\"/run/berth/app.sock\"}");
+    expect("socket", "labels",
+           "{\"berth.namespace\":\"prod\",\"berth.app\":\"web\","
+           "\"berth.revision\":\"abc123\",\"berth.replica\":\"42\","
+           "\"berth.port\":\"8000\",\"berth.inside\":\"false\","
+           "\"berth.socket\":"
+           "\"/run/berth/sockets/berth-prod-web-42/app.sock\"}");
+}
+
+Test(container_spec, volumes_are_binds_or_named)
+{
+    struct volume_setting volumes[] = {
+        {TEXT("/srv/models"), TEXT("/models"), TEXT("ro,z")},
+        {TEXT("data"), TEXT("/data"), TEXT("")},
+        {TEXT("cache"), TEXT("/cache"), TEXT("U,,nocopy")},
+    };
+
+    settings.volumes = volumes;
+    settings.volume_count = 3;
+    expect("binds", "mounts",
+           "[{\"type\":\"bind\",\"source\":\"/srv/models\","
+           "\"destination\":\"/models\",\"options\":[\"ro\",\"z\"]}]");
+    expect("named", "volumes",
+           "[{\"Name\":\"data\",\"Dest\":\"/data\",\"Options\":[]},"
+           "{\"Name\":\"cache\",\"Dest\":\"/cache\","
+           "\"Options\":[\"U\",\"nocopy\"]}]");
+}
+
+Test(container_spec, each_kind_of_network)
+{
+    static const struct {
+        const char *label;
+        enum network_kind kind;
+        bool publish;
+        const char *netns;
+        const char *networks;
+        const char *ports;
+    } cases[] = {
+        {"none", NETWORK_NONE, false, "{\"nsmode\":\"none\"}", "-", "-"},
+        {"host", NETWORK_HOST, false, "{\"nsmode\":\"host\"}", "-", "-"},
+        {"host has nothing to publish", NETWORK_HOST, true,
+         "{\"nsmode\":\"host\"}", "-", "-"},
+        {"private", NETWORK_PRIVATE, false, "{\"nsmode\":\"bridge\"}",
+         "{\"berth-prod-web\":{}}", "-"},
+        {"private, published", NETWORK_PRIVATE, true, "{\"nsmode\":\"bridge\"}",
+         "{\"berth-prod-web\":{}}",
+         "[{\"container_port\":8000,\"host_ip\":\"127.0.0.1\","
+         "\"protocol\":\"tcp\"}]"},
+        {"bridge", NETWORK_BRIDGE, false, "{\"nsmode\":\"bridge\"}", "-", "-"},
+        {"named", NETWORK_NAMED, false, "{\"nsmode\":\"bridge\"}",
+         "{\"backend\":{}}", "-"},
+    };
+
+    settings.network_name = TEXT("backend");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        settings.network = cases[i].kind;
+        spec.publish = cases[i].publish;
+        expect(cases[i].label, "netns", cases[i].netns);
+        expect(cases[i].label, "networks", cases[i].networks);
+        expect(cases[i].label, "portmappings", cases[i].ports);
+    }
+}
+
+Test(container_spec, the_private_network_and_its_name)
+{
+    static const struct {
+        struct strview namespace_name;
+        struct strview app;
+        const char *name;
+    } cases[] = {
+        {SV("default"), SV("web"), "berth-default-web"},
+        {SV("a"), SV("b-c"), "berth-a-b-c"},
+        {SV("a-b"), SV("c"), "berth-a--b-c"},
+    };
+    AUTO(auto_free) char *text = container_spec_network(&spec.labels);
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        AUTO(auto_free)
+        char *name =
+            container_spec_network_name(cases[i].namespace_name, cases[i].app);
+
+        cr_expect_str_eq(name, cases[i].name);
+    }
+    cr_assert_str_eq(text, "{\"labels\":{\"berth.namespace\":\"prod\","
+                           "\"berth.app\":\"web\"},\"name\":\"berth-prod-web\","
+                           "\"driver\":\"bridge\",\"dns_enabled\":false,"
+                           "\"options\":{\"isolate\":\"true\"}}");
+}
+
+Test(container_spec, resource_limits)
+{
+    expect("none", "resource_limits", "-");
+    settings.cpu_millis = 1500;
+    expect("cpu", "resource_limits",
+           "{\"cpu\":{\"quota\":150000,\"period\":100000}}");
+    settings.cpu_millis = 1; /* the kernel takes no less than 1 ms */
+    expect("least cpu", "resource_limits",
+           "{\"cpu\":{\"quota\":1000,\"period\":100000}}");
+    settings.cpu_millis = 0;
+    settings.memory_bytes = (9007199254740993U); /* 2^53 + 1 */
+    settings.pids = 100;
+    expect("exact", "resource_limits",
+           "{\"memory\":{\"limit\":9007199254740993},"
+           "\"pids\":{\"limit\":100}}");
+}
+
+Test(container_spec, ulimits_are_sent_always_and_never_above_what_may_be_set)
+{
+    struct ulimit_setting few[] = {{TEXT("nofile"), 100, 200},
+                                   {TEXT("core"), 0, UINT64_MAX}};
+    struct ulimit_setting many[] = {{TEXT("nofile"), 65536, 1048576},
+                                    {TEXT("nproc"), 10, 20},
+                                    {TEXT("nproc"), 64, 128}};
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *raised = NULL;
+    struct strbuf warnings = STRBUF_INIT;
+
+    settings.ulimits = few;
+    settings.ulimit_count = 2;
+    expect("few", "r_limits",
+           "[{\"type\":\"nproc\",\"soft\":32768,\"hard\":32768},"
+           "{\"type\":\"nofile\",\"soft\":100,\"hard\":200},"
+           "{\"type\":\"core\",\"soft\":0,\"hard\":18446744073709551615}]");
+    container_spec_check(&settings, &limits, &warnings);
+    cr_assert_eq(warnings.len, 0);
+
+    settings.ulimits = many;
+    settings.ulimit_count = 3;
+    expect("clamped, and the last nproc", "r_limits",
+           "[{\"type\":\"nofile\",\"soft\":20000,\"hard\":20000},"
+           "{\"type\":\"nproc\",\"soft\":64,\"hard\":128}]");
+    container_spec_check(&settings, &limits, &warnings);
+    cr_assert_not_null(strstr(warnings.data,
+                              "ulimit nofile 65536:1048576 is lowered to "
+                              "20000"),
+                       "%s", warnings.data);
+    cr_assert_null(strstr(warnings.data, "nproc"), "%s", warnings.data);
+    strbuf_done(&warnings);
+
+    limits.can_raise = true;
+    raised = build(&limits);
+    expect_in("raised", raised, "r_limits",
+              "[{\"type\":\"nofile\",\"soft\":65536,\"hard\":1048576},"
+              "{\"type\":\"nproc\",\"soft\":64,\"hard\":128}]");
+}
+
+Test(container_spec, signals_by_all_their_names)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } cases[] = {
+        {"SIGTERM", SIGTERM}, {"TERM", SIGTERM}, {"15", 15},
+        {"SIGQUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"SIGWINCH", SIGWINCH},
+        {"64", 64},           {"65", 0},         {"0", 0},
+        {"SIG", 0},           {"", 0},           {"term", 0},
+        {"SIGSIGTERM", 0},    {"TERM ", 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(container_spec_signal(cases[i].name), cases[i].number,
+                     "%s", cases[i].name);
+    cr_expect_eq(container_spec_signal("RTMIN+3"), SIGRTMIN + 3);
+    cr_expect_eq(container_spec_signal("SIGRTMIN+99"), 0);
+    settings.stop_signal = TEXT("SIGINT");
+    settings.stop_timeout_ms = 1500;
+    expect("signal", "stop_signal", "2");
+    expect("rounded up", "stop_timeout", "2");
+}
+
+Test(container_spec, what_there_is_not_is_refused)
+{
+    struct ulimit_setting ulimit = {TEXT("files"), 1, 1};
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *text = NULL;
+    struct err err;
+
+    settings.stop_signal = TEXT("SIGFOO");
+    cr_assert_not(container_spec_build(&spec, &limits, &text, &err));
+    cr_assert_eq(err.code, ERR_INVALID);
+    cr_assert_not_null(strstr(err.text, "SIGFOO"));
+    settings.stop_signal = NULL;
+    settings.ulimits = &ulimit;
+    settings.ulimit_count = 1;
+    cr_assert_not(container_spec_build(&spec, &limits, &text, &err));
+    cr_assert_eq(err.code, ERR_INVALID);
+    cr_assert_not_null(strstr(err.text, "files"));
+    cr_assert_null(text);
+}
