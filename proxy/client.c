@@ -1,0 +1,328 @@
+/* client.c - a connection that requests come on. */
+#include "proxy/client.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/buffer_pool.h"
+#include "proxy/exchange.h"
+#include "proxy/listener.h"
+#include "proxy/settings.h"
+#include "proxy/worker.h"
+#include "router/base/alloc.h"
+#include "router/base/metrics.h"
+
+/* How long a peer that still sends is read off after the answer. */
+#define LINGER_MS 3000
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+/* Edge-triggered where no bytes are taken, so that what lies there unread does
+ * not keep the loop busy. libevent shows a reset as readable and writable, not
+ * as closed: so reading is asked for there, too. */
+static short wanted_events(const struct client *client)
+{
+    short what = client->is_writing ? EV_WRITE : 0;
+
+    if (client->watch == CLIENT_WATCH_READ)
+        return (short)(what | EV_READ | EV_PERSIST);
+    if (client->watch == CLIENT_WATCH_CLOSE)
+        return (short)(what | EV_READ | EV_CLOSED | EV_ET | EV_PERSIST);
+    return what ? (short)(what | EV_PERSIST) : 0;
+}
+
+static void apply_watch(struct client *client, short before)
+{
+    short wanted = wanted_events(client);
+
+    if (before != 0)
+        event_del(&client->event);
+    if (wanted == 0)
+        return;
+    if (event_assign(&client->event, loop_base(client->worker->loop),
+                     client->stream.fd, wanted, on_event, client) != 0 ||
+        event_add(&client->event, NULL) != 0)
+        abort();
+}
+
+void client_set_watch(struct client *client, enum client_watch watch)
+{
+    short before = wanted_events(client);
+
+    if (client->watch == watch)
+        return;
+    client->watch = (uint8_t)watch;
+    apply_watch(client, before);
+}
+
+void client_await_write(struct client *client, bool wanted)
+{
+    short before = wanted_events(client);
+
+    if (client->is_writing == wanted)
+        return;
+    client->is_writing = wanted;
+    apply_watch(client, before);
+}
+
+static void free_client(void *ptr)
+{
+    free(ptr);
+}
+
+/* Frees what it holds; the memory goes at the end of the turn. */
+static void end(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    if (client->is_closed)
+        return;
+    client->is_closed = true;
+    client_await_write(client, false);
+    client_set_watch(client, CLIENT_WATCH_NOTHING);
+    timer_stop(&client->timer);
+    list_remove(&client->node);
+    buffer_give(&worker->buffers, &client->in);
+    stream_close(&client->stream);
+    worker->client_count--;
+    metrics_set(client->listener->cell, METRIC_CONNECTIONS_OPEN,
+                client->listener->cell->values[METRIC_CONNECTIONS_OPEN] - 1);
+    loop_free_later(worker->loop, client, free_client);
+    worker_on_ended(worker);
+}
+
+void client_close(struct client *client)
+{
+    assert(!client->exchange);
+    end(client);
+}
+
+static void reset(struct client *client)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(client->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    end(client);
+}
+
+void client_abort(struct client *client)
+{
+    if (client->exchange)
+        exchange_abort(client->exchange); /* ends the client, too */
+    else
+        end(client);
+}
+
+static void on_timer(struct timer *timer)
+{
+    client_close(container_of(timer, struct client, timer));
+}
+
+static void become_idle(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    list_remove(&client->node);
+    list_add_tail(&worker->idle_clients, &client->node);
+    timer_start(worker->timers, &client->timer,
+                client->listener->server->keepalive_timeout_ms);
+    client_set_watch(client, CLIENT_WATCH_READ);
+}
+
+static void begin_exchange(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    timer_stop(&client->timer);
+    list_remove(&client->node);
+    list_add_tail(&worker->busy_clients, &client->node);
+    client->request_count++;
+    exchange_start(client);
+}
+
+/* Bytes of the next request are there already. Deferred, so that a pipeline
+ * of requests is no recursion. */
+static void on_next(struct loop_task *task)
+{
+    struct client *client = container_of(task, struct client, next_task);
+
+    if (!client->is_closed && !client->exchange && !client->is_lingering)
+        begin_exchange(client);
+}
+
+static void read_off(struct client *client)
+{
+    struct worker *worker = client->worker;
+    struct io_buffer *buffer = buffer_take(&worker->buffers);
+    struct iovec iov;
+    enum io_result result;
+    size_t count;
+
+    iov.iov_base = buffer_space(buffer, &iov.iov_len);
+    result = stream_read(&client->stream, &iov, 1, &count);
+    buffer_give(&worker->buffers, &buffer);
+    if (result == IO_EOF || result == IO_FAILED)
+        client_close(client);
+}
+
+static void read_first(struct client *client)
+{
+    struct worker *worker = client->worker;
+    struct iovec iov;
+    enum io_result result;
+    size_t count;
+
+    if (!client->in)
+        client->in = buffer_take(&worker->buffers);
+    iov.iov_base = buffer_space(client->in, &iov.iov_len);
+    result = stream_read(&client->stream, &iov, 1, &count);
+    if (result == IO_DONE) {
+        client->in->end += (uint32_t)count;
+        begin_exchange(client);
+        return;
+    }
+    buffer_give(&worker->buffers, &client->in);
+    if (result != IO_AGAIN)
+        client_close(client);
+}
+
+static bool was_reset(const struct client *client)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    getsockopt(client->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error != 0;
+}
+
+/* While no bytes are taken. Returns whether it is gone. */
+static bool watch_close(struct client *client, short what)
+{
+    if (was_reset(client)) {
+        client_abort(client);
+        return true;
+    }
+    if (!(what & EV_CLOSED) || client->saw_end)
+        return false;
+    client->saw_end = true;
+    return exchange_on_client_end(client->exchange);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *client = arg;
+
+    (void)fd;
+    if (client->watch == CLIENT_WATCH_CLOSE && (what & (EV_READ | EV_CLOSED)) &&
+        watch_close(client, what))
+        return;
+    if ((what & EV_WRITE) && client->is_writing) {
+        exchange_on_client_writable(client->exchange);
+        if (client->is_closed)
+            return;
+    }
+    if (!(what & EV_READ) || client->watch != CLIENT_WATCH_READ)
+        return;
+    if (client->exchange)
+        exchange_on_client_readable(client->exchange);
+    else if (client->is_lingering)
+        read_off(client);
+    else if (!loop_task_is_pending(&client->next_task))
+        read_first(client);
+}
+
+static void format_host(struct client *client)
+{
+    const struct client_peer *peer = &client->peer;
+
+    if (peer->any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &peer->v4.sin_addr, client->host,
+                  sizeof client->host);
+    else if (peer->any.sa_family != AF_INET6)
+        strcpy(client->host, "unix:");
+    else if (IN6_IS_ADDR_V4MAPPED(&peer->v6.sin6_addr))
+        inet_ntop(AF_INET, &peer->v6.sin6_addr.s6_addr[12], client->host,
+                  sizeof client->host);
+    else
+        inet_ntop(AF_INET6, &peer->v6.sin6_addr, client->host,
+                  sizeof client->host);
+}
+
+void client_new(struct listener *listener, int fd,
+                const struct client_peer *peer)
+{
+    struct worker *worker = listener->worker;
+    struct client *client = xcalloc(1, sizeof *client);
+
+    client->worker = worker;
+    client->listener = listener;
+    client->stream.fd = fd;
+    client->peer = *peer;
+    client->watch = CLIENT_WATCH_NOTHING;
+    client->timer.on_expire = on_timer;
+    client->next_task.run = on_next;
+    format_host(client);
+    worker->client_count++;
+    metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
+                listener->cell->values[METRIC_CONNECTIONS_OPEN] + 1);
+    become_idle(client);
+}
+
+static void linger(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    client->is_lingering = true;
+    buffer_give(&worker->buffers, &client->in);
+    stream_shutdown(&client->stream);
+    client_await_write(client, false);
+    client_set_watch(client, CLIENT_WATCH_READ);
+    timer_start(worker->timers, &client->timer, LINGER_MS);
+}
+
+void client_end_exchange(struct client *client, enum client_end how)
+{
+    client->exchange = NULL;
+    if (how == CLIENT_KEEP && client->worker->is_draining)
+        how = CLIENT_CLOSE;
+    switch (how) {
+    case CLIENT_KEEP:
+        if (client->in && buffer_len(client->in) > 0) {
+            loop_defer(client->worker->loop, &client->next_task);
+            return;
+        }
+        buffer_give(&client->worker->buffers, &client->in);
+        become_idle(client);
+        return;
+    case CLIENT_LINGER:
+        linger(client);
+        return;
+    case CLIENT_CLOSE:
+        end(client);
+        return;
+    case CLIENT_RESET:
+        reset(client);
+        return;
+    }
+}
+
+void client_keep_bytes(struct client *client, struct strview bytes)
+{
+    size_t size = 0;
+
+    if (bytes.len == 0)
+        return;
+    assert(!client->in);
+    client->in = buffer_take(&client->worker->buffers);
+    buffer_space(client->in, &size);
+    if (bytes.len > size) { /* they came with a head of more than a buffer */
+        buffer_give(&client->worker->buffers, &client->in);
+        client->in = buffer_take_large(bytes.len);
+    }
+    memcpy(client->in->data + client->in->end, bytes.ptr, bytes.len);
+    client->in->end += (uint32_t)bytes.len;
+}

@@ -1,0 +1,88 @@
+/* client.h - a connection that requests come on.
+ *
+ * It lives through many exchanges, one at a time, and holds a buffer only
+ * while there are bytes in it. Thread: owner loop.
+ */
+#ifndef PROXY_CLIENT_H
+#define PROXY_CLIENT_H
+
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "proxy/stream.h"
+#include "router/base/list.h"
+#include "router/base/loop.h"
+#include "router/base/strview.h"
+#include "router/base/timers.h"
+
+struct exchange;
+struct io_buffer;
+struct listener;
+struct worker;
+
+/* Of whom a socket speaks: smaller than struct address, whose Unix path is
+ * of no use here. */
+struct client_peer {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+};
+
+/* What wakes a client up. */
+enum client_watch {
+    CLIENT_WATCH_NOTHING,
+    CLIENT_WATCH_READ,  /* bytes, or its end */
+    CLIENT_WATCH_CLOSE, /* its end or a reset: no bytes are taken now */
+};
+
+struct client {
+    struct list node; /* worker's idle or busy list */
+    struct worker *worker;
+    struct listener *listener;
+    struct exchange *exchange; /* NULL: idle */
+    struct io_buffer *in;      /* what was read and belongs to no one yet */
+    struct event event;
+    struct timer timer; /* keep-alive, linger */
+    struct loop_task next_task;
+    struct stream stream;
+    uint32_t request_count;
+    uint8_t watch;   /* enum client_watch */
+    bool is_writing; /* waits until it takes bytes again */
+    bool saw_end;    /* it half-closed (or more) */
+    bool is_closed;
+    bool is_lingering;
+    struct client_peer peer;
+    char host[INET6_ADDRSTRLEN]; /* of the peer; "unix:" */
+};
+
+/* Takes fd: non-blocking, TCP_NODELAY set. */
+void client_new(struct listener *listener, int fd,
+                const struct client_peer *peer);
+/* Close it now; no exchange may be under way. */
+void client_close(struct client *client);
+/* Close it now, whatever goes on. */
+void client_abort(struct client *client);
+
+enum client_end {
+    CLIENT_KEEP,   /* wait for the next request, or go on with the one that
+                      was read already */
+    CLIENT_LINGER, /* the peer may still be sending: read it off for a while,
+                      so that a reset does not take the answer away */
+    CLIENT_CLOSE,
+    CLIENT_RESET, /* so that the peer sees that it is not whole */
+};
+/* The exchange is over, and no longer the client's. */
+void client_end_exchange(struct client *client, enum client_end end);
+
+void client_set_watch(struct client *client, enum client_watch watch);
+/* Have exchange_on_client_writable() called when it takes bytes again. */
+void client_await_write(struct client *client, bool wanted);
+/* Bytes for a later request, kept in client->in, which is NULL. Copies. */
+void client_keep_bytes(struct client *client, struct strview bytes);
+
+#endif

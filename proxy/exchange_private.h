@@ -1,0 +1,171 @@
+/* exchange_private.h - what the files of the exchange share.
+ *
+ * exchange.c its life and its step loop, exchange_route.c from the head to
+ * the queue, exchange_slot.c from the queue to a connection, exchange_relay.c
+ * what goes over it, exchange_reply.c berth's own answers.
+ */
+#ifndef PROXY_EXCHANGE_PRIVATE_H
+#define PROXY_EXCHANGE_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/body_relay.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+#include "proxy/http_head.h"
+#include "proxy/http_parser.h"
+#include "proxy/rejection.h"
+#include "proxy/request_id.h"
+#include "proxy/worker.h"
+#include "router/app.h"
+#include "router/base/arena.h"
+#include "router/base/timers.h"
+
+struct handover;
+struct route;
+struct server_settings;
+struct upstream;
+
+enum exchange_state {
+#define EXCHANGE_STATE(ID, name, next) EXCHANGE_##ID,
+#include "proxy/exchange_state.def"
+#undef EXCHANGE_STATE
+};
+
+enum step { STEP_MORE, STEP_WAIT, STEP_DONE };
+
+/* 499 in the metrics: the client hung up before its answer was whole. */
+#define STATUS_CLIENT_GONE 499
+
+struct exchange {
+    struct exchange *next_free;
+    struct worker *worker;
+    struct client *client; /* NULL in GONE */
+    enum exchange_state state;
+    struct arena arena;
+
+    struct http_parser parser; /* of the request */
+    struct http_head request;
+    struct io_buffer *head_buffer; /* what its views point into, where that
+                                      is not client->in */
+    const struct server_settings *server;
+    const struct route *route; /* NULL: none found (yet) */
+    struct strview path;       /* normalised, stripped */
+    struct strview prefix;     /* what was stripped */
+    struct strview request_id;
+    char request_id_text[REQUEST_ID_MAX_BYTES + 1];
+    struct http_limits answer_limits;
+
+    struct body_relay request_body; /* to the app */
+    struct body_relay answer_body;  /* to the client */
+    struct http_parser answer_parser;
+    struct http_head answer;
+    struct io_buffer *answer_in; /* until its head is whole */
+
+    struct waiter waiter;
+    struct slot *slot;
+    struct socket_waiter socket_waiter;
+    struct handover *handover;
+    struct upstream *upstream;
+    struct replica_ref *tunnel_replica;
+
+    struct timer timer; /* of the state */
+    struct timer body_timer;
+    struct timer rate_timer;
+    struct timer send_timer;
+    struct timer request_timer;
+
+    uint64_t started_us;  /* first byte read */
+    uint64_t slot_us;     /* slot taken */
+    uint64_t app_done_us; /* last byte of the app; 0: not yet */
+    uint64_t rate_bytes;  /* of the body when rate_timer was started */
+    uint64_t answer_bytes;
+    size_t interim_bytes; /* of answer_body.head: before the final head */
+    uint32_t attempts;    /* that failed */
+    uint16_t status;      /* of the answer; 0: none yet */
+    uint8_t interim_count;
+    bool keep_alive;         /* the client's connection, afterwards */
+    bool has_bytes_from_app; /* on this connection */
+    bool write_failed;       /* the app takes no more of the request */
+    bool sent_end_to_app;    /* of a tunnel */
+    bool sent_end_to_client;
+    bool wrote;        /* to the app, on this connection */
+    bool answer_began; /* a byte of the final one has left */
+    bool said_continue;
+    bool is_queued;
+    bool awaits_socket;
+    bool waited_for_start;
+    bool rate_paused; /* berth did not read all the time */
+    bool is_cut;      /* the answer does not end well */
+    bool ends_by_close;
+};
+
+/* --- exchange.c --- */
+void exchange_set_state(struct exchange *x, enum exchange_state next);
+void exchange_run(struct exchange *x);
+/* The client hung up: ends exchange and client. */
+void exchange_client_gone(struct exchange *x);
+/* Watch the client as the state wants it. */
+void exchange_update_watch(struct exchange *x);
+/* Start the state's timer; 0: none. */
+void exchange_start_timer(struct exchange *x, uint64_t delay_ms);
+/* The request's body is (not) awaited: its time-outs run (not). */
+void exchange_update_body_timers(struct exchange *x);
+void exchange_stop_timers(struct exchange *x);
+struct metrics_cell *exchange_cell(const struct exchange *x);
+
+/* --- exchange_route.c --- */
+enum step exchange_step_route(struct exchange *x);
+enum step exchange_step_buffer(struct exchange *x);
+/* Bytes of the request's body were read. Returns false when it was refused
+ * (too large, broken framing): the answer is under way. */
+MUST_USE bool exchange_body_filled(struct exchange *x, enum relay_result result,
+                                   struct strview excess,
+                                   const struct rejection *rejection);
+/* It is whole, and how it goes out is known. */
+void exchange_finish_body(struct exchange *x);
+/* Read what is there of it. Returns false when the exchange is over. */
+MUST_USE bool exchange_read_body(struct exchange *x);
+
+/* --- exchange_slot.c --- */
+void exchange_init_slot(struct exchange *x);
+enum step exchange_step_acquire(struct exchange *x);
+enum step exchange_step_connect(struct exchange *x);
+/* The attempt failed. Tries again where that is safe, else answers code.
+ * text: for the keeper, about a connection that broke; NULL: tell nobody. */
+void exchange_fail_attempt(struct exchange *x, enum reject_code code,
+                           const char *text);
+/* The connection is not needed any more. reusable: the next request may use
+ * it. Gives the slot back. */
+void exchange_release(struct exchange *x, bool reusable);
+/* Leave the queue. false: on_resolved() is under way. */
+MUST_USE bool exchange_leave_queue(struct exchange *x);
+/* Wait no longer for a connection. false: a socket is under way. */
+MUST_USE bool exchange_abandon_connect(struct exchange *x);
+/* Leave queue, slot and connection. Returns whether nothing is left that
+ * another loop owes it. */
+MUST_USE bool exchange_leave(struct exchange *x);
+
+/* --- exchange_relay.c --- */
+enum step exchange_step_send(struct exchange *x);
+enum step exchange_step_relay(struct exchange *x);
+/* Write to the client what is pending. Returns false when it is gone (the
+ * exchange is over). */
+MUST_USE bool exchange_write_client(struct exchange *x);
+/* The same for the app; false: another state was taken. */
+MUST_USE bool exchange_write_upstream(struct exchange *x);
+void exchange_init_relay(struct exchange *x);
+
+/* --- exchange_reply.c --- */
+/* Answer by berth itself where nothing of an answer has left, else cut it. */
+void exchange_reject(struct exchange *x, enum reject_code code);
+void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
+                          struct strview detail, uint64_t retry_after_ms);
+void exchange_reply_status(struct exchange *x, unsigned status,
+                           struct strview text);
+void exchange_refuse(struct exchange *x, enum refusal refusal);
+void exchange_queue_timed_out(struct exchange *x);
+enum step exchange_step_reply(struct exchange *x);
+
+#endif

@@ -1,0 +1,183 @@
+/* exchange_reply.c - the answers of berth itself. */
+#include <assert.h>
+#include <string.h>
+
+#include "proxy/exchange_private.h"
+#include "proxy/local_reply.h"
+#include "proxy/routes.h"
+#include "router/base/metrics.h"
+
+static uint32_t seconds_of(uint64_t ms)
+{
+    uint64_t s = (ms + 999) / 1000;
+
+    return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
+static uint32_t wait_estimate_s(struct exchange *x)
+{
+    struct app_counts counts;
+    uint32_t s;
+
+    app_count(x->route->app, worker_now_us(x->worker), &counts);
+    s = seconds_of(counts.waited_us_max / 1000);
+    return s == 0 ? 1 : s;
+}
+
+/* What comes after the answer: a request whose body was not read whole can be
+ * followed by none. */
+static bool keeps_client(const struct exchange *x)
+{
+    return x->keep_alive && x->request_body.is_whole &&
+           !x->worker->is_draining && !x->client->saw_end;
+}
+
+/* Where bytes of an answer have left, it can only be broken off. */
+static void cut(struct exchange *x)
+{
+    x->is_cut = true;
+    x->keep_alive = false;
+    exchange_set_state(x, EXCHANGE_REPLY);
+}
+
+/* Free what the request held, and have `x->answer_body.head` for an answer.
+ * false: there is no more place for one. */
+static bool begin_reply(struct exchange *x)
+{
+    assert(!x->is_queued && !x->awaits_socket && !x->handover);
+    timer_stop(&x->body_timer);
+    timer_stop(&x->rate_timer);
+    timer_stop(&x->request_timer);
+    exchange_release(x, false);
+    buffer_give(&x->worker->buffers, &x->answer_in);
+    if (x->answer_began) {
+        cut(x);
+        return false;
+    }
+    /* Interim answers stay: some of their bytes may be sent. */
+    if (x->state == EXCHANGE_RELAY)
+        relay_discard(&x->answer_body, x->interim_bytes);
+    relay_start_local(&x->answer_body);
+    x->ends_by_close = false;
+    x->keep_alive = keeps_client(x);
+    return true;
+}
+
+static void end_reply(struct exchange *x, unsigned status)
+{
+    x->status = (uint16_t)status;
+    exchange_set_state(x, EXCHANGE_REPLY);
+}
+
+void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
+                          struct strview detail, uint64_t retry_after_ms)
+{
+    struct local_reply reply = {.request = &x->request,
+                                .request_id = x->request_id,
+                                .retry_after_s = seconds_of(retry_after_ms)};
+
+    if (!begin_reply(x))
+        return;
+    reply.keep_alive = x->keep_alive;
+    local_reply_reject(&reply, rejection, detail, &x->answer_body.head);
+    end_reply(x, rejection_status(rejection->code));
+}
+
+void exchange_reject(struct exchange *x, enum reject_code code)
+{
+    const struct rejection rejection = {code, NULL};
+
+    exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
+}
+
+void exchange_reply_status(struct exchange *x, unsigned status,
+                           struct strview text)
+{
+    struct local_reply reply = {.request = &x->request,
+                                .request_id = x->request_id};
+
+    if (!begin_reply(x))
+        return;
+    reply.keep_alive = x->keep_alive;
+    local_reply_return(&reply, status, text, &x->answer_body.head);
+    end_reply(x, status);
+}
+
+/* code: as the keeper names it. */
+static enum reject_code code_of_failure(const char *code)
+{
+    static const enum reject_code known[] = {
+        REJECT_START_FAILED, REJECT_START_TIMEOUT, REJECT_NO_RESOURCES};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (strcmp(code, rejection_name(known[i])) == 0)
+            return known[i];
+    }
+    return REJECT_START_FAILED;
+}
+
+static void refuse_failed(struct exchange *x)
+{
+    struct app_failure failure;
+    struct rejection rejection;
+
+    app_failure(x->route->app, &failure);
+    rejection = (struct rejection){code_of_failure(failure.code), NULL};
+    metrics_add(exchange_cell(x), METRIC_REJECTED_START_FAILED, 1);
+    exchange_reject_with(x, &rejection, sv_of(failure.reason),
+                         failure.retry_after_ms);
+}
+
+static void refuse_busy(struct exchange *x, enum reject_code code,
+                        enum metric_id metric)
+{
+    const struct rejection rejection = {code, NULL};
+
+    metrics_add(exchange_cell(x), metric, 1);
+    exchange_reject_with(x, &rejection, sv_make(NULL, 0),
+                         1000 * (uint64_t)wait_estimate_s(x));
+}
+
+void exchange_refuse(struct exchange *x, enum refusal refusal)
+{
+    x->is_queued = false;
+    switch (refusal) {
+    case REFUSED_QUEUE_FULL:
+        refuse_busy(x, REJECT_QUEUE_FULL, METRIC_REJECTED_QUEUE_FULL);
+        return;
+    case REFUSED_STARTING:
+        refuse_busy(x, REJECT_STARTING, METRIC_REJECTED_STARTING);
+        return;
+    case REFUSED_FAILED:
+        refuse_failed(x);
+        return;
+    case REFUSED_DRAINING:
+    case REFUSED_NOT:
+        metrics_add(exchange_cell(x), METRIC_REJECTED_DRAINING, 1);
+        exchange_reject(x, REJECT_DRAINING);
+        return;
+    }
+}
+
+void exchange_queue_timed_out(struct exchange *x)
+{
+    if (!exchange_leave_queue(x)) {
+        /* Its turn came in this very moment: on_resolved() goes on. */
+        x->is_queued = true;
+        return;
+    }
+    refuse_busy(x, REJECT_QUEUE_TIMEOUT, METRIC_REJECTED_QUEUE_TIMEOUT);
+}
+
+enum step exchange_step_reply(struct exchange *x)
+{
+    if (!exchange_write_client(x))
+        return STEP_DONE;
+    if (!relay_is_done(&x->answer_body) && !x->is_cut)
+        return STEP_WAIT;
+    if (x->is_cut && !relay_is_empty(&x->answer_body))
+        return STEP_WAIT;
+    timer_stop(&x->send_timer);
+    exchange_set_state(x, EXCHANGE_FINISH);
+    return STEP_MORE;
+}

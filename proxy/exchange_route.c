@@ -1,0 +1,383 @@
+/* exchange_route.c - from a request's head to the queue of its app. */
+#include <assert.h>
+#include <string.h>
+
+#include "proxy/exchange_private.h"
+#include "proxy/forward_headers.h"
+#include "proxy/listener.h"
+#include "proxy/routes.h"
+#include "proxy/settings.h"
+#include "router/base/clock.h"
+#include "router/base/metrics.h"
+#include "router/request_path.h"
+#include "router/route_table.h"
+
+/* Reads of a body in one go, before others are served. */
+#define READ_ROUNDS 4
+
+static bool peer_is_trusted(const struct exchange *x)
+{
+    const struct client_peer *peer = &x->client->peer;
+    struct address address = {.len = sizeof peer->v6};
+
+    if (x->server->trusted_count == 0)
+        return false;
+    if (peer->any.sa_family == AF_INET)
+        address.v4 = peer->v4;
+    else if (peer->any.sa_family == AF_INET6)
+        address.v6 = peer->v6;
+    else
+        address.any.sa_family = AF_UNIX;
+    for (uint32_t i = 0; i < x->server->trusted_count; i++) {
+        if (address_range_contains(&x->server->trusted[i], &address))
+            return true;
+    }
+    return false;
+}
+
+static void set_request_id(struct exchange *x, bool trusted)
+{
+    const struct http_field *field =
+        trusted ? http_head_find(&x->request, FIELD_X_REQUEST_ID) : NULL;
+
+    if (field && request_id_is_acceptable(field->value)) {
+        memcpy(x->request_id_text, field->value.ptr, field->value.len);
+        x->request_id = sv_make(x->request_id_text, field->value.len);
+        return;
+    }
+    request_id_make(clock_unix_ms(), x->request_id_text);
+    x->request_id = sv_make(x->request_id_text, REQUEST_ID_SIZE - 1);
+}
+
+static const struct route *look_up(const struct exchange *x,
+                                   struct strview path, size_t *ret_prefix)
+{
+    return route_table_find(x->client->listener->routes, x->request.host, path,
+                            ret_prefix);
+}
+
+/* An app that reads the path more loosely than berth must not be led to where
+ * another route's rules apply (http.md). */
+static bool is_ambiguous(struct exchange *x, struct strview path)
+{
+    char *lenient = arena_alloc(&x->arena, path.len + 1);
+    size_t len;
+    size_t prefix;
+
+    if (!request_path_lenient(path, lenient, &len))
+        return false;
+    return look_up(x, sv_make(lenient, len), &prefix) != x->route;
+}
+
+static void strip_prefix(struct exchange *x, struct strview path,
+                         size_t prefix_len)
+{
+    x->path = path;
+    if (!x->route->settings->strip_prefix || prefix_len <= 1)
+        return;
+    x->prefix = sv_make(path.ptr, prefix_len);
+    x->path = sv_skip(path, prefix_len);
+    if (x->path.len == 0)
+        x->path = SV("/");
+}
+
+/* false: the request was answered. */
+static bool find_route(struct exchange *x)
+{
+    struct strview raw = x->request.path;
+    char *normal = arena_alloc(&x->arena, raw.len + 1);
+    struct strview path;
+    size_t prefix_len = 0;
+    size_t len;
+
+    if (x->request.target_form == TARGET_ASTERISK) {
+        x->route = look_up(x, SV("/"), &prefix_len);
+        x->path = raw;
+    } else if (!request_path_normalise(raw, normal, &len)) {
+        exchange_reject_with(
+            x,
+            &(struct rejection){REJECT_BAD_REQUEST,
+                                "The path of the request is not valid."},
+            sv_make(NULL, 0), 0);
+        return false;
+    } else {
+        path = sv_make(normal, len);
+        x->route = look_up(x, path, &prefix_len);
+        if (is_ambiguous(x, path)) {
+            exchange_reject_with(
+                x,
+                &(struct rejection){
+                    REJECT_BAD_REQUEST,
+                    "The path could be read as one of another route."},
+                sv_make(NULL, 0), 0);
+            return false;
+        }
+        if (x->route)
+            strip_prefix(x, path, prefix_len);
+    }
+    if (!x->route) {
+        exchange_reject(x, REJECT_NO_ROUTE);
+        return false;
+    }
+    x->server = x->route->server;
+    return true;
+}
+
+/* Keep what the answer will need of the head, and nothing that points into
+ * the buffer it was read into. */
+static void retain_head(struct exchange *x)
+{
+    const struct http_field *accept = http_head_find(&x->request, FIELD_ACCEPT);
+    struct strview none = sv_make(NULL, 0);
+    struct http_field *kept = NULL;
+
+    if (accept) {
+        kept = arena_alloc(&x->arena, sizeof *kept);
+        kept->name = http_field_name(FIELD_ACCEPT);
+        kept->value =
+            sv_make(arena_copy(&x->arena, accept->value), accept->value.len);
+        kept->id = FIELD_ACCEPT;
+    }
+    x->request.fields = kept;
+    x->request.field_count = kept ? 1 : 0;
+    x->request.present = kept ? 1ULL << FIELD_ACCEPT : 0;
+    x->request.options = NULL;
+    x->request.option_count = 0;
+    x->request.method_name = none;
+    x->request.target = none;
+    x->request.path = none;
+    x->request.query = none;
+    x->request.authority = none;
+    x->request.host = none;
+}
+
+/* Write the head for the app; its framing is known now. false: answered. */
+static bool write_head(struct exchange *x)
+{
+    struct body_relay *body = &x->request_body;
+    struct forward_request request;
+    struct rejection rejection;
+
+    forward_request_init(&request, &x->request);
+    request.path = x->path;
+    request.prefix = x->prefix;
+    request.client_host = sv_of(x->client->host);
+    request.local_port = x->client->listener->port;
+    request.is_trusted = peer_is_trusted(x);
+    request.request_id = x->request_id;
+    request.default_host = sv_of("localhost");
+    request.settings = &x->route->settings->request_headers;
+    if (x->request.framing == FRAMING_CHUNKED && body->is_whole &&
+        !body->body.trailers) {
+        request.framing = FRAMING_LENGTH;
+        request.content_length = body->body.total;
+    }
+    if (!forward_headers_request(&request, &body->head, &rejection)) {
+        exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
+        return false;
+    }
+    body->is_chunked = request.framing == FRAMING_CHUNKED;
+    if (body->is_whole)
+        exchange_finish_body(x);
+    retain_head(x);
+    return true;
+}
+
+void exchange_finish_body(struct exchange *x)
+{
+    struct body_relay *body = &x->request_body;
+    struct strbuf lines = STRBUF_INIT;
+
+    if (body->is_chunked && body->body.trailers)
+        forward_headers_trailers(body->body.trailers, &x->request, &lines);
+    relay_finish(body, strbuf_view(&lines));
+    strbuf_done(&lines);
+}
+
+static bool is_too_large(const struct exchange *x, uint64_t bytes)
+{
+    uint64_t max = x->route->settings->client_max_body_bytes;
+
+    return max != 0 && bytes > max;
+}
+
+/* Whether the head is written before the body is looked at: not where the
+ * body may turn out to be short enough to have a length. */
+static bool head_comes_first(const struct exchange *x)
+{
+    return x->request.framing != FRAMING_CHUNKED || x->request.expect_continue;
+}
+
+/* The head's buffer must stay as it is until the head is written, so the body
+ * bytes behind it move to one of their own. */
+static struct io_buffer *split_buffer(struct exchange *x)
+{
+    struct io_buffer *in = TAKE(x->client->in);
+    struct io_buffer *body = buffer_take(&x->worker->buffers);
+    size_t len = buffer_len(in);
+    size_t size;
+
+    buffer_space(body, &size);
+    if (len > size) {
+        buffer_give(&x->worker->buffers, &body);
+        body = buffer_take_large(len);
+    }
+    memcpy(body->data + body->start, in->data + in->start, len);
+    body->end += (uint32_t)len;
+    x->head_buffer = in;
+    return body;
+}
+
+/* The body's beginning, which was read together with the head. */
+static bool adopt_body(struct exchange *x)
+{
+    struct io_buffer *buffer;
+    struct strview excess;
+    struct rejection rejection;
+    enum relay_result result;
+
+    if (!http_head_has_body(&x->request))
+        return true;
+    buffer = x->head_buffer ? split_buffer(x) : TAKE(x->client->in);
+    result =
+        relay_adopt(&x->request_body, &buffer, &x->arena, &excess, &rejection);
+    return exchange_body_filled(x, result, excess, &rejection);
+}
+
+/* 0: of no slot's business. */
+static uint64_t buffer_bytes(const struct exchange *x)
+{
+    return x->route->settings->request_buffer_bytes;
+}
+
+static bool answers_by_itself(struct exchange *x)
+{
+    const struct route_settings *settings = x->route->settings;
+
+    if (x->request.method == METHOD_OPTIONS && x->request.has_max_forwards &&
+        x->request.max_forwards == 0) {
+        exchange_reply_status(x, 200, sv_make(NULL, 0));
+        return true;
+    }
+    if (!x->route->app) {
+        exchange_reply_status(x, settings->return_code,
+                              sv_of(settings->return_text));
+        return true;
+    }
+    if (x->request.has_content_length &&
+        is_too_large(x, x->request.content_length)) {
+        exchange_reject(x, REJECT_BODY_TOO_LARGE);
+        return true;
+    }
+    return false;
+}
+
+enum step exchange_step_route(struct exchange *x)
+{
+    struct io_buffer *in = x->client->in;
+
+    set_request_id(x, peer_is_trusted(x));
+    relay_start(&x->request_body, &x->request, &x->client->listener->limits, 0,
+                true);
+    if (!find_route(x) || answers_by_itself(x)) {
+        in->start += (uint32_t)x->request.bytes;
+        return STEP_MORE;
+    }
+    relay_set_limit(&x->request_body, buffer_bytes(x));
+    if (head_comes_first(x)) {
+        bool written = write_head(x);
+
+        in->start += (uint32_t)x->request.bytes;
+        if (!written)
+            return STEP_MORE;
+    } else {
+        in->start += (uint32_t)x->request.bytes;
+        x->head_buffer = in; /* adopt_body() parts the two */
+    }
+    exchange_set_state(x, x->request.expect_continue || x->request.upgrade.len
+                              ? EXCHANGE_ACQUIRE
+                              : EXCHANGE_BUFFER);
+    if (adopt_body(x) && x->client->in && buffer_len(x->client->in) == 0)
+        buffer_give(&x->worker->buffers, &x->client->in);
+    return STEP_MORE;
+}
+
+bool exchange_body_filled(struct exchange *x, enum relay_result result,
+                          struct strview excess,
+                          const struct rejection *rejection)
+{
+    struct body_relay *body = &x->request_body;
+
+    if (result == RELAY_REFUSED) {
+        exchange_reject_with(x, rejection, sv_make(NULL, 0), 0);
+        return false;
+    }
+    if (is_too_large(x, body->body.total)) {
+        exchange_reject(x, REJECT_BODY_TOO_LARGE);
+        return false;
+    }
+    if (result == RELAY_MORE)
+        return true;
+    client_keep_bytes(x->client, excess);
+    if (!x->head_buffer) /* else it is done when the head is written */
+        exchange_finish_body(x);
+    return true;
+}
+
+bool exchange_read_body(struct exchange *x)
+{
+    struct iovec iov[BODY_RELAY_SPACE];
+    enum io_result io = IO_DONE;
+
+    for (int round = 0; round < READ_ROUNDS && !x->request_body.is_whole;
+         round++) {
+        enum relay_result result;
+        struct rejection rejection;
+        struct strview excess;
+        size_t count;
+        int pieces = relay_space(&x->request_body, true, iov);
+
+        if (pieces == 0)
+            break;
+        io = stream_read(&x->client->stream, iov, pieces, &count);
+        if (io != IO_DONE) {
+            relay_cancel_space(&x->request_body);
+            break;
+        }
+        result =
+            relay_fill(&x->request_body, count, &x->arena, &excess, &rejection);
+        if (!exchange_body_filled(x, result, excess, &rejection))
+            return true;
+        if (!x->request_body.was_full)
+            break;
+        if (x->state != EXCHANGE_BUFFER && !exchange_write_upstream(x))
+            return true;
+    }
+    if (io == IO_EOF || io == IO_FAILED) {
+        /* Not whole: the app must see that, too. */
+        exchange_client_gone(x);
+        return false;
+    }
+    return true;
+}
+
+/* Wait until the body is whole, or as much of it is there as may be read
+ * before a slot is taken. */
+enum step exchange_step_buffer(struct exchange *x)
+{
+    if (!x->request_body.is_whole && relay_has_room(&x->request_body) &&
+        buffer_bytes(x) > 0) {
+        exchange_update_body_timers(x);
+        return STEP_WAIT;
+    }
+    if (x->head_buffer) {
+        bool written = write_head(x);
+
+        buffer_give(&x->worker->buffers, &x->head_buffer);
+        if (!written)
+            return STEP_MORE;
+    }
+    exchange_set_state(x, EXCHANGE_ACQUIRE);
+    exchange_update_body_timers(x);
+    return STEP_MORE;
+}

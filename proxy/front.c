@@ -1,0 +1,588 @@
+/* front.c - the front's main thread. */
+#include "proxy/front.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/front_replicas.h"
+#include "proxy/routes.h"
+#include "proxy/settings.h"
+#include "proxy/worker.h"
+#include "router/app.h"
+#include "router/base/alloc.h"
+#include "router/base/list.h"
+#include "router/base/log.h"
+#include "router/base/loop.h"
+#include "router/base/metrics.h"
+#include "router/base/timers.h"
+#include "router/channel.h"
+
+/* How often changed counts are told to the keeper. */
+#define DEMAND_MS 250
+
+struct demand {
+    struct front *front;
+    struct app *app;
+    struct metrics_cell *cell;
+    struct app_counts told;
+    bool was_told;
+};
+
+/* A question that the keeper has not answered yet. */
+struct question {
+    struct list node;
+    uint64_t id;
+    front_reply_fn on_reply;
+    void *arg;
+};
+
+struct front {
+    struct loop *loop;
+    struct timers *timers;
+    struct channel *channel; /* NULL: the keeper is gone */
+    const struct front_admin *admin_api;
+    void *admin;
+    struct proxy_settings *settings;
+    struct metrics_registry *metrics;
+    uint64_t started_us;
+    uint64_t generation;
+    struct app **apps;
+    struct demand *demands;
+    struct routes *routes;
+    struct front_replicas *replicas;
+    struct worker_shared shared;
+    struct worker **workers;
+    struct timer demand_timer;
+    struct timer drain_timer;
+    struct list questions;
+    uint64_t last_id;
+    unsigned drained_count;
+    bool is_serving;
+    bool is_draining;
+    bool is_aborted;
+    int shared_fd; /* a listener that the workers share */
+    int exit_code;
+};
+
+/* --- demand --- */
+
+static bool has_changed(const struct demand *demand,
+                        const struct app_counts *now)
+{
+    const struct app_counts *told = &demand->told;
+
+    return !demand->was_told || now->queued != told->queued ||
+           now->in_flight != told->in_flight || now->tunnels != told->tunnels ||
+           now->arrivals != told->arrivals;
+}
+
+static void tell_demand(struct demand *demand, bool always)
+{
+    struct front *front = demand->front;
+    uint64_t now = loop_now_us(front->loop);
+    struct app_counts counts;
+    struct channel_demand message;
+    uint64_t end_us;
+    bool busy;
+
+    app_count(demand->app, now, &counts);
+    metrics_set(demand->cell, METRIC_QUEUE_DEPTH, counts.queued);
+    metrics_set(demand->cell, METRIC_IN_FLIGHT, counts.in_flight);
+    metrics_set(demand->cell, METRIC_TUNNELS, counts.tunnels);
+    if (!always && !has_changed(demand, &counts))
+        return;
+    demand->told = counts;
+    demand->was_told = true;
+    busy = counts.queued > 0 || counts.in_flight > 0 || counts.tunnels > 0;
+    end_us = counts.last_end_us ? counts.last_end_us : front->started_us;
+    message = (struct channel_demand){
+        .app = app_index(demand->app),
+        .queued = counts.queued,
+        .in_flight = counts.in_flight,
+        .tunnels = counts.tunnels,
+        .arrivals = counts.arrivals,
+        /* A worker's clock may be read later than this turn's. */
+        .idle_us = busy || end_us > now ? 0 : now - end_us,
+    };
+    channel_send_demand(front->channel, &message, NULL, 0);
+}
+
+static void on_demand(struct app *app, void *arg)
+{
+    struct front *front = arg;
+
+    tell_demand(&front->demands[app_index(app)], true);
+}
+
+static void on_demand_timer(struct timer *timer)
+{
+    struct front *front = container_of(timer, struct front, demand_timer);
+
+    for (uint32_t i = 0; i < front->settings->app_count; i++)
+        tell_demand(&front->demands[i], false);
+    timer_start(front->timers, timer, DEMAND_MS);
+}
+
+/* --- the end --- */
+
+static void stop(struct front *front)
+{
+    for (uint32_t i = 0; front->workers && i < front->settings->worker_count;
+         i++)
+        worker_stop(front->workers[i]);
+    loop_stop(front->loop);
+}
+
+static void on_worker_drained(void *arg)
+{
+    struct front *front = arg;
+
+    if (++front->drained_count == front->settings->worker_count)
+        stop(front);
+}
+
+static void on_drain_timer(struct timer *timer)
+{
+    struct front *front = container_of(timer, struct front, drain_timer);
+
+    if (front->is_aborted) {
+        /* Not reached unless a worker hangs: nothing may outlive a drain. */
+        log_error("front", "a worker does not end", "%s", "");
+        _exit(1);
+    }
+    front->is_aborted = true;
+    log_notice("front", "requests in flight are broken off", "%s", "");
+    for (uint32_t i = 0; i < front->settings->worker_count; i++)
+        worker_abort(front->workers[i]);
+    timer_start(front->timers, timer, 2000);
+}
+
+static void drain(struct front *front, uint64_t timeout_ms)
+{
+    if (front->is_draining)
+        return;
+    front->is_draining = true;
+    if (!front->is_serving) {
+        loop_stop(front->loop);
+        return;
+    }
+    front->is_serving = false;
+    for (uint32_t i = 0; i < front->settings->worker_count; i++)
+        worker_drain(front->workers[i]);
+    timer_start(front->timers, &front->drain_timer,
+                timeout_ms ? timeout_ms : 1);
+}
+
+static void fail(struct front *front, const char *why)
+{
+    log_error("front", "the keeper's message makes no sense", "why=\"%s\"",
+              why);
+    front->exit_code = 1;
+    front->is_draining = true;
+    loop_stop(front->loop);
+}
+
+static void answer(struct front *front, struct question *question, bool ok,
+                   struct strview body)
+{
+    (void)front;
+    list_remove(&question->node);
+    question->on_reply(question->arg, ok, body);
+    free(question);
+}
+
+static void on_channel_closed(void *arg, const char *why)
+{
+    struct front *front = arg;
+
+    log_warn("front", "the keeper is gone", "why=\"%s\"", why);
+    channel_free(&front->channel);
+    while (!list_is_empty(&front->questions))
+        answer(front,
+               container_of(front->questions.next, struct question, node),
+               false, SV("the keeper is gone"));
+    /* Nothing will start any more. */
+    for (uint32_t i = 0; front->settings && i < front->settings->app_count; i++)
+        app_close(front->apps[i]);
+    drain(front, front->settings ? front->settings->drain_timeout_ms : 0);
+}
+
+/* --- the beginning --- */
+
+static void on_broken(void *arg, uint64_t replica, const char *text)
+{
+    struct front *front = arg;
+    const struct channel_replica_broken message = {.replica = replica,
+                                                   .text = sv_of(text)};
+
+    channel_send_replica_broken(front->channel, &message, NULL, 0);
+}
+
+static void make_apps(struct front *front)
+{
+    struct proxy_settings *settings = front->settings;
+
+    front->apps = xcalloc(settings->app_count + 1, sizeof(struct app *));
+    front->demands = xcalloc(settings->app_count + 1, sizeof *front->demands);
+    for (uint32_t i = 0; i < settings->app_count; i++) {
+        struct demand *demand = &front->demands[i];
+
+        front->apps[i] = app_new(&settings->apps[i], i, settings->worker_count);
+        app_set_demand_hook(front->apps[i], front->loop, on_demand, front);
+        demand->front = front;
+        demand->app = front->apps[i];
+        demand->cell = metrics_cell_new(front->metrics, METRIC_SCOPE_APP,
+                                        settings->apps[i].name);
+    }
+}
+
+static void make_workers(struct front *front)
+{
+    struct proxy_settings *settings = front->settings;
+
+    front->shared = (struct worker_shared){
+        .worker_count = settings->worker_count,
+        .main_loop = front->loop,
+        .events = {on_worker_drained, on_broken, front},
+        .settings = settings,
+        .routes = front->routes,
+        .apps = front->apps,
+        .metrics = front->metrics,
+    };
+    front->workers = xcalloc(settings->worker_count, sizeof(struct worker *));
+    for (uint32_t i = 0; i < settings->worker_count; i++)
+        front->workers[i] = worker_new(&front->shared, i);
+}
+
+static void on_config(struct front *front, const struct channel_config *message)
+{
+    if (front->settings) {
+        fail(front, "a second configuration");
+        return;
+    }
+    front->settings = proxy_settings_decode(message->settings);
+    if (!front->settings) {
+        fail(front, "a configuration that is not whole");
+        return;
+    }
+    front->generation = message->generation;
+    log_setup(STDERR_FILENO, front->settings->log_level,
+              front->settings->log_json, "front");
+    make_apps(front);
+    front->routes = routes_new(front->settings, front->apps);
+    make_workers(front);
+    front->replicas =
+        front_replicas_new(front->loop, front->timers, &front->channel,
+                           front->apps, front->settings->app_count);
+    front_replicas_set_workers(front->replicas, front->workers,
+                               front->settings->worker_count);
+    if (front->admin_api)
+        front->admin = front->admin_api->start(front);
+}
+
+static int take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
+/* One descriptor a worker, or one for all: then each gets its own copy. */
+static void on_listener(struct front *front, uint32_t index, int *fds,
+                        unsigned fd_count)
+{
+    uint32_t workers = front->settings->worker_count;
+
+    if (index >= front->settings->listener_count || fd_count == 0 ||
+        front->is_serving) {
+        fail(front, "a listener that is not configured");
+        return;
+    }
+    if (front->settings->listeners[index].is_admin) {
+        for (unsigned i = 0; front->admin && i < fd_count; i++)
+            front->admin_api->listen(front->admin, index, take(&fds[i]));
+        return;
+    }
+    for (uint32_t i = 0; i < workers; i++) {
+        int fd = i < fd_count ? take(&fds[i]) : -1;
+
+        if (fd < 0)
+            fd = dup(front->shared_fd);
+        else
+            front->shared_fd = fd;
+        if (fd >= 0)
+            worker_add_listener(front->workers[i], index, fd);
+    }
+}
+
+static void on_go(struct front *front, uint64_t generation)
+{
+    const struct channel_ready message = {.generation = generation};
+
+    if (front->is_serving || front->is_draining)
+        return;
+    front->is_serving = true;
+    for (uint32_t i = 0; i < front->settings->worker_count; i++)
+        worker_start(front->workers[i]);
+    on_demand_timer(&front->demand_timer);
+    log_notice("front", "serving", "workers=%u", front->settings->worker_count);
+    channel_send_ready(front->channel, &message, NULL, 0);
+}
+
+/* --- messages --- */
+
+static void on_app_state(struct front *front,
+                         const struct channel_app_state *message)
+{
+    if (message->app >= front->settings->app_count ||
+        message->state > APP_FAILED) {
+        fail(front, "the state of an app that is not configured");
+        return;
+    }
+    app_set_state(front->apps[message->app], (enum app_state)message->state,
+                  message->code, message->reason, message->retry_after_ms);
+}
+
+static void on_reply(struct front *front, const struct channel_reply *message)
+{
+    LIST_FOREACH (&front->questions, node) {
+        struct question *question = container_of(node, struct question, node);
+
+        if (question->id == message->id) {
+            answer(front, question, message->ok, message->body);
+            return;
+        }
+    }
+}
+
+/* Decode and handle; false: not whole. */
+static bool handle(struct front *front, enum channel_type type,
+                   struct strview payload, int *fds, unsigned fd_count)
+{
+    union {
+        struct channel_config config;
+        struct channel_listener listener;
+        struct channel_go go;
+        struct channel_replica_add add;
+        struct channel_sockets sockets;
+        struct channel_replica_drain drain;
+        struct channel_replica_resume resume;
+        struct channel_replica_remove remove;
+        struct channel_app_state state;
+        struct channel_reply reply;
+        struct channel_drain end;
+    } m;
+
+    switch (type) {
+    case CHANNEL_CONFIG:
+        if (!channel_decode_config(payload, &m.config))
+            return false;
+        on_config(front, &m.config);
+        return true;
+    case CHANNEL_LISTENER:
+        if (!channel_decode_listener(payload, &m.listener))
+            return false;
+        on_listener(front, m.listener.listener, fds, fd_count);
+        return true;
+    case CHANNEL_GO:
+        if (!channel_decode_go(payload, &m.go))
+            return false;
+        on_go(front, m.go.generation);
+        return true;
+    case CHANNEL_REPLICA_ADD:
+        return channel_decode_replica_add(payload, &m.add) &&
+               front_replicas_add(front->replicas, &m.add, fds, fd_count);
+    case CHANNEL_SOCKETS:
+        if (!channel_decode_sockets(payload, &m.sockets))
+            return false;
+        front_replicas_sockets(front->replicas, &m.sockets, fds, fd_count);
+        return true;
+    case CHANNEL_REPLICA_DRAIN:
+        if (!channel_decode_replica_drain(payload, &m.drain))
+            return false;
+        front_replicas_drain(front->replicas, m.drain.replica);
+        return true;
+    case CHANNEL_REPLICA_RESUME:
+        if (!channel_decode_replica_resume(payload, &m.resume))
+            return false;
+        front_replicas_resume(front->replicas, m.resume.replica);
+        return true;
+    case CHANNEL_REPLICA_REMOVE:
+        if (!channel_decode_replica_remove(payload, &m.remove))
+            return false;
+        front_replicas_remove(front->replicas, m.remove.replica);
+        return true;
+    case CHANNEL_APP_STATE:
+        if (!channel_decode_app_state(payload, &m.state))
+            return false;
+        on_app_state(front, &m.state);
+        return true;
+    case CHANNEL_REPLY:
+        if (!channel_decode_reply(payload, &m.reply))
+            return false;
+        on_reply(front, &m.reply);
+        return true;
+    case CHANNEL_DRAIN:
+        if (!channel_decode_drain(payload, &m.end))
+            return false;
+        drain(front, m.end.timeout_ms);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_message(void *arg, enum channel_type type,
+                       struct strview payload, int *fds, unsigned fd_count)
+{
+    struct front *front = arg;
+
+    if (!front->settings && type != CHANNEL_CONFIG && type != CHANNEL_DRAIN) {
+        fail(front, "not the configuration first");
+        return;
+    }
+    if (!handle(front, type, payload, fds, fd_count))
+        fail(front, channel_type_name(type));
+}
+
+/* --- life --- */
+
+static void ignore_signals(void)
+{
+    /* A terminal sends these to the whole group; they are the keeper's. */
+    static const int ignored[] = {SIGPIPE, SIGINT,  SIGHUP,
+                                  SIGQUIT, SIGUSR1, SIGUSR2};
+
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+        signal(ignored[i], SIG_IGN);
+}
+
+static void free_all(struct front *front)
+{
+    uint32_t workers = front->settings ? front->settings->worker_count : 0;
+    uint32_t apps = front->settings ? front->settings->app_count : 0;
+
+    if (front->admin)
+        front->admin_api->stop(front->admin);
+    while (!list_is_empty(&front->questions)) {
+        struct list *node = list_pop_head(&front->questions);
+
+        free(container_of(node, struct question, node));
+    }
+    for (uint32_t i = 0; i < workers; i++)
+        worker_free(&front->workers[i]);
+    free(front->workers);
+    front_replicas_free(&front->replicas);
+    timer_stop(&front->demand_timer);
+    timer_stop(&front->drain_timer);
+    channel_free(&front->channel);
+    routes_free(&front->routes);
+    for (uint32_t i = 0; i < apps; i++)
+        app_free(&front->apps[i]);
+    timers_free(&front->timers);
+    loop_free(&front->loop);
+    free(front->apps);
+    free(front->demands);
+    metrics_registry_free(&front->metrics);
+    proxy_settings_free(&front->settings);
+}
+
+int front_main(int channel_fd, const struct front_admin *admin)
+{
+    struct front front = {.admin_api = admin, .shared_fd = -1};
+    int exit_code;
+
+    ignore_signals();
+    front.loop = loop_new("front");
+    front.timers = timers_new(front.loop);
+    front.metrics = metrics_registry_new();
+    front.started_us = loop_now_us(front.loop);
+    front.demand_timer.on_expire = on_demand_timer;
+    front.drain_timer.on_expire = on_drain_timer;
+    list_init(&front.questions);
+    front.channel = channel_new(front.loop, channel_fd, on_message,
+                                on_channel_closed, &front);
+    loop_run(front.loop);
+    exit_code = front.exit_code;
+    free_all(&front);
+    return exit_code;
+}
+
+/* --- for the admin API --- */
+
+struct loop *front_loop(const struct front *front)
+{
+    return front->loop;
+}
+
+const struct proxy_settings *front_settings(const struct front *front)
+{
+    return front->settings;
+}
+
+struct metrics_registry *front_metrics(const struct front *front)
+{
+    return front->metrics;
+}
+
+struct app *front_app(const struct front *front, uint32_t index)
+{
+    return front->apps[index];
+}
+
+bool front_is_serving(const struct front *front)
+{
+    return front->is_serving;
+}
+
+static uint64_t add_question(struct front *front, front_reply_fn on_reply_fn,
+                             void *arg)
+{
+    struct question *question = xcalloc(1, sizeof *question);
+
+    question->id = ++front->last_id;
+    question->on_reply = on_reply_fn;
+    question->arg = arg;
+    list_add_tail(&front->questions, &question->node);
+    return question->id;
+}
+
+uint64_t front_query(struct front *front, const char *what,
+                     front_reply_fn on_reply_fn, void *arg)
+{
+    const struct channel_query message = {
+        .id = add_question(front, on_reply_fn, arg), .what = sv_of(what)};
+
+    channel_send_query(front->channel, &message, NULL, 0);
+    return message.id;
+}
+
+uint64_t front_action(struct front *front, const char *what, uint32_t app,
+                      struct strview argument, front_reply_fn on_reply_fn,
+                      void *arg)
+{
+    const struct channel_action message = {
+        .id = add_question(front, on_reply_fn, arg),
+        .what = sv_of(what),
+        .app = app,
+        .argument = argument};
+
+    channel_send_action(front->channel, &message, NULL, 0);
+    return message.id;
+}
+
+void front_forget(struct front *front, uint64_t id)
+{
+    LIST_FOREACH (&front->questions, node) {
+        struct question *question = container_of(node, struct question, node);
+
+        if (question->id != id)
+            continue;
+        list_remove(&question->node);
+        free(question);
+        return;
+    }
+}

@@ -1,0 +1,44 @@
+/* front_replicas.h - the replicas that the keeper told the front of: probed,
+ * published, drained, forgotten. Thread: main.
+ */
+#ifndef PROXY_FRONT_REPLICAS_H
+#define PROXY_FRONT_REPLICAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/attr.h"
+#include "router/channel.h"
+
+struct app;
+struct front_replicas; /* opaque; defined in front_replicas.c */
+struct loop;
+struct timers;
+struct worker;
+
+/* Borrows all; channel: where the keeper is, NULL once it is gone. */
+MUST_USE struct front_replicas *
+front_replicas_new(struct loop *loop, struct timers *timers,
+                   struct channel *const *channel, struct app *const *apps,
+                   uint32_t app_count);
+/* No worker may run. */
+void front_replicas_free(struct front_replicas **replicas);
+
+/* Whose parked connections are closed when a replica goes. */
+void front_replicas_set_workers(struct front_replicas *replicas,
+                                struct worker *const *workers, unsigned count);
+
+/* The keeper's messages. Descriptors are taken and set to -1.
+ * false: it makes no sense (an unknown app, an id that is known already). */
+MUST_USE bool front_replicas_add(struct front_replicas *replicas,
+                                 const struct channel_replica_add *message,
+                                 int *fds, unsigned fd_count);
+/* An unknown replica is skipped in these: it may just have gone. */
+void front_replicas_sockets(struct front_replicas *replicas,
+                            const struct channel_sockets *message, int *fds,
+                            unsigned fd_count);
+void front_replicas_drain(struct front_replicas *replicas, uint64_t id);
+void front_replicas_resume(struct front_replicas *replicas, uint64_t id);
+void front_replicas_remove(struct front_replicas *replicas, uint64_t id);
+
+#endif

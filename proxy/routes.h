@@ -1,0 +1,40 @@
+/* routes.h - the configured routes as workers look them up: for each listener
+ * a route table of the servers behind it.
+ *
+ * Built once from the settings, then read by all workers without a lock.
+ */
+#ifndef PROXY_ROUTES_H
+#define PROXY_ROUTES_H
+
+#include <stdint.h>
+
+#include "router/base/attr.h"
+
+struct app;
+struct proxy_settings;
+struct route_settings;
+struct route_table;
+struct server_settings;
+
+struct route {
+    const struct route_settings *settings;
+    const struct server_settings *server;
+    struct app *app; /* NULL: it answers by itself (`return`) */
+    uint32_t app_index;
+    uint32_t index; /* in routes->all */
+};
+
+struct routes {
+    uint32_t count;
+    struct route *all;
+    uint32_t table_count; /* one a listener, sealed */
+    struct route_table **tables;
+};
+
+/* Borrows settings and apps (settings->app_count of them).
+ * Thread: main. */
+MUST_USE struct routes *routes_new(const struct proxy_settings *settings,
+                                   struct app *const *apps);
+void routes_free(struct routes **routes);
+
+#endif

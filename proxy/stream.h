@@ -1,0 +1,80 @@
+/* stream.h - a client's byte stream: the socket, and later what stands between
+ * it and the bytes (TLS).
+ *
+ * The only way by which client.c, exchange.c and tunnel.c move a client's
+ * bytes, so that TLS plugs in here. Thread: owner loop.
+ */
+#ifndef PROXY_STREAM_H
+#define PROXY_STREAM_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "router/base/attr.h"
+#include "router/base/io.h"
+
+struct stream {
+    int fd;
+};
+
+static inline enum io_result stream_outcome(ssize_t n, size_t *ret_count)
+{
+    if (n > 0) {
+        *ret_count = (size_t)n;
+        return IO_DONE;
+    }
+    if (n == 0)
+        return IO_EOF;
+    return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_FAILED;
+}
+
+/* Read what is there into the pieces of iov, in order. */
+MUST_USE static inline enum io_result stream_read(struct stream *stream,
+                                                  const struct iovec *iov,
+                                                  int iov_count,
+                                                  size_t *ret_count)
+{
+    ssize_t n;
+
+    if (iov_count == 1)
+        n = recv(stream->fd, iov[0].iov_base, iov[0].iov_len, 0);
+    else
+        n = readv(stream->fd, iov, iov_count);
+    return stream_outcome(n, ret_count);
+}
+
+/* Write as much of the pieces as it takes; iov holds at least one byte.
+ * errno says why it failed. */
+MUST_USE static inline enum io_result stream_write(struct stream *stream,
+                                                   const struct iovec *iov,
+                                                   int iov_count,
+                                                   size_t *ret_count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(size_t)iov,
+                             .msg_iovlen = (size_t)iov_count};
+    ssize_t n;
+
+    /* send() and sendmsg(): writev() would raise SIGPIPE. */
+    if (iov_count == 1)
+        n = send(stream->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+    else
+        n = sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    return stream_outcome(n, ret_count);
+}
+
+/* Say that nothing more will be written. */
+static inline void stream_shutdown(struct stream *stream)
+{
+    shutdown(stream->fd, SHUT_WR);
+}
+
+static inline void stream_close(struct stream *stream)
+{
+    close(stream->fd);
+    stream->fd = -1;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* worker.h - a thread of the front that serves clients: its loop, what it
+ * listens on, its connections, and what they share.
+ *
+ * The struct is open to the files of the data plane (listener, client,
+ * exchange, upstream, tunnel), all of which run on its loop. Thread: owner
+ * loop, where a function does not say otherwise.
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/buffer_pool.h"
+#include "router/base/attr.h"
+#include "router/base/list.h"
+#include "router/base/loop.h"
+#include "router/base/timers.h"
+
+struct app;
+struct exchange;
+struct metrics_cell;
+struct metrics_registry;
+struct metrics_requests;
+struct proxy_settings;
+struct replica_ref;
+struct routes;
+
+/* What a worker tells main; both run on main's loop. */
+struct worker_events {
+    /* Nothing is left after worker_drain(). */
+    void (*on_drained)(void *arg);
+    /* A connection to the replica failed or broke. text: why; borrowed. */
+    void (*on_broken)(void *arg, uint64_t replica, const char *text);
+    void *arg;
+};
+
+/* What all workers share; borrowed, and outlives them. */
+struct worker_shared {
+    unsigned worker_count;
+    struct loop *main_loop;
+    struct worker_events events;
+    const struct proxy_settings *settings;
+    const struct routes *routes;
+    struct app *const *apps; /* settings->app_count */
+    struct metrics_registry *metrics;
+};
+
+struct worker {
+    unsigned index;
+    const struct worker_shared *shared;
+    struct loop *loop;
+    struct timers *timers;
+    pthread_t thread;
+    bool has_thread;
+    struct buffer_pool buffers;
+    struct metrics_cell **app_cells;    /* by app */
+    struct metrics_requests **requests; /* by route; the last: no route */
+    struct list listeners;
+    struct timer accept_timer; /* until accept is tried again */
+    bool accept_paused;
+    struct list idle_clients; /* oldest first */
+    struct list busy_clients;
+    unsigned client_count;
+    unsigned client_max;
+    struct exchange *free_exchanges;
+    unsigned free_exchange_count;
+    /* Exchanges whose client is gone and handovers under way: they end by
+     * themselves, but not before another loop answered. */
+    unsigned leaving_count;
+    bool is_draining;
+    bool drain_reported;
+    struct loop_task drained_task; /* to main */
+    uint64_t broken_replica;       /* reported last, and when */
+    uint64_t broken_us;
+};
+
+/* Thread: main. The thread begins with worker_start(). */
+MUST_USE struct worker *worker_new(const struct worker_shared *shared,
+                                   unsigned index);
+/* Takes fd, a listening socket of settings->listeners[listener]. Thread: main,
+ * before worker_start(). */
+void worker_add_listener(struct worker *worker, uint32_t listener, int fd);
+void worker_start(struct worker *worker);
+
+/* Stop listening, close idle connections, let requests in flight end; then
+ * on_drained. Thread: main. */
+void worker_drain(struct worker *worker);
+/* Close all connections now; after worker_drain(). Thread: main. */
+void worker_abort(struct worker *worker);
+/* Close the connections to the replica (NULL: to all of the app) that are
+ * parked here. Thread: main. */
+void worker_unpark(struct worker *worker, struct app *app,
+                   struct replica_ref *replica);
+/* End the thread; after on_drained of all workers. Thread: main. */
+void worker_stop(struct worker *worker);
+/* After worker_stop() of all workers. Thread: main. */
+void worker_free(struct worker **worker);
+
+/* --- for the data plane --- */
+
+static inline uint64_t worker_now_us(const struct worker *worker)
+{
+    return loop_now_us(worker->loop);
+}
+
+/* A connection ended, or an exchange or handover that was leaving: accept
+ * again, or report that all is drained. */
+void worker_on_ended(struct worker *worker);
+
+/* Tell the keeper (through main) that a connection to the replica failed or
+ * broke: at most once in 50 ms for the same replica. */
+void worker_report_broken(struct worker *worker,
+                          const struct replica_ref *replica, const char *text);
+
+/* Accept nothing until a connection ends; retry_soon: also in a while, when
+ * descriptors may be had again. */
+void worker_pause_accept(struct worker *worker, bool retry_soon);
+
+/* Close the idle client connection that is idle longest, to make room.
+ * false: there is none. */
+bool worker_close_oldest_idle(struct worker *worker);
+
+#endif
