@@ -27,7 +27,6 @@
 #include "router/base/log.h"
 #include "router/base/loop.h"
 #include "router/base/metrics.h"
-#include "router/base/process_metrics.h"
 #include "router/base/timers.h"
 #include "router/channel.h"
 
@@ -119,6 +118,13 @@ static void stop(struct keeper *keeper, uint64_t timeout_ms)
     }
 }
 
+static void stop_fast(struct keeper *keeper, int signal_number)
+{
+    log_notice("keeper", "asked to stop at once", "signal=%s",
+               sigabbrev_np(signal_number));
+    stop(keeper, FAST_STOP_MS);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct keeper *keeper = arg;
@@ -126,17 +132,16 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     (void)what;
     switch (number) {
     case SIGQUIT:
-        if (keeper->step != KEEPER_DRAINS) {
-            log_notice("keeper", "asked to drain and stop", "signal=QUIT");
-            stop(keeper, settings_of(keeper)->drain_timeout_ms);
+        if (keeper->step == KEEPER_DRAINS) {
+            stop_fast(keeper, (int)number);
             break;
         }
-        __attribute__((fallthrough)); /* asked twice */
+        log_notice("keeper", "asked to drain and stop", "signal=QUIT");
+        stop(keeper, settings_of(keeper)->drain_timeout_ms);
+        break;
     case SIGTERM:
     case SIGINT:
-        log_notice("keeper", "asked to stop at once", "signal=%s",
-                   sigabbrev_np((int)number));
-        stop(keeper, FAST_STOP_MS);
+        stop_fast(keeper, (int)number);
         break;
     default:
         log_notice("keeper", "this version does nothing on that signal",
@@ -218,7 +223,6 @@ static bool on_query(struct keeper *keeper, struct strview payload)
         write_status(keeper, &text);
     } else if (sv_eq(query.what, SV("metrics"))) {
         metrics_expose(keeper->metrics, &text);
-        process_metrics_expose(&text, "keeper");
     } else {
         reply(keeper, query.id, false, SV("there is no such query"));
         return true;

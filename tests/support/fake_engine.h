@@ -1,0 +1,75 @@
+/* fake_engine.h - an engine without containers, for tests of the fleet.
+ *
+ * Every call is answered in the next loop turn, with success unless told
+ * otherwise, and written down. Thread: owner loop.
+ */
+#ifndef TESTS_SUPPORT_FAKE_ENGINE_H
+#define TESTS_SUPPORT_FAKE_ENGINE_H
+
+#include "lifecycle/engine_ops.h"
+#include "router/base/list.h"
+#include "router/base/strbuf.h"
+
+struct loop;
+
+enum fake_kind {
+    FAKE_IMAGE,
+    FAKE_PULL,
+    FAKE_CREATE,
+    FAKE_START,
+    FAKE_STOP,
+    FAKE_REMOVE,
+    FAKE_INSPECT,
+    FAKE_WAIT,
+    FAKE_LIST,
+    FAKE_LOGS,
+    FAKE_PRUNE,
+    FAKE_KIND_COUNT
+};
+
+#define FAKE_CONTAINERS 32
+
+struct fake_container {
+    struct engine_container container; /* id "": no container */
+    struct engine_handle *handle;      /* held by the fleet */
+};
+
+struct fake_engine {
+    struct engine base;
+    struct loop *loop;
+    struct strbuf log; /* "create berth-t-a-1\n", one line a call */
+    unsigned counts[FAKE_KIND_COUNT];
+    /* The next fail_count calls of a kind fail with fail_with. */
+    unsigned fail_count[FAKE_KIND_COUNT];
+    struct err fail_with[FAKE_KIND_COUNT];
+    bool hold[FAKE_KIND_COUNT]; /* not answered while true */
+    bool image_is_there;        /* locally; a pull makes it so */
+    char image_id[80];
+    int exit_at_start; /* >= 0: containers end at once with it */
+    const char *container_log;
+    struct fake_container containers[FAKE_CONTAINERS];
+    unsigned next_id;
+    struct list calls; /* under way */
+};
+
+struct fake_engine *fake_engine_new(struct loop *loop);
+
+/* Let `count` calls of a kind fail from now on. */
+void fake_engine_fail(struct fake_engine *fake, enum fake_kind kind,
+                      unsigned count, enum err_code code, const char *text);
+/* Answer those that were held. */
+void fake_engine_release(struct fake_engine *fake, enum fake_kind kind);
+
+/* A container that was there before. */
+struct fake_container *fake_engine_add(struct fake_engine *fake,
+                                       const char *app, uint64_t replica,
+                                       const char *revision, bool is_running);
+/* The container's process ends. */
+void fake_engine_exit(struct fake_engine *fake, const char *id, int exit_code);
+/* NULL: there is none of that id. */
+struct fake_container *fake_engine_find(struct fake_engine *fake,
+                                        const char *id);
+/* Containers that exist. */
+unsigned fake_engine_count(const struct fake_engine *fake);
+
+#endif
