@@ -27,6 +27,7 @@
 #include "router/base/log.h"
 #include "router/base/loop.h"
 #include "router/base/metrics.h"
+#include "router/base/process_metrics.h"
 #include "router/base/timers.h"
 #include "router/channel.h"
 
@@ -223,6 +224,7 @@ static bool on_query(struct keeper *keeper, struct strview payload)
         write_status(keeper, &text);
     } else if (sv_eq(query.what, SV("metrics"))) {
         metrics_expose(keeper->metrics, &text);
+        process_metrics_expose(&text, "keeper");
     } else {
         reply(keeper, query.id, false, SV("there is no such query"));
         return true;

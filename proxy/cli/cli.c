@@ -6,6 +6,11 @@
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
+    {"run", "serve, in the foreground", "-c FILE",
+     "  -c FILE  the configuration file\n"
+     "\n"
+     "QUIT drains and stops, TERM and INT stop at once.\n",
+     cli_run},
     {"check", "check a configuration file", "-c FILE [--host]",
      "  -c FILE  the configuration file\n"
      "  --host   also whether this host and its Podman can do what it asks\n",

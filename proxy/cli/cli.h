@@ -34,6 +34,10 @@ int cli_unknown_command(const char *name);
 /* `berth --version`. */
 int cli_version(void);
 
+/* The hidden command that makes a process the front (run.c). */
+int cli_front(int argc, char **argv);
+
+int cli_run(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_stop(int argc, char **argv);

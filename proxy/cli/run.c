@@ -1,0 +1,148 @@
+/* run.c - `berth run`: read the configuration, be the keeper; and the hidden
+ * command by which the keeper starts the front.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "conf/config.h"
+#include "lifecycle/front_process.h"
+#include "lifecycle/keeper.h"
+#include "proxy/admin/admin.h"
+#include "proxy/cli/cli.h"
+#include "proxy/front.h"
+#include "router/base/alloc.h"
+#include "router/base/log.h"
+
+/* The sanitizers look at their own process by ptrace and /proc. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Each client and each upstream connection is a descriptor: take what this
+ * process is allowed. Before the configuration is read, whose max_connections
+ * follows from it; the front inherits it. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("run", "cannot raise the limit of open files", "reason=\"%s\"",
+                 strerror(errno));
+}
+
+static int parse_options(int argc, char **argv, const char **ret_path)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    optind = 1;
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+        if (c != 'c')
+            return cli_usage_error("run", "bad option \"%s\"",
+                                   argv[optind - 1]);
+        *ret_path = optarg;
+    }
+    if (optind < argc)
+        return cli_usage_error("run", "what is \"%s\"?", argv[optind]);
+    if (!*ret_path)
+        return cli_usage_error("run", "-c FILE is missing");
+    return CLI_OK;
+}
+
+/* What the keeper opens for the front: admin listeners are served by the
+ * front's main thread, the others by its workers. */
+static struct listen_request *
+listen_requests(const struct proxy_settings *settings)
+{
+    struct listen_request *requests =
+        xcalloc(settings->listener_count + 1U, sizeof *requests);
+
+    for (uint32_t i = 0; i < settings->listener_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
+        bool is_shared =
+            listener->is_admin || listener->address.any.sa_family == AF_UNIX;
+
+        requests[i] = (struct listen_request){
+            .address = listener->address,
+            .text = listener->text,
+            .socket_count = is_shared ? 1 : settings->worker_count,
+            .unix_mode = listener->unix_mode,
+        };
+    }
+    return requests;
+}
+
+static int run_keeper(const struct config *config)
+{
+    static char name[] = "berth";
+    static char front[] = "front";
+    char *const front_argv[] = {name, front, NULL};
+    AUTO(strbuf_done) struct strbuf blob = STRBUF_INIT;
+    AUTO(auto_free)
+    struct listen_request *requests = listen_requests(config->proxy);
+    struct keeper_config keeper = {
+        .settings = config->lifecycle,
+        .listener_count = config->proxy->listener_count,
+        .listeners = requests,
+        .front_argv = front_argv,
+    };
+
+    proxy_settings_encode(config->proxy, &blob);
+    keeper.front_settings = strbuf_view(&blob);
+    return keeper_run(&keeper);
+}
+
+int cli_run(int argc, char **argv)
+{
+    AUTO(strbuf_done) struct strbuf messages = STRBUF_INIT;
+    AUTO(config_free) struct config *config = NULL;
+    const char *path = NULL;
+    int code = parse_options(argc, argv, &path);
+
+    if (code != CLI_OK)
+        return code;
+    log_setup(STDERR_FILENO, LOG_INFO, false, "keeper");
+    raise_descriptor_limit();
+    config = config_load(path, &messages);
+    if (messages.len > 0)
+        fputs(messages.data, stderr);
+    if (!config)
+        return CLI_FAILED;
+    log_setup(STDERR_FILENO, config->proxy->log_level, config->proxy->log_json,
+              "keeper");
+    return run_keeper(config) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int cli_front(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 1)
+        return CLI_USAGE;
+    /* exec has reset it: no other process of this user may look into the one
+     * that holds the clients' data. */
+    if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return CLI_FAILED;
+    prctl(PR_SET_NAME, "berth-front", 0, 0, 0);
+    return front_main(FRONT_CHANNEL_FD, &admin_api);
+}
