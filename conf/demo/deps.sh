@@ -20,7 +20,7 @@ berth_deps_list() {
         # iptables: Debian 12's netavark calls it and fails without a word
         # about it. nftables: what newer ones use instead. runc and not crun:
         # Debian 12's crun refuses hosts with a hybrid cgroup hierarchy.
-        printf '%s\n' podman runc netavark aardvark-dns iptables \
+        printf '%s\n' podman runc netavark aardvark-dns iptables mount \
             nftables conmon catatonit ca-certificates util-linux iproute2 curl
         ;;
     images)
