@@ -124,11 +124,6 @@ bool builder_address(struct builder *builder, const struct conf_node *node,
                       err.text);
         return false;
     }
-    if (address.any.sa_family != AF_UNIX && address_port(&address) == 0) {
-        builder_error(builder, node->place,
-                      "\"%s\" needs a port of 1 to 65535, not 0", node->name);
-        return false;
-    }
     *ret_address = address;
     return true;
 }

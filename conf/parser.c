@@ -306,7 +306,10 @@ static void parse_include(struct cursor *cursor, const struct conf_node *node,
                      PARSER_INCLUDES_MAX);
         return;
     }
+    errno = 0;
     result = glob(pattern, GLOB_ERR, NULL, &found);
+    if (result == GLOB_ABORTED && errno == ENOENT)
+        result = GLOB_NOMATCH;
     /* A pattern may match nothing (an empty conf.d); a name must be there. */
     if (result == GLOB_NOMATCH && !strpbrk(wanted, "*?["))
         report_error(report, node->args[0].place, "there is no file \"%s\"",

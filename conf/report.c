@@ -113,6 +113,8 @@ void report_write(const struct report *report, struct strbuf *ret_text)
     for (unsigned i = 0; i < report->count; i++) {
         const struct report_entry *entry = &report->entries[i];
 
+        if (entry->is_warning && report->error_count > 0)
+            continue;
         add_escaped(ret_text, report_place(report->arena, entry->place));
         strbuf_add_str(ret_text, entry->is_warning ? ": warning: " : ": ");
         add_escaped(ret_text, entry->text);

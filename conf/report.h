@@ -48,7 +48,8 @@ bool report_is_full(const struct report *report);
 /* "berth.conf:3:5", in `arena`. */
 const char *report_place(struct arena *arena, struct conf_place place);
 
-/* A line each, in the order of files and lines. Control characters in a text
+/* A line each, in the order of files and lines; warnings only where there is
+ * no error. Control characters in a text
  * are escaped, so that a file cannot forge a line or move the cursor. */
 void report_write(const struct report *report, struct strbuf *ret_text);
 
