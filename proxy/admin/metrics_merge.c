@@ -1,6 +1,7 @@
 /* metrics_merge.c - several expositions made one. */
 #include "proxy/admin/metrics_merge.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "router/base/alloc.h"
@@ -136,16 +137,26 @@ static void append_series(struct metrics_merge *merge, struct family *family,
     }
 }
 
+static size_t name_length(struct strview text)
+{
+    size_t i = 0;
+
+    while (i < text.len && (isalnum((unsigned char)text.ptr[i]) ||
+                            text.ptr[i] == '_' || text.ptr[i] == ':'))
+        i++;
+    return i;
+}
+
 /* Where name and labels end; 0 when the line is no series. */
 static size_t key_length(struct strview line)
 {
-    size_t i = 0;
+    size_t i = name_length(line);
     bool in_quotes = false;
 
-    while (i < line.len && line.ptr[i] != '{' && line.ptr[i] != ' ')
-        i++;
-    if (i == line.len || line.ptr[i] == ' ')
-        return i == line.len ? 0 : i;
+    if (i == 0 || i == line.len || (line.ptr[i] != '{' && line.ptr[i] != ' '))
+        return 0;
+    if (line.ptr[i] == ' ')
+        return i;
     for (; i < line.len; i++) {
         if (in_quotes && line.ptr[i] == '\\')
             i++;
@@ -170,16 +181,24 @@ static bool parse_value(struct strview text, double *ret_value)
     return *end == '\0';
 }
 
-/* name_bucket, name_sum and name_count belong to the histogram `name`. */
-static bool is_of_family(struct strview key, struct strview family)
+/* The family that the lines at hand belong to. */
+struct group {
+    struct strview family;
+    bool is_declared; /* by HELP or TYPE; else by a series of that name */
+};
+
+/* name_bucket, name_sum and name_count belong to the histogram `name`, where
+ * it is declared. */
+static bool is_of_group(struct strview key, const struct group *group)
 {
     static const char *const ends[] = {"", "_bucket", "_sum", "_count"};
+    size_t end_count = group->is_declared ? ARRAY_LEN(ends) : 1;
     struct strview rest;
 
-    if (!sv_starts(key, family))
+    if (group->family.len == 0 || !sv_starts(key, group->family))
         return false;
-    rest = sv_skip(key, family.len);
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+    rest = sv_skip(key, group->family.len);
+    for (size_t i = 0; i < end_count; i++) {
         struct strview end = sv_of(ends[i]);
 
         if (sv_starts(rest, end) &&
@@ -189,8 +208,10 @@ static bool is_of_family(struct strview key, struct strview family)
     return false;
 }
 
+/* A series of another family ends the group: what comes later does not belong
+ * to it any more, whatever its name. */
 static void add_series(struct metrics_merge *merge, struct strview line,
-                       struct strview family_name)
+                       struct group *group)
 {
     size_t length = key_length(line);
     struct series fresh = {.next_in_family = NONE, .next_in_bucket = NONE};
@@ -203,25 +224,25 @@ static void add_series(struct metrics_merge *merge, struct strview line,
     if (!parse_value(fresh.value, &fresh.sum))
         return;
     fresh.hash = hash_of(fresh.key);
+    if (!is_of_group(fresh.key, group)) {
+        const char *brace = memchr(fresh.key.ptr, '{', fresh.key.len);
+
+        *group = (struct group){.family = fresh.key};
+        if (brace)
+            group->family.len = (size_t)(brace - fresh.key.ptr);
+    }
     known = find_series(merge, fresh.key, fresh.hash);
     if (known) {
         known->sum += fresh.sum;
         known->is_summed = true;
         return;
     }
-    if (!is_of_family(fresh.key, family_name)) {
-        const char *brace = memchr(fresh.key.ptr, '{', fresh.key.len);
-
-        family_name = fresh.key;
-        if (brace)
-            family_name.len = (size_t)(brace - fresh.key.ptr);
-    }
-    append_series(merge, find_family(merge, family_name), &fresh);
+    append_series(merge, find_family(merge, group->family), &fresh);
 }
 
 /* "# HELP name text", "# TYPE name kind"; other comments are dropped. */
 static void add_comment(struct metrics_merge *merge, struct strview line,
-                        struct strview *ret_family)
+                        struct group *group)
 {
     struct strview rest = line;
     struct strview word;
@@ -230,7 +251,8 @@ static void add_comment(struct metrics_merge *merge, struct strview line,
     struct family *family;
 
     if (!sv_split(&rest, ' ', &word) || !sv_split(&rest, ' ', &what) ||
-        !sv_split(&rest, ' ', &name) || name.len == 0 || !rest.ptr)
+        !sv_split(&rest, ' ', &name) || !rest.ptr || name.len == 0 ||
+        name_length(name) < name.len)
         return;
     if (!sv_eq(what, SV("HELP")) && !sv_eq(what, SV("TYPE")))
         return;
@@ -239,22 +261,22 @@ static void add_comment(struct metrics_merge *merge, struct strview line,
         family->help = rest;
     if (sv_eq(what, SV("TYPE")) && !family->type.ptr)
         family->type = rest;
-    *ret_family = name;
+    *group = (struct group){.family = name, .is_declared = true};
 }
 
 void metrics_merge_add(struct metrics_merge *merge, struct strview text)
 {
     struct strview rest = text;
     struct strview line;
-    struct strview family = {NULL, 0};
+    struct group group = {.is_declared = false};
 
     while (sv_split(&rest, '\n', &line)) {
         if (line.len == 0)
             continue;
         if (line.ptr[0] == '#')
-            add_comment(merge, line, &family);
+            add_comment(merge, line, &group);
         else
-            add_series(merge, line, family);
+            add_series(merge, line, &group);
     }
 }
 

@@ -15,12 +15,13 @@
 #include "router/base/alloc.h"
 
 #define ANSWER_MAX_BYTES (64U << 20)
-#define TIMEOUT_S        20L
+#define TIMEOUT_MS       20000L
 
 struct admin_client {
     char *path;
     pid_t pid;
     CURL *curl;
+    long timeout_ms;
 };
 
 /* The first Unix listener of admin { }. */
@@ -118,6 +119,7 @@ struct admin_client *admin_client_new(const char *socket_path,
     AUTO(admin_client_free) struct admin_client *client =
         xcalloc(1, sizeof(*client));
 
+    client->timeout_ms = TIMEOUT_MS;
     client->path = find_path(socket_path, config_path, err);
     if (!client->path || !look_who_listens(client->path, &client->pid, err))
         return NULL;
@@ -148,6 +150,11 @@ const char *admin_client_path(const struct admin_client *client)
 pid_t admin_client_pid(const struct admin_client *client)
 {
     return client->pid;
+}
+
+void admin_client_set_timeout(struct admin_client *client, long timeout_ms)
+{
+    client->timeout_ms = timeout_ms;
 }
 
 static size_t on_data(char *data, size_t size, size_t count, void *arg)
@@ -183,8 +190,8 @@ static bool explain_curl(const struct admin_client *client, CURLcode code,
     pid_t pid;
 
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, ERR_TIMEOUT, "%s: berth gave no answer in %ld s",
-                       client->path, TIMEOUT_S);
+        return err_set(err, ERR_TIMEOUT, "%s: berth gave no answer in %ld ms",
+                       client->path, client->timeout_ms);
     if (!look_who_listens(client->path, &pid, err))
         return false;
     return err_set(err, ERR_UNAVAILABLE, "%s: %s", client->path,
@@ -206,7 +213,7 @@ bool admin_client_request(struct admin_client *client, const char *path,
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->path);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);

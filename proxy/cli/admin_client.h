@@ -27,6 +27,9 @@ const char *admin_client_path(const struct admin_client *client);
  * pid namespace). */
 pid_t admin_client_pid(const struct admin_client *client);
 
+/* How long a request may take; 20 s unless told. */
+void admin_client_set_timeout(struct admin_client *client, long timeout_ms);
+
 /* One request. body NULL: a GET, else a POST of that JSON. Fails with what the
  * API answers as its error's message (ERR_FAILED, ERR_NOT_FOUND), or
  * ERR_UNAVAILABLE when berth went away, ERR_TIMEOUT. */

@@ -14,7 +14,8 @@
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 
-#define LOOK_EVERY_MS 250
+#define LOOK_EVERY_MS   250
+#define LOOK_TIMEOUT_MS 500
 
 struct stop_options {
     const char *config;
@@ -144,6 +145,8 @@ static bool stop(const struct stop_options *options, struct err *err)
         pid_fd = (int)syscall(SYS_pidfd_open, admin_client_pid(client), 0);
     if (!admin_client_request(client, "/api/v1/stop", body, &answer, err))
         return false;
+    /* The keeper may hold the socket when nobody answers there any more. */
+    admin_client_set_timeout(client, LOOK_TIMEOUT_MS);
     await_end(client, pid_fd);
     return true;
 }
