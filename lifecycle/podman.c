@@ -21,7 +21,7 @@
 #include "router/base/log.h"
 #include "router/base/loop.h"
 
-#define PROBE_TIMEOUT_MS 10000
+#define PROBE_TIMEOUT_MS 5000
 #define PING_EVERY_MS    10000
 #define PING_TIMEOUT_MS  5000
 #define RETRY_FIRST_MS   100
