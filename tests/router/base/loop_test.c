@@ -1,0 +1,200 @@
+#include "router/base/loop.h"
+
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "router/base/alloc.h"
+#include "router/base/clock.h"
+
+#define THREADS 4
+#define POSTS   5000
+
+struct post {
+    struct loop_task task;
+    unsigned thread;
+    unsigned number;
+};
+
+static struct loop *loop;
+static unsigned next_number[THREADS];
+static unsigned ran;
+
+static void on_post(struct loop_task *task)
+{
+    struct post *post = container_of(task, struct post, task);
+
+    /* In the order of the calls of one thread. */
+    cr_assert_eq(post->number, next_number[post->thread]);
+    next_number[post->thread]++;
+    free(post);
+    if (++ran == THREADS * POSTS)
+        loop_stop(loop);
+}
+
+static void *post_many(void *arg)
+{
+    for (unsigned i = 0; i < POSTS; i++) {
+        struct post *post = xcalloc(1, sizeof *post);
+
+        post->task.run = on_post;
+        post->thread = (unsigned)(size_t)arg;
+        post->number = i;
+        loop_post(loop, &post->task);
+    }
+    return NULL;
+}
+
+Test(loop, posts_from_many_threads_each_run_once_and_in_order)
+{
+    pthread_t threads[THREADS];
+
+    loop = loop_new("test");
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, post_many, (void *)i);
+    loop_run(loop);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(next_number[i], POSTS);
+    }
+    loop_free(&loop);
+    cr_assert_null(loop);
+}
+
+static void *stop_later(void *arg)
+{
+    (void)arg;
+    loop_stop(loop);
+    return NULL;
+}
+
+Test(loop, another_thread_can_stop_it)
+{
+    pthread_t thread;
+
+    loop = loop_new("test");
+    pthread_create(&thread, NULL, stop_later, NULL);
+    loop_run(loop); /* before or after it was asked to */
+    pthread_join(thread, NULL);
+    loop_free(&loop);
+}
+
+/* What ran, in order. */
+static char trace[64];
+
+static void note(char c)
+{
+    size_t len = strlen(trace);
+
+    trace[len] = c;
+}
+
+struct step {
+    struct loop_task task;
+    char name;
+};
+
+static void on_step(struct loop_task *task)
+{
+    note(container_of(task, struct step, task)->name);
+}
+
+static void on_stop(struct loop_task *task)
+{
+    (void)task;
+    note('.');
+    loop_stop(loop);
+}
+
+static void on_late_free(void *ptr)
+{
+    note(*(char *)ptr);
+    free(ptr);
+}
+
+static struct step first = {{.run = on_step}, 'd'};
+static struct step second = {{.run = on_step}, 'e'};
+static struct loop_task stop = {.run = on_stop};
+
+static void on_turn(struct loop_task *task)
+{
+    (void)task;
+    note('t');
+    loop_free_later(loop, xstrdup("f"), on_late_free);
+    loop_defer(loop, &first.task);
+    loop_defer(loop, &second.task);
+    cr_assert(loop_task_is_pending(&first.task));
+    loop_post(loop, &stop);
+    note('u');
+}
+
+Test(loop, a_turn_ends_with_what_was_deferred_then_the_late_frees)
+{
+    struct loop_task turn = {.run = on_turn};
+
+    loop = loop_new("test");
+    loop_post(loop, &turn);
+    loop_run(loop);
+    cr_assert_str_eq(trace, "tudef.");
+    cr_assert_not(loop_task_is_pending(&first.task));
+    loop_free(&loop);
+}
+
+static void on_first_of_two(struct loop_task *task)
+{
+    (void)task;
+    note('1');
+    loop_defer(loop, &second.task);
+}
+
+Test(loop, what_is_deferred_while_deferred_work_runs_is_of_the_same_turn)
+{
+    struct loop_task one = {.run = on_first_of_two};
+
+    loop = loop_new("test");
+    loop_defer(loop, &one); /* before the first turn */
+    loop_post(loop, &stop);
+    loop_run(loop);
+    cr_assert_str_eq(trace, "1e.");
+    loop_free(&loop);
+}
+
+Test(loop, freeing_runs_what_is_left)
+{
+    loop = loop_new("test");
+    loop_post(loop, &first.task);
+    loop_defer(loop, &second.task);
+    loop_free_later(loop, xstrdup("f"), on_late_free);
+    loop_free(&loop);
+    cr_assert_eq(strlen(trace), 3);
+    cr_assert(strchr(trace, 'd') && strchr(trace, 'e'));
+    cr_assert_eq(trace[2], 'f', "freed before what may still hold it");
+    loop_free(&loop); /* NULL is skipped */
+}
+
+static uint64_t turn_times[2];
+
+static void on_slow_turn(struct loop_task *task)
+{
+    uint64_t end = clock_now_us() + 2000;
+
+    (void)task;
+    turn_times[0] = loop_now_us(loop);
+    while (clock_now_us() < end)
+        ;
+    cr_assert_eq(loop_now_us(loop), turn_times[0]);
+    loop_post(loop, &stop);
+}
+
+Test(loop, the_clock_is_read_once_a_turn)
+{
+    struct loop_task turn = {.run = on_slow_turn};
+
+    loop = loop_new("test");
+    loop_post(loop, &turn);
+    loop_run(loop);
+    cr_assert_geq(loop_now_us(loop), turn_times[0] + 2000);
+    cr_assert_str_eq(loop_name(loop), "test");
+    loop_free(&loop);
+}
