@@ -47,9 +47,10 @@ static bool read_all(int fd, size_t size_max, struct strbuf *ret_text,
             continue;
         if (n < 0)
             return set_errno(err, errno);
+        ret_text->len += (size_t)n;
+        ret_text->data[ret_text->len] = '\0';
         if (n == 0)
             return true;
-        ret_text->len += (size_t)n;
         if (ret_text->len - begin > size_max)
             return err_set(err, ERR_LIMIT, "it is larger than %zu bytes",
                            size_max);
