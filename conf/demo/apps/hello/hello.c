@@ -2,7 +2,7 @@
  *
  * GET /         a greeting
  * GET /health   ready, as soon as it listens
- * GET /crash    exit code 1, in the middle of the request
+ * POST /crash   exit code 1, in the middle of the request
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
