@@ -39,6 +39,13 @@ static int options_parse(int argc, char **argv, struct check_options *ret)
     return CLI_OK;
 }
 
+static void print_ok(const char *path, const struct proxy_settings *proxy)
+{
+    printf("%s: ok (%u app%s, %u server%s)\n", path, proxy->app_count,
+           proxy->app_count == 1 ? "" : "s", proxy->server_count,
+           proxy->server_count == 1 ? "" : "s");
+}
+
 int cli_check(int argc, char **argv)
 {
     struct check_options options = {NULL, false};
@@ -54,7 +61,6 @@ int cli_check(int argc, char **argv)
         fputs(errors.data, stderr);
     if (!config)
         return CLI_FAILED;
-    printf("%s: ok (%u apps, %u servers)\n", options.path,
-           config->proxy->app_count, config->proxy->server_count);
+    print_ok(options.path, config->proxy);
     return CLI_OK;
 }
