@@ -152,7 +152,7 @@ static int make_socket(struct front_harness *h, int family)
         return h->serves_inside ? socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)
                                 : -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    strncpy(at.sun_path, h->unix_path, sizeof at.sun_path - 1);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", h->unix_path);
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
         return fd;
     close(fd);
