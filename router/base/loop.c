@@ -88,11 +88,11 @@ struct loop *loop_new(const char *name)
     struct loop *loop = xcalloc(1, sizeof *loop);
     struct event_config *config = event_config_new();
 
-    /* Only the owner touches the base: no lock needed, and epoll's change
-     * list saves an epoll_ctl where an event is deleted and added again. */
+    /* Only the owner touches the base: no lock needed. No change list: with
+     * it libevent 2.1 leaves a descriptor edge-triggered whose edge-triggered
+     * event was deleted and a level-triggered one added in the same turn. */
     if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) != 0)
         abort();
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->name = name;
     loop->base = event_base_new_with_config(config);
     event_config_free(config);

@@ -94,7 +94,7 @@ int raw_connect(uint16_t port)
 
 void raw_shrink_buffers(int fd)
 {
-    const int size = 8192;
+    const int size = 65536;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -262,6 +262,17 @@ char *raw_field(const char *head, const char *name)
         }
     }
     return NULL;
+}
+
+size_t raw_read_off(int fd)
+{
+    char block[65536];
+    size_t count = 0;
+    ssize_t n;
+
+    while ((n = receive(fd, block, sizeof block)) > 0)
+        count += (size_t)n;
+    return count;
 }
 
 void raw_reset(int fd)

@@ -28,7 +28,7 @@ void raw_send_bytes(int fd, const void *data, size_t len);
  * the pattern to begin. Stops early (and says so) when the peer is gone. */
 bool raw_send_pattern(int fd, size_t offset, size_t count);
 void raw_fill_pattern(char *to, size_t offset, size_t count);
-/* No Nagle, small buffers: what is unread shows soon. */
+/* Small buffers: what is unread shows soon. */
 void raw_shrink_buffers(int fd);
 
 /* Exactly this comes next. */
@@ -44,6 +44,8 @@ void raw_expect_pattern(int fd, size_t offset, size_t count);
 void raw_expect_silence(int fd, unsigned ms);
 /* The peer closed: nothing more comes. A reset counts. */
 void raw_expect_end(int fd);
+/* Read until the peer closed or resets; returns how many bytes came. */
+size_t raw_read_off(int fd);
 /* The value of a field of a head, as a copy, or NULL. */
 char *raw_field(const char *head, const char *name);
 
