@@ -55,8 +55,8 @@ static void expect_field(const char *head, const char *name, const char *want)
     if (!want)
         cr_assert(!value, "unexpected %s in \"%s\"", name, head);
     else
-        cr_assert(value && strcmp(value, want) == 0,
-                  "no \"%s: %s\" in \"%s\"", name, want, head);
+        cr_assert(value && strcmp(value, want) == 0, "no \"%s: %s\" in \"%s\"",
+                  name, want, head);
     free(value);
 }
 
@@ -66,8 +66,8 @@ static void expect_error(int fd, unsigned status, const char *code)
     char line[32];
 
     snprintf(line, sizeof line, "HTTP/1.1 %u ", status);
-    cr_assert(strncmp(head, line, strlen(line)) == 0,
-              "expected %u, got \"%s\"", status, head);
+    cr_assert(strncmp(head, line, strlen(line)) == 0, "expected %u, got \"%s\"",
+              status, head);
     expect_field(head, "X-Berth-Error", code);
     free(head);
 }
@@ -152,9 +152,10 @@ Test(exchange, answers_pipelined_requests_in_order)
 
     start(&f);
     client = harness_connect(f.h);
-    raw_send(client, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
-                     "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
-                     "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_send(client,
+             "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
+             "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+             "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
     app = raw_accept(f.listen);
     expect_head(app, "GET /1 ");
     raw_expect_silence(app, 50);
@@ -972,8 +973,7 @@ Test(exchange, uses_a_fresh_connection_when_the_app_closed_an_idle_one)
         const char *request;
     } cases[] = {
         {"GET", GET},
-        {"POST",
-         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"},
+        {"POST", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -15,6 +15,7 @@
 
 #include "proxy/front.h"
 #include "router/base/alloc.h"
+#include "router/base/clock.h"
 #include "router/base/loop.h"
 #include "router/replica_ref.h"
 #include "tests/support/raw_peer.h"
@@ -35,6 +36,7 @@ struct front_harness {
     int keeper_fd;
     int exit_code;
     bool is_joined;
+    struct front *front; /* once it has its configuration */
     struct loop *loop;
     struct channel *channel;
     bool serves_inside;
@@ -223,11 +225,35 @@ static void *run_keeper(void *arg)
     return NULL;
 }
 
+/* In place of the admin API: it is given the front. front_main() takes no
+ * argument, so there is one harness at a time. */
+static struct front_harness *running;
+
+static void *on_front_start(struct front *front)
+{
+    running->front = front;
+    return running;
+}
+
+static void on_front_listen(void *admin, uint32_t listener, int fd)
+{
+    (void)admin;
+    (void)listener;
+    close(fd);
+}
+
+static void on_front_stop(void *admin)
+{
+    (void)admin;
+}
+
 static void *run_front(void *arg)
 {
+    static const struct front_admin hooks = {on_front_start, on_front_listen,
+                                             on_front_stop};
     struct front_harness *h = arg;
 
-    h->exit_code = front_main(h->front_fd, NULL);
+    h->exit_code = front_main(h->front_fd, &hooks);
     return NULL;
 }
 
@@ -317,6 +343,7 @@ void harness_start(struct front_harness *h)
         address_parse(sv_of(text), &h->settings->listeners->address, &err));
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     h->front_fd = pair[0];
+    running = h;
     h->loop = loop_new("keeper");
     h->channel = channel_new(h->loop, pair[1], on_message, on_close, h);
     pthread_create(&h->keeper_thread, NULL, run_keeper, h);
@@ -343,12 +370,23 @@ static void send_add(struct front_harness *h, void *arg)
     channel_send_replica_add(h->channel, arg, NULL, 0);
 }
 
+struct app_counts harness_counts(struct front_harness *h, unsigned app)
+{
+    struct app_counts counts;
+
+    app_count(front_app(h->front, app), clock_now_us(), &counts);
+    return counts;
+}
+
 void harness_add(struct front_harness *h,
                  const struct channel_replica_add *message)
 {
     struct channel_replica_add copy = *message;
+    uint32_t before = harness_counts(h, copy.app).replicas;
 
     keeper_call(h, send_add, &copy);
+    while (!copy.probe && harness_counts(h, copy.app).replicas == before)
+        usleep(200);
 }
 
 void harness_add_replica(struct front_harness *h, unsigned app, uint64_t id,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "proxy/settings.h"
+#include "router/app.h"
 #include "router/channel.h"
 
 struct front_harness;
@@ -32,9 +33,11 @@ int harness_connect(struct front_harness *harness);
 /* REPLICA_ADD of a replica at 127.0.0.1:port, published at once. */
 void harness_add_replica(struct front_harness *harness, unsigned app,
                          uint64_t id, uint16_t port);
-/* With every field said. fds are taken. */
+/* With every field said. Comes back when it is published, where it is not
+ * probed first. */
 void harness_add(struct front_harness *harness,
                  const struct channel_replica_add *message);
+struct app_counts harness_counts(struct front_harness *harness, unsigned app);
 void harness_remove_replica(struct front_harness *harness, uint64_t id);
 void harness_drain_replica(struct front_harness *harness, uint64_t id);
 void harness_app_state(struct front_harness *harness, unsigned app,
