@@ -1,71 +1,16 @@
-/* app.c - an app as the front sees it.
+/* app.c - an app as the front sees it: its slots, its queue, its counts.
  *
- * One lock guards all that changes. Under it nothing calls back and nothing
- * blocks; whoever is to hear of something is posted to (loop_post() is
- * wait-free). While somebody waits, no published replica has a free slot: a
- * slot that becomes free is handed to the head of the queue at once.
+ * The rest of app.h is in app_replicas.c and app_sockets.c; what all three
+ * share, and the rules of its lock, in app_locked.h.
  */
 #include "router/app.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "router/app_locked.h"
 #include "router/base/alloc.h"
-#include "router/base/mutex.h"
-#include "router/settings.h"
-#include "router/slot_set.h"
-#include "router/socket_stash.h"
-#include "router/wait_queue.h"
-
-struct app {
-    const struct app_settings *settings;
-    unsigned index;
-    unsigned worker_count;
-    struct loop *main_loop;
-    void (*on_demand)(struct app *app, void *arg);
-    void *demand_arg;
-    void (*on_sockets)(struct replica_ref *replica, unsigned count, void *arg);
-    void *sockets_arg;
-    struct loop_task demand_task;
-    struct mutex lock;
-    struct {
-        struct list replicas; /* removed ones too, until they can be freed */
-        struct wait_queue queue;
-        enum app_state state;
-        struct app_failure failure;
-        bool is_closed;
-        bool is_freed; /* app_free() waits for what is posted to main */
-        bool demand_is_posted;
-        uint32_t in_flight;
-        uint32_t tunnels;
-        uint64_t arrivals;
-        uint64_t refused;
-        uint64_t last_end_us;
-    } locked; /* by lock */
-};
-
-/* All of it by the app's lock. */
-struct replica_locked {
-    struct replica_ref *replica;
-    struct list node;
-    bool is_published;
-    bool is_draining;
-    bool is_removed;
-    uint32_t tunnels;
-    uint64_t last_used_us;
-    struct slot_set slots;
-    struct socket_stash stash;
-    void (*on_drained)(struct replica_ref *replica, void *arg);
-    void *drained_arg;
-    struct loop_task drained_task;
-    bool drained_is_posted;
-    struct loop_task ask_task;
-    bool ask_is_posted;
-};
 
 static const char *const state_names[] = {"asleep", "starting", "ready",
                                           "failed"};
@@ -85,45 +30,6 @@ unsigned app_index(const struct app *app)
     return app->index;
 }
 
-static struct replica_ref *replica_of(struct list *node)
-{
-    return container_of(node, struct replica_locked, node)->replica;
-}
-
-/* --- freeing -------------------------------------------------------------- */
-
-/* Take it off the app where nothing needs it any more; the caller frees what
- * is returned (which may be NULL) without the lock. */
-static struct replica_ref *reap(struct app *app, struct replica_ref *replica)
-    REQUIRES(app->lock)
-{
-    struct replica_locked *locked = replica->locked;
-
-    if (!locked->is_removed || locked->slots.held > 0 ||
-        locked->slots.parked_count > 0 || locked->tunnels > 0 ||
-        locked->drained_is_posted || locked->ask_is_posted)
-        return NULL;
-    list_remove(&locked->node);
-    (void)app;
-    return replica;
-}
-
-static void free_replica(struct replica_ref *replica)
-{
-    if (!replica)
-        return;
-    slot_set_done(&replica->locked->slots);
-    free(replica->locked);
-    free(replica->name);
-    free(replica);
-}
-
-static void close_all(const int *fds, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        close(fds[i]);
-}
-
 /* --- telling others ------------------------------------------------------- */
 
 static void on_resolve_task(struct loop_task *task)
@@ -139,20 +45,6 @@ void waiter_deliver(struct waiter *waiter)
     loop_post(waiter->loop, &waiter->task);
 }
 
-static void on_socket_task(struct loop_task *task)
-{
-    struct socket_waiter *waiter =
-        container_of(task, struct socket_waiter, task);
-
-    waiter->on_socket(waiter);
-}
-
-static void deliver_socket(struct socket_waiter *waiter)
-{
-    waiter->task.run = on_socket_task;
-    loop_post(waiter->loop, &waiter->task);
-}
-
 static void post_demand(struct app *app) REQUIRES(app->lock)
 {
     if (!app->on_demand || app->locked.demand_is_posted)
@@ -161,41 +53,7 @@ static void post_demand(struct app *app) REQUIRES(app->lock)
     loop_post(app->main_loop, &app->demand_task);
 }
 
-static void post_ask(struct app *app, struct replica_ref *replica)
-    REQUIRES(app->lock)
-{
-    struct replica_locked *locked = replica->locked;
-
-    if (!app->on_sockets || locked->ask_is_posted || locked->is_removed ||
-        socket_stash_wanted(&locked->stash) == 0)
-        return;
-    locked->ask_is_posted = true;
-    loop_post(app->main_loop, &locked->ask_task);
-}
-
-static bool is_drained(const struct replica_locked *locked)
-{
-    return locked->is_draining && !locked->is_removed &&
-           locked->slots.held == 0 && locked->tunnels == 0;
-}
-
-static void post_drained(struct app *app, struct replica_ref *replica)
-    REQUIRES(app->lock)
-{
-    struct replica_locked *locked = replica->locked;
-
-    if (!locked->on_drained || locked->drained_is_posted || !is_drained(locked))
-        return;
-    locked->drained_is_posted = true;
-    loop_post(app->main_loop, &locked->drained_task);
-}
-
 /* --- slots and the queue -------------------------------------------------- */
-
-static bool takes_requests(const struct replica_locked *locked)
-{
-    return locked->is_published && !locked->is_draining && !locked->is_removed;
-}
 
 static bool is_better(const struct replica_locked *a,
                       const struct replica_locked *b)
@@ -211,9 +69,9 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     struct replica_locked *best = NULL;
 
     LIST_FOREACH (&app->locked.replicas, it) {
-        struct replica_locked *locked = replica_of(it)->locked;
+        struct replica_locked *locked = app_replica_of(it)->locked;
 
-        if (takes_requests(locked) && slot_set_has_free(&locked->slots) &&
+        if (app_takes_requests(locked) && slot_set_has_free(&locked->slots) &&
             (!best || is_better(locked, best)))
             best = locked;
     }
@@ -227,7 +85,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
 static bool has_replica(struct app *app) REQUIRES(app->lock)
 {
     LIST_FOREACH (&app->locked.replicas, it) {
-        if (takes_requests(replica_of(it)->locked))
+        if (app_takes_requests(app_replica_of(it)->locked))
             return true;
     }
     return false;
@@ -246,8 +104,7 @@ static struct waiter *resolve_head(struct app *app, uint64_t now_us)
     return waiter;
 }
 
-/* Slots became free that no one released: hand them out. */
-static void grant_waiting(struct app *app, uint64_t now_us) REQUIRES(app->lock)
+void app_grant_waiting(struct app *app, uint64_t now_us)
 {
     struct waiter *head;
 
@@ -349,7 +206,7 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
 
     locked->last_used_us = now_us;
     app->locked.last_end_us = now_us;
-    if (takes_requests(locked))
+    if (app_takes_requests(locked))
         waiter = resolve_head(app, now_us);
     if (waiter) {
         waiter->slot = slot;
@@ -357,7 +214,7 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     }
     app->locked.in_flight--;
     slot_set_put(&locked->slots, slot, slot->parked, slot->parked_worker);
-    post_drained(app, slot->replica);
+    app_post_drained(app, slot->replica);
     return NULL;
 }
 
@@ -371,13 +228,13 @@ struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
     bool is_kept;
 
     mutex_lock(&app->lock);
-    is_kept = parked && takes_requests(replica->locked);
+    is_kept = parked && app_takes_requests(replica->locked);
     slot->parked = is_kept ? parked : NULL;
     slot->parked_worker = worker;
     waiter = pass_on(app, slot, now_us);
-    dead = reap(app, replica);
+    dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
-    free_replica(dead);
+    app_free_replica(dead);
     *ret_parked = is_kept;
     return waiter;
 }
@@ -391,9 +248,9 @@ bool app_unpark(struct slot *slot, void *parked)
 
     mutex_lock(&app->lock);
     was_parked = slot_set_unpark(&replica->locked->slots, slot, parked);
-    dead = reap(app, replica);
+    dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
-    free_replica(dead);
+    app_free_replica(dead);
     return was_parked;
 }
 
@@ -403,14 +260,14 @@ static void *unpark_next(struct app *app, const struct replica_ref *replica,
     REQUIRES(app->lock)
 {
     LIST_FOREACH_SAFE (&app->locked.replicas, it) {
-        struct replica_ref *of = replica_of(it);
+        struct replica_ref *of = app_replica_of(it);
         void *parked = NULL;
 
         if (!replica || replica == of)
             parked = slot_set_unpark_any(&of->locked->slots, worker);
         if (!parked)
             continue;
-        *ret_dead = reap(app, of);
+        *ret_dead = app_reap(app, of);
         return parked;
     }
     return NULL;
@@ -427,7 +284,7 @@ void app_unpark_all(struct app *app, struct replica_ref *replica,
         mutex_lock(&app->lock);
         parked = unpark_next(app, replica, worker, &dead);
         mutex_unlock(&app->lock);
-        free_replica(dead);
+        app_free_replica(dead);
         if (!parked)
             return;
         fn(arg, parked);
@@ -465,81 +322,15 @@ void app_tunnel_end(struct replica_ref *replica, uint64_t now_us)
     replica->locked->tunnels--;
     app->locked.tunnels--;
     app->locked.last_end_us = now_us;
-    post_drained(app, replica);
-    dead = reap(app, replica);
+    app_post_drained(app, replica);
+    dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
-    free_replica(dead);
+    app_free_replica(dead);
 }
 
-/* --- sockets -------------------------------------------------------------- */
+/* --- the app -------------------------------------------------------------- */
 
-int app_take_socket(struct replica_ref *replica, struct socket_waiter *waiter)
-{
-    struct app *app = replica->app;
-    int fd;
-
-    waiter->replica = replica;
-    mutex_lock(&app->lock);
-    fd = socket_stash_take(&replica->locked->stash, waiter);
-    if (replica->locked->is_removed)
-        socket_stash_fail(&replica->locked->stash, ECONNRESET, deliver_socket);
-    post_ask(app, replica);
-    mutex_unlock(&app->lock);
-    return fd;
-}
-
-bool app_leave_socket(struct socket_waiter *waiter)
-{
-    struct replica_ref *replica = waiter->replica;
-    struct app *app = replica->app;
-    bool was_waiting;
-
-    mutex_lock(&app->lock);
-    was_waiting = waiter->is_waiting;
-    if (was_waiting)
-        socket_stash_leave(&replica->locked->stash, waiter);
-    mutex_unlock(&app->lock);
-    return was_waiting;
-}
-
-void app_add_sockets(struct replica_ref *replica, const int *fds,
-                     unsigned fd_count, int errno_value)
-{
-    struct app *app = replica->app;
-
-    mutex_lock(&app->lock);
-    assert(!replica->locked->is_removed);
-    socket_stash_add(&replica->locked->stash, fds, fd_count, errno_value,
-                     deliver_socket);
-    post_ask(app, replica);
-    mutex_unlock(&app->lock);
-}
-
-void app_drop_sockets(struct replica_ref *replica)
-{
-    struct app *app = replica->app;
-    int fds[SOCKET_STASH_MAX];
-    unsigned count;
-
-    mutex_lock(&app->lock);
-    count = socket_stash_empty(&replica->locked->stash, fds);
-    mutex_unlock(&app->lock);
-    close_all(fds, count);
-}
-
-void app_set_socket_hook(struct app *app,
-                         void (*hook)(struct replica_ref *replica,
-                                      unsigned count, void *arg),
-                         void *arg)
-{
-    assert(app->main_loop); /* app_set_demand_hook() comes first */
-    app->on_sockets = hook;
-    app->sockets_arg = arg;
-}
-
-/* --- on main's loop ------------------------------------------------------- */
-
-static void free_app_when_idle(struct app *app)
+void app_free_when_idle(struct app *app)
 {
     bool is_idle;
 
@@ -563,161 +354,10 @@ static void on_demand_task(struct loop_task *task)
     is_freed = app->locked.is_freed;
     mutex_unlock(&app->lock);
     if (is_freed)
-        free_app_when_idle(app);
+        app_free_when_idle(app);
     else
         app->on_demand(app, app->demand_arg);
 }
-
-static void on_drained_task(struct loop_task *task)
-{
-    struct replica_locked *locked =
-        container_of(task, struct replica_locked, drained_task);
-    struct replica_ref *replica = locked->replica;
-    struct app *app = replica->app;
-    void (*on_drained)(struct replica_ref * replica, void *arg) = NULL;
-    void *arg = NULL;
-    struct replica_ref *dead;
-
-    mutex_lock(&app->lock);
-    locked->drained_is_posted = false;
-    if (is_drained(locked)) { /* else it was resumed or removed meanwhile */
-        on_drained = locked->on_drained;
-        arg = locked->drained_arg;
-        locked->on_drained = NULL;
-    }
-    dead = reap(app, replica);
-    mutex_unlock(&app->lock);
-    free_replica(dead);
-    if (on_drained)
-        on_drained(replica, arg); /* main alone removes: it is still there */
-    else if (dead)
-        free_app_when_idle(app);
-}
-
-static void on_ask_task(struct loop_task *task)
-{
-    struct replica_locked *locked =
-        container_of(task, struct replica_locked, ask_task);
-    struct replica_ref *replica = locked->replica;
-    struct app *app = replica->app;
-    struct replica_ref *dead;
-    uint32_t count = 0;
-
-    mutex_lock(&app->lock);
-    locked->ask_is_posted = false;
-    if (!locked->is_removed)
-        count = socket_stash_ask(&locked->stash);
-    post_ask(app, replica); /* more than one message may ask for */
-    dead = reap(app, replica);
-    mutex_unlock(&app->lock);
-    free_replica(dead);
-    if (count > 0)
-        app->on_sockets(replica, count, app->sockets_arg);
-    else if (dead)
-        free_app_when_idle(app);
-}
-
-/* --- replicas ------------------------------------------------------------- */
-
-struct replica_ref *app_replica_new(struct app *app, uint64_t id,
-                                    struct strview name,
-                                    enum connect_kind connect,
-                                    const struct address *address,
-                                    uint32_t port)
-{
-    struct replica_ref *replica = xcalloc(1, sizeof *replica);
-    struct replica_locked *locked = xcalloc(1, sizeof *locked);
-
-    replica->app = app;
-    replica->id = id;
-    replica->name = xstrndup(name.ptr, name.len);
-    replica->connect = connect;
-    if (address)
-        replica->address = *address;
-    replica->port = port;
-    replica->locked = locked;
-    locked->replica = replica;
-    locked->drained_task.run = on_drained_task;
-    locked->ask_task.run = on_ask_task;
-    slot_set_init(&locked->slots, replica, app->settings->concurrency,
-                  app->worker_count);
-    socket_stash_init(&locked->stash, connect);
-    mutex_lock(&app->lock);
-    list_add_tail(&app->locked.replicas, &locked->node);
-    mutex_unlock(&app->lock);
-    return replica;
-}
-
-void app_publish(struct replica_ref *replica, uint64_t now_us)
-{
-    struct app *app = replica->app;
-
-    mutex_lock(&app->lock);
-    replica->locked->is_published = true;
-    grant_waiting(app, now_us);
-    mutex_unlock(&app->lock);
-}
-
-void app_drain(struct replica_ref *replica,
-               void (*on_drained)(struct replica_ref *replica, void *arg),
-               void *arg)
-{
-    struct app *app = replica->app;
-
-    assert(app->main_loop);
-    mutex_lock(&app->lock);
-    replica->locked->is_draining = true;
-    replica->locked->on_drained = on_drained;
-    replica->locked->drained_arg = arg;
-    post_drained(app, replica);
-    mutex_unlock(&app->lock);
-}
-
-void app_resume(struct replica_ref *replica, uint64_t now_us)
-{
-    struct app *app = replica->app;
-
-    mutex_lock(&app->lock);
-    replica->locked->is_draining = false;
-    replica->locked->on_drained = NULL;
-    grant_waiting(app, now_us);
-    mutex_unlock(&app->lock);
-}
-
-void app_remove(struct replica_ref *replica)
-{
-    struct app *app = replica->app;
-    int fds[SOCKET_STASH_MAX];
-    struct replica_ref *dead;
-    unsigned count;
-
-    mutex_lock(&app->lock);
-    assert(!replica->locked->is_removed);
-    replica->locked->is_removed = true;
-    count = socket_stash_empty(&replica->locked->stash, fds);
-    socket_stash_fail(&replica->locked->stash, ECONNRESET, deliver_socket);
-    dead = reap(app, replica);
-    mutex_unlock(&app->lock);
-    close_all(fds, count);
-    free_replica(dead);
-}
-
-struct replica_ref *app_find_replica(struct app *app, uint64_t id)
-{
-    struct replica_ref *found = NULL;
-
-    mutex_lock(&app->lock);
-    LIST_FOREACH (&app->locked.replicas, it) {
-        struct replica_ref *replica = replica_of(it);
-
-        if (replica->id == id && !replica->locked->is_removed)
-            found = replica;
-    }
-    mutex_unlock(&app->lock);
-    return found;
-}
-
-/* --- the app -------------------------------------------------------------- */
 
 struct app *app_new(const struct app_settings *settings, unsigned index,
                     unsigned worker_count)
@@ -751,15 +391,15 @@ void app_free(struct app **app_ptr)
                app->locked.tunnels == 0);
         app->locked.is_freed = true;
         LIST_FOREACH (&app->locked.replicas, it) {
-            assert(replica_of(it)->locked->slots.parked_count == 0);
-            if (!replica_of(it)->locked->is_removed)
-                replica = replica_of(it);
+            assert(app_replica_of(it)->locked->slots.parked_count == 0);
+            if (!app_replica_of(it)->locked->is_removed)
+                replica = app_replica_of(it);
         }
         mutex_unlock(&app->lock);
         if (replica)
             app_remove(replica);
     } while (replica);
-    free_app_when_idle(app);
+    app_free_when_idle(app);
 }
 
 void app_set_demand_hook(struct app *app, struct loop *loop,
@@ -808,7 +448,7 @@ static void count_slots(struct app *app, struct app_counts *counts)
     REQUIRES(app->lock)
 {
     LIST_FOREACH (&app->locked.replicas, it) {
-        if (takes_requests(replica_of(it)->locked))
+        if (app_takes_requests(app_replica_of(it)->locked))
             counts->replicas++;
     }
     if (app->settings->concurrency == 0)

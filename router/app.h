@@ -158,7 +158,8 @@ struct socket_waiter { /* embedded; alive until on_socket ran or cancelled */
  * which has no stash: an unused connection would be one of the app's).
  * Whoever takes must hold a slot or tunnel of the replica, or be main. */
 int app_take_socket(struct replica_ref *replica, struct socket_waiter *waiter);
-/* As app_leave(). */
+/* As app_leave(). Main, where it waits without a slot, leaves before it removes
+ * the replica. */
 MUST_USE bool app_leave_socket(struct socket_waiter *waiter);
 /* From the channel: the answer to one ask, or a first stash. Takes fds;
  * fd_count 0: errno_value goes to one waiter (CONNECT_KEEPER) or all.

@@ -115,3 +115,9 @@ unsigned socket_stash_empty(struct socket_stash *stash, int *ret_fds)
     stash->count = 0;
     return count;
 }
+
+void socket_stash_close(const int *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+}

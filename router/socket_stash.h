@@ -57,5 +57,7 @@ void socket_stash_fail(struct socket_stash *stash, int errno_value,
                        void (*resolve)(struct socket_waiter *waiter));
 /* Empty it into ret_fds[SOCKET_STASH_MAX]; returns how many there were. */
 unsigned socket_stash_empty(struct socket_stash *stash, int *ret_fds);
+/* Close what was emptied: not under the lock. */
+void socket_stash_close(const int *fds, unsigned count);
 
 #endif

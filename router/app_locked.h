@@ -1,0 +1,106 @@
+/* app_locked.h - what the files of an app share: its state, and its lock.
+ *
+ * Only app.c, app_replicas.c and app_sockets.c include this. One lock guards
+ * all that changes. Under it nothing calls back and nothing blocks; whoever is
+ * to hear of something is posted to (loop_post() is wait-free). While somebody
+ * waits, no published replica has a free slot: a slot that becomes free is
+ * handed to the head of the queue at once.
+ */
+#ifndef ROUTER_APP_LOCKED_H
+#define ROUTER_APP_LOCKED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/app.h"
+#include "router/base/attr.h"
+#include "router/base/list.h"
+#include "router/base/loop.h"
+#include "router/base/mutex.h"
+#include "router/replica_ref.h"
+#include "router/settings.h"
+#include "router/slot_set.h"
+#include "router/socket_stash.h"
+#include "router/wait_queue.h"
+
+struct app {
+    const struct app_settings *settings;
+    unsigned index;
+    unsigned worker_count;
+    struct loop *main_loop;
+    void (*on_demand)(struct app *app, void *arg);
+    void *demand_arg;
+    void (*on_sockets)(struct replica_ref *replica, unsigned count, void *arg);
+    void *sockets_arg;
+    struct loop_task demand_task;
+    struct mutex lock;
+    struct {
+        struct list replicas; /* removed ones too, until they can be freed */
+        struct wait_queue queue;
+        enum app_state state;
+        struct app_failure failure;
+        bool is_closed;
+        bool is_freed; /* app_free() waits for what is posted to main */
+        bool demand_is_posted;
+        uint32_t in_flight;
+        uint32_t tunnels;
+        uint64_t arrivals;
+        uint64_t refused;
+        uint64_t last_end_us;
+    } locked; /* by lock */
+};
+
+/* All of it by the app's lock. */
+struct replica_locked {
+    struct replica_ref *replica;
+    struct list node;
+    bool is_published;
+    bool is_draining;
+    bool is_removed;
+    uint32_t tunnels;
+    uint64_t last_used_us;
+    struct slot_set slots;
+    struct socket_stash stash;
+    void (*on_drained)(struct replica_ref *replica, void *arg);
+    void *drained_arg;
+    struct loop_task drained_task;
+    bool drained_is_posted;
+    struct loop_task ask_task;
+    bool ask_is_posted;
+};
+
+static inline struct replica_ref *app_replica_of(struct list *node)
+{
+    return container_of(node, struct replica_locked, node)->replica;
+}
+
+static inline bool app_takes_requests(const struct replica_locked *locked)
+{
+    return locked->is_published && !locked->is_draining && !locked->is_removed;
+}
+
+/* Slots became free that no one released: hand them out. */
+void app_grant_waiting(struct app *app, uint64_t now_us) REQUIRES(app->lock);
+
+/* Take a replica off the app where nothing needs it any more; the caller gives
+ * what is returned (which may be NULL) to app_free_replica(), without the
+ * lock. */
+MUST_USE struct replica_ref *app_reap(struct app *app,
+                                      struct replica_ref *replica)
+    REQUIRES(app->lock);
+void app_free_replica(struct replica_ref *replica);
+
+/* Have on_drained run, where it is drained now. */
+void app_post_drained(struct app *app, struct replica_ref *replica)
+    REQUIRES(app->lock);
+
+/* Ends what app_free() began, once nothing posted to main's loop needs the app.
+ * Thread: main. */
+void app_free_when_idle(struct app *app);
+
+/* socket_stash's resolve: post on_socket to the waiter's loop. */
+void app_deliver_socket(struct socket_waiter *waiter);
+/* replica_locked.ask_task */
+void app_on_ask_task(struct loop_task *task);
+
+#endif
