@@ -66,11 +66,9 @@ static int probe_port(const struct address *address)
 
     if (fd < 0)
         return errno;
+    /* Never listen(2) here: a client that came in this moment would be reset.
+     */
     if (bind(fd, &address->any, address->len) != 0)
-        result = errno;
-    /* Two sockets that do not listen yet may share a port: only listen(2)
-     * tells for sure. */
-    else if (listen(fd, 1) != 0)
         result = errno;
     close(fd);
     return result;

@@ -298,6 +298,17 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
         on_connected(probe);
 }
 
+/* A socket that was refused before answers the next connect() with the end of
+ * that attempt (ECONNABORTED), and only then takes another. */
+static int connect_again(int fd, const void *address, socklen_t len)
+{
+    int result = connect(fd, address, len);
+
+    if (result != 0 && errno == ECONNABORTED)
+        result = connect(fd, address, len);
+    return result;
+}
+
 static int start_connect(struct probe *probe)
 {
     const struct replica_ref *replica = probe->replica;
@@ -315,8 +326,8 @@ static int start_connect(struct probe *probe)
     if (replica->connect == CONNECT_DIRECT)
         return connect(probe->fd, &replica->address.any, replica->address.len);
     if (probe->stashes[probe->which].family == AF_INET6)
-        return connect(probe->fd, (struct sockaddr *)&v6, sizeof v6);
-    return connect(probe->fd, (struct sockaddr *)&v4, sizeof v4);
+        return connect_again(probe->fd, &v6, sizeof v6);
+    return connect_again(probe->fd, &v4, sizeof v4);
 }
 
 static void connect_fd(struct probe *probe)
