@@ -78,7 +78,8 @@ static bool is_listed(const char *id, const struct engine_container *containers,
     return false;
 }
 
-/* Replicas whose container is not there any more, or ended unseen. */
+/* Replicas whose container is not there any more, or ended unseen. One whose
+ * process is held runs, whatever the engine's books say. */
 static void find_the_lost(struct fleet *fleet,
                           const struct engine_container *containers,
                           unsigned count)
@@ -88,9 +89,18 @@ static void find_the_lost(struct fleet *fleet,
             struct replica *replica = replica_of_node(node);
             const struct replica_view *view = replica_view(replica);
 
-            if (replica_is_announced(replica) && !view->is_external &&
-                view->since_us < fleet->listed_at_us &&
-                !is_listed(view->container_id, containers, count))
+            if (!replica_is_announced(replica) || view->is_external ||
+                view->since_us >= fleet->listed_at_us ||
+                is_listed(view->container_id, containers, count))
+                continue;
+            if (replica_is_held(replica))
+                log_warn("fleet",
+                         "the engine does not list a container that "
+                         "runs; keeping it",
+                         "app=%s replica=%s container=%.12s",
+                         fleet->apps[i]->settings->app->name, view->name,
+                         view->container_id);
+            else
                 replica_on_died(replica, -1);
         }
     }
@@ -350,6 +360,11 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
 }
 
 /* --- the end --- */
+
+void fleet_hold_starts(struct fleet *fleet)
+{
+    fleet->host.may_start = false;
+}
 
 void fleet_freeze_starts(struct fleet *fleet)
 {

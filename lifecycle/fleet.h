@@ -49,6 +49,8 @@ void fleet_on_front_down(struct fleet *fleet);
 MUST_USE bool fleet_on_message(struct fleet *fleet, enum channel_type type,
                                struct strview payload);
 
+/* Start nothing until fleet_on_engine_up(). */
+void fleet_hold_starts(struct fleet *fleet);
 /* Start nothing any more. */
 void fleet_freeze_starts(struct fleet *fleet);
 /* Stop and remove all containers; on_stopped runs once, later, when none is

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lifecycle/front_announce.h"
+#include "router/autoscaler.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
@@ -130,24 +131,28 @@ static uint64_t idle_since_us(const struct fleet_app *app)
     return since_us;
 }
 
-/* How many replicas there shall be: one while there is demand, and until
- * idle_timeout after it. */
-static uint32_t count_wanted(const struct fleet_app *app,
-                             const struct fleet_app_counts *counts)
+static struct autoscaler_output
+ask_autoscaler(const struct fleet_app *app,
+               const struct fleet_app_counts *counts)
 {
     const struct app_settings *settings = settings_of(app);
-    uint64_t idle_us;
+    const struct autoscaler_input input = {
+        .limits = {.min = settings->replicas_min,
+                   .max = settings->replicas_max,
+                   .idle_timeout_ms = settings->idle_timeout_ms},
+        .demand = {.queued = app->queued,
+                   .in_flight = app->in_flight,
+                   .tunnels = app->tunnels,
+                   /* Who comes while there is one is served, or queued. */
+                   .unserved = counts->starting + counts->ready == 0
+                                   ? app->arrivals - app->arrivals_mark
+                                   : 0,
+                   .idle_since_us = idle_since_us(app)},
+        .replicas = {.ready = counts->ready, .starting = counts->starting},
+        .now_us = clock_now_us(),
+    };
 
-    if (app->queued + app->in_flight + app->tunnels > 0 ||
-        settings->replicas_min > 0)
-        return settings->replicas_min > 1 ? settings->replicas_min : 1;
-    if (counts->starting > 0)
-        return 1; /* a start that was begun runs to its end */
-    if (counts->ready == 0)
-        return app->arrivals != app->arrivals_mark;
-    idle_us = clock_now_us() - idle_since_us(app);
-    return settings->idle_timeout_ms == 0 ||
-           idle_us < settings->idle_timeout_ms * 1000;
+    return autoscaler_decide(&input);
 }
 
 static const struct replica_owner *owner_of(struct fleet_app *app,
@@ -217,7 +222,7 @@ static void decide(struct loop_task *task)
     if (is_external(app)) {
         app->wanted = counts.ready;
     } else if (app->host->may_start && app->adopting == 0) {
-        app->wanted = count_wanted(app, &counts);
+        app->wanted = ask_autoscaler(app, &counts).wanted;
         if (app->wanted > counts.starting + counts.ready) {
             if (!resume_one(app) && app->failing == 0 &&
                 !timer_is_running(&app->retry_timer))

@@ -59,6 +59,7 @@ struct keeper {
     struct engine *engine; /* NULL: external apps only */
     bool engine_is_up;
     struct err engine_error; /* why it is down */
+    char run_dir[256];       /* the engine's, as it was at the start */
     struct front_supervisor *front;
     struct fleet *fleet;
     struct metrics_registry *metrics;
@@ -412,10 +413,36 @@ static void begin(struct keeper *keeper)
         fail(keeper, err.text);
 }
 
+/* After the Podman that was there went away, another one may answer (a service
+ * of berth's own where another's had storage of its own): what it lists is not
+ * what we run, and what it would start could not be adopted. */
+static bool is_same_engine(struct keeper *keeper,
+                           const struct engine_capabilities *capabilities)
+{
+    if (strcmp(keeper->run_dir, capabilities->run_dir) == 0)
+        return true;
+    err_set(&keeper->engine_error, ERR_FAILED,
+            "this is another Podman than at the start: its run root is %s, "
+            "not %s; start the one that was there again, or restart berth",
+            capabilities->run_dir, keeper->run_dir);
+    log_error("keeper",
+              "engine is back, but not the same; nothing can be started",
+              "reason=\"%s\"", keeper->engine_error.text);
+    return false;
+}
+
 static void on_engine_up(void *arg,
                          const struct engine_capabilities *capabilities)
 {
     struct keeper *keeper = arg;
+
+    if (keeper->step == KEEPER_WAITS_FOR_ENGINE)
+        snprintf(keeper->run_dir, sizeof keeper->run_dir, "%s",
+                 capabilities->run_dir);
+    if (!is_same_engine(keeper, capabilities)) {
+        fleet_hold_starts(keeper->fleet);
+        return;
+    }
 
     keeper->engine_is_up = true;
     metrics_set(keeper->cell, METRIC_PODMAN_UP, 1);

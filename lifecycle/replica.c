@@ -791,6 +791,11 @@ bool replica_is_announced(const struct replica *replica)
            replica->view.state == REPLICA_DRAINING;
 }
 
+bool replica_is_held(const struct replica *replica)
+{
+    return replica->handle != NULL;
+}
+
 unsigned replica_sockets(struct replica *replica, int family, unsigned count,
                          int *ret_fds, struct err *err)
 {

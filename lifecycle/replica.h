@@ -136,6 +136,8 @@ struct replica *replica_of_node(struct list *node);
 bool replica_is_starting(const struct replica *replica); /* to PROBING */
 /* The front knows it: PROBING, READY, DRAINING. */
 bool replica_is_announced(const struct replica *replica);
+/* Its process is held: its end will be seen in the moment it comes. */
+bool replica_is_held(const struct replica *replica);
 
 /* What the front says. Messages that come too late are ignored. */
 void replica_on_ready(struct replica *replica, uint64_t boot_us,

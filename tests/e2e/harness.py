@@ -542,7 +542,7 @@ PREAMBLE = """\
 error_log stderr {log_level};
 state_dir {dir}/state;
 on_exit {on_exit};
-podman {{ socket unix:{podman}; namespace {namespace}; }}
+podman {{ socket unix:{podman}; service off; namespace {namespace}; }}
 admin {{ listen 127.0.0.1:{admin_port}; }}
 """
 

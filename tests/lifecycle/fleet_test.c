@@ -455,6 +455,8 @@ Test(fleet, of_two_running_containers_of_one_app_one_is_kept)
 
 Test(fleet, after_the_engine_was_away_what_is_lost_and_what_is_left_is_found)
 {
+    bench.engine->no_handles = true;
+    bench.engine->base.capabilities.sockets_inside = false;
     bench_start(&bench);
     bench_make_ready(&bench, 0);
     bench_make_ready(&bench, 1);
@@ -467,6 +469,31 @@ Test(fleet, after_the_engine_was_away_what_is_lost_and_what_is_left_is_found)
     cr_assert(bench_engine_hears(&bench, "remove c2", 1));
     expect_status(1, "\"state\":\"ready\"");
     cr_expect_eq(fake_front_count(bench.front, "remove replica=2"), 0U);
+}
+
+Test(fleet, what_is_seen_to_run_is_kept_whatever_the_engine_lists)
+{
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    bench_run_ms(&bench, 5);
+    strcpy(fake_engine_find(bench.engine, "c0")->container.id, "other");
+    fleet_on_engine_up(bench.fleet);
+    cr_assert(bench_engine_hears(&bench, "list", 2));
+    bench_run_ms(&bench, 50);
+    cr_expect_eq(fake_front_count(bench.front, "remove replica=1"), 0U);
+    strcpy(fake_engine_find(bench.engine, "other")->container.id, "c0");
+}
+
+Test(fleet, starts_may_be_held_until_the_engine_is_back)
+{
+    bench_start(&bench);
+    cr_assert(bench_engine_hears(&bench, "prune", 1));
+    fleet_hold_starts(bench.fleet);
+    fake_front_demand(bench.front, 0, 1, 0, 1);
+    bench_run_ms(&bench, 300);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 0U);
+    fleet_on_engine_up(bench.fleet);
+    cr_assert(bench_front_hears(&bench, "add app=0", 1));
 }
 
 /* --- the front --- */

@@ -412,6 +412,10 @@ static struct engine_handle *op_attach(struct engine *engine,
         err_set(err, ERR_NOT_FOUND, "it has ended");
         return NULL;
     }
+    if (fake->no_handles) {
+        err_set(err, ERR_DENIED, "not permitted");
+        return NULL;
+    }
     handle = xcalloc(1, sizeof *handle);
     handle->base.engine = engine;
     handle->fake = fake;

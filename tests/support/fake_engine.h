@@ -43,6 +43,7 @@ struct fake_engine {
     unsigned fail_count[FAKE_KIND_COUNT];
     struct err fail_with[FAKE_KIND_COUNT];
     bool hold[FAKE_KIND_COUNT]; /* not answered while true */
+    bool no_handles;            /* containers cannot be held, only published */
     bool image_is_there;        /* locally; a pull makes it so */
     char image_id[80];
     int exit_at_start; /* >= 0: containers end at once with it */
