@@ -158,7 +158,7 @@ def test_no_route_and_no_app_behind_it(t):
 def test_an_app_that_crashes_is_seen_at_once_and_started_on_the_next_request(t):
     berth = t.berth(CONF % "image localhost/berth-test/app:1;")
     first = berth.get("/a/hash")
-    answer = berth.get("/a/crash?code=7")
+    answer = berth.post("/a/crash?code=7")  # a POST is not retried
     assert answer.status == 502 and answer.error == "upstream_closed", answer
     seen = time.monotonic()
     berth.wait_log(r"exited with code 7", 2)

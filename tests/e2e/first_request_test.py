@@ -51,7 +51,7 @@ def test_a_post_of_50_mb_to_a_stopped_app_is_exact_and_takes_no_memory(t):
     wanted = hashlib.sha256(body).hexdigest()
     # A small one first, so that what any first request takes is not counted.
     assert berth.get("/a/hash").status == 200
-    berth.get("/a/crash?code=1")
+    berth.post("/a/crash?code=1")  # a POST is not retried
     berth.wait_state("a", "asleep")
     pids = [berth.front_pid, berth.keeper_pid]
     before = [rss_bytes(pid) for pid in pids]
