@@ -18,23 +18,40 @@
 /* The first nodes. Below the first two hang hosts, below hosts paths. */
 enum { NODE_NONE, NODE_HOSTS, NODE_WILDCARDS, NODE_ANY_HOST, NODE_FIRST_FREE };
 
+#define TEXT_INSIDE 32
+
+/* One cache line, unless its segment is long. */
 struct node {
-    char *text;    /* the segment or host that leads here; owned */
-    uint32_t len;  /* of it */
-    uint32_t hash; /* of its edge */
+    union {
+        char inside[TEXT_INSIDE];
+        char *outside; /* owned */
+    } text;            /* the segment or host that leads here */
+    uint32_t len;      /* of it */
     uint32_t parent;
     void *exact; /* of the prefix that ends here: "/api" */
     void *below; /* of the same with a slash: "/api/", not for "/api" */
+};
+
+struct edge {
+    uint32_t hash;
+    uint32_t child; /* NODE_NONE: there is none in this place */
 };
 
 struct route_table {
     struct node *nodes;
     uint32_t node_count;
     uint32_t node_capacity;
-    uint32_t *edges; /* open addressing: the child node, or NODE_NONE */
+    struct edge *edges; /* open addressing */
     uint32_t edge_mask;
     bool is_sealed;
 };
+
+static struct strview text_of(const struct node *node)
+{
+    return sv_make(node->len > TEXT_INSIDE ? node->text.outside
+                                           : node->text.inside,
+                   node->len);
+}
 
 /* --- edges ---------------------------------------------------------------- */
 
@@ -84,65 +101,63 @@ static uint32_t find_edge(const struct route_table *table, uint32_t parent,
 {
     uint32_t hash = hash_edge(text_hash, parent);
     bool is_host = parent < NODE_ANY_HOST;
+    uint32_t at = hash & table->edge_mask;
 
-    for (uint32_t at = hash & table->edge_mask;;
+    for (; table->edges[at].child != NODE_NONE;
          at = (at + 1) & table->edge_mask) {
-        uint32_t child = table->edges[at];
-        const struct node *node = &table->nodes[child];
-        struct strview have;
+        const struct node *node = &table->nodes[table->edges[at].child];
 
-        if (child == NODE_NONE)
-            return NODE_NONE;
-        if (node->hash != hash || node->parent != parent)
-            continue;
-        have = sv_make(node->text, node->len);
-        if (is_host ? sv_eq_nocase(have, text) : sv_eq(have, text))
-            return child;
+        if (table->edges[at].hash == hash && node->parent == parent &&
+            (is_host ? sv_eq_nocase(text_of(node), text)
+                     : sv_eq(text_of(node), text)))
+            return table->edges[at].child;
     }
+    return NODE_NONE;
 }
 
-static void put_edge(struct route_table *table, uint32_t child)
+static void put_edge(struct route_table *table, struct edge edge)
 {
-    uint32_t at = table->nodes[child].hash & table->edge_mask;
+    uint32_t at = edge.hash & table->edge_mask;
 
-    while (table->edges[at] != NODE_NONE)
+    while (table->edges[at].child != NODE_NONE)
         at = (at + 1) & table->edge_mask;
-    table->edges[at] = child;
+    table->edges[at] = edge;
 }
 
-/* At most half full. */
 static void grow_edges(struct route_table *table)
 {
-    uint32_t size = (table->edge_mask + 1) * 2;
+    struct edge *old = table->edges;
+    uint32_t old_size = table->edge_mask + 1;
 
-    free(table->edges);
-    table->edges = xcalloc(size, sizeof *table->edges);
-    table->edge_mask = size - 1;
-    for (uint32_t i = NODE_FIRST_FREE; i < table->node_count; i++)
-        put_edge(table, i);
+    table->edges = xcalloc(old_size * 2UL, sizeof *table->edges);
+    table->edge_mask = old_size * 2 - 1;
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i].child != NODE_NONE)
+            put_edge(table, old[i]);
+    }
+    free(old);
 }
 
 static uint32_t add_node(struct route_table *table, uint32_t parent,
                          uint64_t text_hash, struct strview text)
 {
-    uint32_t index = table->node_count;
+    uint32_t index = table->node_count++;
+    struct node *node;
 
     if (index == table->node_capacity) {
         table->node_capacity *= 2;
         table->nodes =
             xrealloc(table->nodes, table->node_capacity * sizeof *table->nodes);
     }
-    table->nodes[index] = (struct node){
-        .text = xstrndup(text.ptr, text.len),
-        .len = (uint32_t)text.len,
-        .hash = hash_edge(text_hash, parent),
-        .parent = parent,
-    };
-    table->node_count++;
-    if (table->node_count * 2 > table->edge_mask + 1)
-        grow_edges(table);
+    node = &table->nodes[index];
+    *node = (struct node){.len = (uint32_t)text.len, .parent = parent};
+    if (text.len > TEXT_INSIDE)
+        node->text.outside = xstrndup(text.ptr, text.len);
     else
-        put_edge(table, index);
+        memcpy(node->text.inside, text.ptr, text.len);
+    if (table->node_count * 2 > table->edge_mask + 1) /* at most half full */
+        grow_edges(table);
+    put_edge(table, (struct edge){hash_edge(text_hash, parent), index});
     return index;
 }
 
@@ -175,8 +190,10 @@ void route_table_free(struct route_table **table_ptr)
 
     if (!table)
         return;
-    for (uint32_t i = NODE_FIRST_FREE; i < table->node_count; i++)
-        free(table->nodes[i].text);
+    for (uint32_t i = NODE_FIRST_FREE; i < table->node_count; i++) {
+        if (table->nodes[i].len > TEXT_INSIDE)
+            free(table->nodes[i].text.outside);
+    }
     free(table->nodes);
     free(table->edges);
     free(table);
