@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lifecycle/podman_call.h"
@@ -348,9 +350,85 @@ Test(podman_live, a_private_network_is_made_on_demand_and_pruned)
     cr_assert(engine_world_prune(&world, NULL, 0));
     cr_assert_not(
         podman_fixture_run(&fixture, "network exists berth-live-app", out));
-    cr_assert(podman_fixture_run(&fixture, "network exists podman", out) ||
-                  true,
-              "others' networks are not ours");
+}
+
+/* In a process of its own: an engine that has a service and a container. */
+static void be_a_berth(int pipe_fd)
+{
+    struct container_settings settings = settings_of(APP);
+    struct engine_spec spec = spec_of(&settings, "app", "1");
+    int pids[2];
+
+    engine_world_start(&world, fixture.socket, true, "live", fixture.state);
+    engine_world_until(&world, &world.ups, 1, 30000);
+    if (!engine_world_create(&world, &spec) ||
+        !engine_world_start_container(&world, world.id))
+        _exit(1);
+    pids[0] =
+        podman_service_pid(((struct podman *)(void *)world.engine)->service);
+    pids[1] = world.container.pid;
+    if (write(pipe_fd, pids, sizeof pids) != sizeof pids)
+        _exit(1);
+    pause();
+    _exit(0);
+}
+
+Test(podman_live, a_killed_berth_takes_its_service_along_but_no_container)
+{
+    const char *why;
+    int fds[2];
+    int pids[2];
+    pid_t berth;
+    int tries = 0;
+
+    if (!podman_fixture_start(&fixture, false, &why))
+        cr_skip_test("no test against a real Podman: %s", why);
+    cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+    berth = fork();
+    if (berth == 0)
+        be_a_berth(fds[1]);
+    cr_assert_eq(read(fds[0], pids, sizeof pids), sizeof pids);
+    cr_assert_gt(pids[0], 0);
+    cr_assert_eq(kill(berth, SIGKILL), 0);
+    waitpid(berth, NULL, 0);
+    while (kill(pids[0], 0) == 0 && tries++ < 500)
+        usleep(10000);
+    cr_assert_neq(kill(pids[0], 0), 0, "the service outlived berth");
+    cr_assert_eq(kill(pids[1], 0), 0, "the container did not");
+
+    /* The next one finds it. */
+    is_started = true;
+    engine_world_start(&world, fixture.socket, true, "live", fixture.state);
+    engine_world_until(&world, &world.ups, 1, 30000);
+    cr_assert(engine_world_list(&world));
+    cr_assert_eq(world.list_count, 1);
+    cr_assert_eq(world.list[0].pid, pids[1]);
+    world.container = world.list[0];
+    {
+        struct engine_handle *handle = attach();
+
+        cr_assert_not_null(strstr(get_inside(handle, 8000, "/"), "hello from"));
+        engine_release(&handle);
+    }
+    cr_assert(engine_world_remove(&world, world.list[0].id));
+}
+
+/* Slow: the ping, and two probes, have to time out. */
+Test(podman_live, a_service_of_our_own_that_hangs_is_replaced)
+{
+    struct podman_service *service;
+    int first;
+
+    start(false);
+    service = ((struct podman *)(void *)world.engine)->service;
+    first = podman_service_pid(service);
+    cr_assert_eq(kill(first, SIGSTOP), 0);
+    engine_world_until(&world, &world.downs, 1, 20000);
+    cr_assert_eq(world.down.code, ERR_TIMEOUT, "%s", world.down.text);
+    engine_world_until(&world, &world.ups, 2, 30000);
+    cr_assert_neq(podman_service_pid(service), first);
+    cr_assert_eq(world.downs, 1);
+    cr_assert(engine_world_list(&world));
 }
 
 Test(podman_live, a_published_port_is_told_and_reached)
