@@ -143,7 +143,7 @@ void app_tunnel_end(struct replica_ref *replica, uint64_t now_us);
 struct socket_waiter { /* embedded; alive until on_socket ran or cancelled */
     struct loop *loop;
     void (*on_socket)(struct socket_waiter *waiter);
-    int fd;           /* -1: failed; errno_value says why */
+    int fd; /* -1: failed; errno_value says why */
     int errno_value;
     /* app.c's: */
     struct replica_ref *replica;
@@ -178,10 +178,11 @@ void app_set_socket_hook(struct app *app,
 /* --- replicas; Thread: main --- */
 
 /* Make a replica; not yet published: it has no slots. Copies name. */
-MUST_USE struct replica_ref *
-app_replica_new(struct app *app, uint64_t id, struct strview name,
-                enum connect_kind connect, const struct address *address,
-                uint32_t port);
+MUST_USE struct replica_ref *app_replica_new(struct app *app, uint64_t id,
+                                             struct strview name,
+                                             enum connect_kind connect,
+                                             const struct address *address,
+                                             uint32_t port);
 /* Make its slots available: waiters are granted at once. */
 void app_publish(struct replica_ref *replica, uint64_t now_us);
 /* No more grants; on_drained runs on main's loop (maybe at once, never inside
@@ -220,11 +221,11 @@ struct app_counts {
     uint32_t queued;
     uint32_t in_flight;
     uint32_t tunnels;
-    uint32_t replicas; /* published, not draining */
-    uint32_t slots;    /* of those; UINT32_MAX: no limit */
-    uint64_t arrivals; /* since the start */
-    uint64_t refused;  /* likewise */
-    uint64_t last_end_us; /* last release of a slot or end of a tunnel */
+    uint32_t replicas;      /* published, not draining */
+    uint32_t slots;         /* of those; UINT32_MAX: no limit */
+    uint64_t arrivals;      /* since the start */
+    uint64_t refused;       /* likewise */
+    uint64_t last_end_us;   /* last release of a slot or end of a tunnel */
     uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
 };
 void app_count(struct app *app, uint64_t now_us, struct app_counts *ret);

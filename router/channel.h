@@ -36,8 +36,8 @@ enum channel_type {
 
 /* struct channel_config { uint64_t generation; struct strview settings; }; …
  * Views in a decoded message are borrowed from its payload. */
-#define U32(field) uint32_t field;
-#define U64(field) uint64_t field;
+#define U32(field)   uint32_t field;
+#define U64(field)   uint64_t field;
 #define BYTES(field) struct strview field;
 #define CHANNEL_MESSAGE(NAME, name, fields)                                    \
     struct channel_##name {                                                    \

@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-#define MUST_USE            __attribute__((warn_unused_result))
-#define UNUSED              __attribute__((unused))
-#define NORETURN            __attribute__((noreturn))
-#define PRINTF_LIKE(f, a)   __attribute__((format(printf, f, a)))
+#define MUST_USE          __attribute__((warn_unused_result))
+#define UNUSED            __attribute__((unused))
+#define NORETURN          __attribute__((noreturn))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* AUTO(x_free) struct x *p = …; calls x_free(&p) when p leaves its scope. */
 #define AUTO(fn) __attribute__((cleanup(fn)))
@@ -22,11 +22,11 @@
 
 /* Clang's thread safety analysis; nothing for gcc. */
 #ifdef __clang__
-#define CAPABILITY(x)  __attribute__((capability(x)))
-#define GUARDED_BY(x)  __attribute__((guarded_by(x)))
-#define REQUIRES(...)  __attribute__((requires_capability(__VA_ARGS__)))
-#define ACQUIRES(...)  __attribute__((acquire_capability(__VA_ARGS__)))
-#define RELEASES(...)  __attribute__((release_capability(__VA_ARGS__)))
+#define CAPABILITY(x)             __attribute__((capability(x)))
+#define GUARDED_BY(x)             __attribute__((guarded_by(x)))
+#define REQUIRES(...)             __attribute__((requires_capability(__VA_ARGS__)))
+#define ACQUIRES(...)             __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASES(...)             __attribute__((release_capability(__VA_ARGS__)))
 #define NO_THREAD_SAFETY_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
 #define CAPABILITY(x)

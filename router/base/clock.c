@@ -28,6 +28,6 @@ void clock_format_duration(uint64_t ms, char *ret_text, size_t size)
         snprintf(ret_text, size, "%um%02us", (unsigned)(s / 60),
                  (unsigned)(s % 60));
     else
-        snprintf(ret_text, size, "%lluh%02um",
-                 (unsigned long long)(s / 3600), (unsigned)(s / 60 % 60));
+        snprintf(ret_text, size, "%lluh%02um", (unsigned long long)(s / 3600),
+                 (unsigned)(s / 60 % 60));
 }

@@ -142,8 +142,8 @@ static bool takes_a_line(void)
     return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT);
 }
 
-void log_write(enum log_level level, const char *component,
-               const char *message, const char *format, ...)
+void log_write(enum log_level level, const char *component, const char *message,
+               const char *format, ...)
 {
     char fields[FIELDS_BYTES];
     char time[CLOCK_ISO_SIZE];
@@ -180,10 +180,9 @@ bool log_rate_allows(struct log_rate *rate, uint64_t *ret_skipped)
     uint64_t now = clock_now_us();
     uint64_t next = __atomic_load_n(&rate->next_us, __ATOMIC_RELAXED);
 
-    if (now < next ||
-        !__atomic_compare_exchange_n(&rate->next_us, &next, now + 1000000,
-                                     false, __ATOMIC_RELAXED,
-                                     __ATOMIC_RELAXED)) {
+    if (now < next || !__atomic_compare_exchange_n(
+                          &rate->next_us, &next, now + 1000000, false,
+                          __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         __atomic_add_fetch(&rate->skipped, 1, __ATOMIC_RELAXED);
         return false;
     }

@@ -33,9 +33,8 @@ uint64_t log_dropped_count(void);
 
 /* component: which part speaks ("fleet"); message: a fixed text;
  * format: the fields, "" for none. */
-void log_write(enum log_level level, const char *component,
-               const char *message, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void log_write(enum log_level level, const char *component, const char *message,
+               const char *format, ...) PRINTF_LIKE(4, 5);
 
 #define LOG_AT(level, ...)                                                     \
     do {                                                                       \

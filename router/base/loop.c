@@ -193,16 +193,14 @@ uint64_t loop_now_us(struct loop *loop)
 
 void loop_post(struct loop *loop, struct loop_task *task)
 {
-    struct loop_task *head =
-        __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
+    struct loop_task *head = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
 
     assert(!__atomic_load_n(&task->pending, __ATOMIC_RELAXED));
     __atomic_store_n(&task->pending, true, __ATOMIC_RELAXED);
     do {
         task->next = head;
     } while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true,
-                                          __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     /* The one that finds the stack empty wakes the loop up for all. */
     if (!head)
         wake(loop);

@@ -19,7 +19,7 @@ struct timer_class {
 struct timers {
     struct loop *loop;
     struct event *event;
-    uint64_t armed_us; /* when the event fires, 0: not armed */
+    uint64_t armed_us;            /* when the event fires, 0: not armed */
     struct timer_class **classes; /* pointers: a list head cannot move */
     unsigned count;
     unsigned capacity;
@@ -119,8 +119,7 @@ void timers_free(struct timers **timers_ptr)
     *timers_ptr = NULL;
 }
 
-static struct timer_class *find_class(struct timers *timers,
-                                      uint64_t delay_ms)
+static struct timer_class *find_class(struct timers *timers, uint64_t delay_ms)
 {
     struct timer_class *class;
 
@@ -130,9 +129,8 @@ static struct timer_class *find_class(struct timers *timers,
     }
     if (timers->count == timers->capacity) {
         timers->capacity = timers->capacity ? timers->capacity * 2 : 8;
-        timers->classes =
-            xrealloc(timers->classes,
-                     timers->capacity * sizeof(struct timer_class *));
+        timers->classes = xrealloc(
+            timers->classes, timers->capacity * sizeof(struct timer_class *));
     }
     class = xcalloc(1, sizeof *class);
     class->delay_ms = delay_ms;
@@ -141,8 +139,7 @@ static struct timer_class *find_class(struct timers *timers,
     return class;
 }
 
-void timer_start(struct timers *timers, struct timer *timer,
-                 uint64_t delay_ms)
+void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms)
 {
     struct timer_class *class;
     uint64_t at;

@@ -31,8 +31,7 @@ void timers_free(struct timers **timers);
 
 /* Start, or start anew, for delay_ms from now (of this loop turn); 0 stops,
  * as a time-out that is configured off. Cost: O(distinct lengths). */
-void timer_start(struct timers *timers, struct timer *timer,
-                 uint64_t delay_ms);
+void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms);
 /* A timer that does not run stays as it is. */
 void timer_stop(struct timer *timer);
 bool timer_is_running(const struct timer *timer);
