@@ -75,8 +75,6 @@ static bool read_transfer_encoding(struct http_head *head,
 
         if (head->fields[i].id != FIELD_TRANSFER_ENCODING)
             continue;
-        if (rest.len == 0)
-            return bad(ret_rejection, broken);
         while (sv_split(&rest, ',', &element)) {
             element = sv_trim(element);
             if (!is_coding(element))

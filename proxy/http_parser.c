@@ -22,7 +22,10 @@ void http_parser_init(struct http_parser *parser, enum http_kind kind,
 
 void http_parser_reset(struct http_parser *parser)
 {
-    http_parser_init(parser, parser->kind, parser->limits);
+    *parser = (struct http_parser){.kind = parser->kind,
+                                   .limits = parser->limits,
+                                   .request_method = parser->request_method,
+                                   .upgrade_asked = parser->upgrade_asked};
 }
 
 void http_parser_expect(struct http_parser *parser, enum http_method method,

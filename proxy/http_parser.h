@@ -41,7 +41,8 @@ struct http_parser {
 void http_parser_init(struct http_parser *parser, enum http_kind kind,
                       const struct http_limits *limits);
 
-/* Ready for the next head. Cost: a few stores. */
+/* Ready for the next head; of answers, the next one to the same request (as
+ * after 100). Cost: a few stores. */
 void http_parser_reset(struct http_parser *parser);
 
 /* Say which request the next answer is to: one to HEAD has no body, and only

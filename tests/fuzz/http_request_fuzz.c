@@ -101,6 +101,8 @@ static void check_fields(const struct http_head *head,
         "keep-alive", "proxy-connection", "proxy-authorization", "te",
         "trailer",    "http2-settings",   "x-removed",
     };
+    static const enum http_field_id kept[] = {FIELD_COOKIE,
+                                              FIELD_AUTHORIZATION};
     static const char *const once[] = {"host", "via", "x-forwarded-for",
                                        "forwarded", "x-request-id"};
 
@@ -108,11 +110,21 @@ static void check_fields(const struct http_head *head,
         MUST(strict_http_count(sent, never[i], NULL) == 0);
     for (size_t i = 0; i < ARRAY_LEN(once); i++)
         MUST(strict_http_count(sent, once[i], NULL) == 1);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        size_t count = 0;
+
+        for (uint32_t k = 0; k < head->field_count; k++)
+            count += head->fields[k].id == kept[i];
+        MUST(strict_http_count(sent, http_field_name(kept[i]).ptr, NULL) ==
+             count);
+    }
     for (size_t i = 0; i < sent->field_count; i++) {
         struct strict_field field = sent->fields[i];
         struct strview name = fuzz_http_view(field.name);
 
         MUST(!folds_to(field.name, "x-berth-"));
+        MUST(!folds_to(field.name, "x-operator") || name.len > 10 ||
+             sv_eq(name, SV("X-Operator")));
         MUST(!folds_to(field.name, "x-client-cert-"));
         if (!is_trusted && folds_to(field.name, "x-forwarded-"))
             MUST(is_berths(name));

@@ -815,6 +815,30 @@ Test(http_parser, a_parser_is_reset_for_the_next_head)
     arena_done(&arena);
 }
 
+Test(http_parser, the_answer_after_an_interim_one_is_to_the_same_request)
+{
+    struct strview rest =
+        SV("HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 5\r\n\r\n");
+    struct http_parser parser;
+    struct http_head head;
+    struct rejection rejection;
+    struct arena arena;
+
+    arena_init(&arena);
+    http_parser_init(&parser, HTTP_KIND_RESPONSE, &limits);
+    http_parser_expect(&parser, METHOD_HEAD, false);
+    cr_assert_eq(http_parser_head(&parser, rest, &arena, &head, &rejection),
+                 HTTP_DONE);
+    cr_expect_eq(head.status, 100);
+    rest = sv_skip(rest, head.bytes);
+    http_parser_reset(&parser);
+    cr_assert_eq(http_parser_head(&parser, rest, &arena, &head, &rejection),
+                 HTTP_DONE);
+    cr_expect_eq(head.status, 200);
+    cr_expect_eq(head.framing, FRAMING_NONE);
+    arena_done(&arena);
+}
+
 Test(http_parser, a_refused_head_tells_what_was_understood)
 {
     static const struct strview raw = RAW("HEAD /x HTTP/1.1\r\n\r\n");
