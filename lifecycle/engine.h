@@ -36,6 +36,7 @@ struct engine_capabilities {
     /* Where the engine keeps what lasts until the next boot (Podman's run
      * root), as a place for a lock; "": none on this host. */
     char run_dir[256];
+    char runtime[32]; /* that makes the containers: "crun"; "": unknown */
 };
 
 /* The labels that make a container berth's; the only record there is. */

@@ -107,7 +107,7 @@ static void find_the_lost(struct fleet *fleet,
 }
 
 static void prune(struct fleet *fleet);
-static void prefetch(struct fleet *fleet);
+static void look_at_apps(struct fleet *fleet);
 
 static void on_list(void *arg, const struct engine_container *containers,
                     unsigned count, const struct err *err)
@@ -143,7 +143,7 @@ static void on_list(void *arg, const struct engine_container *containers,
         return;
     fleet->has_adopted = true;
     log_info("fleet", "containers listed", "found=%u", count);
-    prefetch(fleet);
+    look_at_apps(fleet);
     if (adopter_is_idle(fleet->adopter))
         prune(fleet);
 }
@@ -235,7 +235,24 @@ static void on_prefetched(struct image_want *want,
                  prefetch->app->container.image, err->text);
 }
 
-static void prefetch(struct fleet *fleet)
+/* Once, as berth starts: what containers get less of than was asked for. */
+static void warn_of_clamps(struct fleet *fleet, const struct keeper_app *app)
+{
+    AUTO(strbuf_done) struct strbuf lines = STRBUF_INIT;
+    struct strview rest;
+    struct strview line;
+
+    engine_check(fleet->options.engine, &app->container, &lines);
+    rest = strbuf_view(&lines);
+    while (rest.len > 0 && sv_split(&rest, '\n', &line)) {
+        if (line.len > 0)
+            log_warn("fleet", "a limit is clamped to what this host allows",
+                     "app=%s limit=\"%.*s\"", app->app->name, SV_ARG(line));
+    }
+}
+
+/* Once, when it is known what runs: warnings, and images ahead of requests. */
+static void look_at_apps(struct fleet *fleet)
 {
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct prefetch *prefetch = &fleet->prefetches[i];
@@ -243,6 +260,7 @@ static void prefetch(struct fleet *fleet)
         if (!prefetch->app->container.image ||
             list_is_linked(&prefetch->want.node))
             continue;
+        warn_of_clamps(fleet, prefetch->app);
         image_store_ensure(fleet->images, &prefetch->app->container,
                            &prefetch->want);
     }

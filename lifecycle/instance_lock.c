@@ -11,12 +11,19 @@
 
 #include "router/base/alloc.h"
 
-/* Who holds it, for the message only: what stands in the file is a claim. */
-static bool refuse(int fd, const char *name, const char *path, struct err *err)
+/* Who holds it, for messages only: what stands in the file is a claim. */
+static long read_pid(int fd)
 {
     char text[32] = "";
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+    if (pread(fd, text, sizeof text - 1, 0) <= 0)
+        return 0;
+    return strtol(text, NULL, 10);
+}
+
+static bool refuse(int fd, const char *name, const char *path, struct err *err)
+{
+    long pid = read_pid(fd);
 
     if (pid > 0)
         return err_set(err, ERR_EXISTS,
@@ -54,5 +61,17 @@ bool instance_lock_take(const char *dir, const char *name, int *ret_fd,
         errno = 0;
     *ret_fd = fd;
     fd = -1;
+    return true;
+}
+
+bool instance_lock_is_taken(const char *dir, const char *name, long *ret_pid)
+{
+    AUTO(auto_free)
+    char *path = xasprintf("%s/berth-%s.lock", dir, name);
+    AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return false; /* closing gives back what was locked */
+    *ret_pid = read_pid(fd);
     return true;
 }

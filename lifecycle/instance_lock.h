@@ -19,4 +19,9 @@
 MUST_USE bool instance_lock_take(const char *dir, const char *name, int *ret_fd,
                                  struct err *err);
 
+/* Whether a process has it now; makes nothing. ret_pid: 0 when the file does
+ * not say which. */
+MUST_USE bool instance_lock_is_taken(const char *dir, const char *name,
+                                     long *ret_pid);
+
 #endif

@@ -148,6 +148,7 @@ bool podman_json_info(struct strview body,
     AUTO(json_free) cJSON *json = parse(body, "info", err);
     const cJSON *rootless;
     const char *run_root;
+    const char *runtime;
 
     if (!json)
         return false;
@@ -162,6 +163,9 @@ bool podman_json_info(struct strview body,
         run_root = "";
     snprintf(ret_capabilities->run_dir, sizeof ret_capabilities->run_dir, "%s",
              run_root);
+    runtime = text_of(member(member(json, "host"), "ociRuntime"), "name");
+    snprintf(ret_capabilities->runtime, sizeof ret_capabilities->runtime, "%s",
+             runtime ? runtime : "");
     return true;
 }
 

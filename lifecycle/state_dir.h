@@ -13,4 +13,7 @@
  * what to do. */
 MUST_USE bool state_dir_prepare(const char *path, struct err *err);
 
+/* Whether state_dir_prepare() would succeed; makes nothing. */
+MUST_USE bool state_dir_check(const char *path, struct err *err);
+
 #endif

@@ -2,9 +2,14 @@
  * whether this host can do what it asks. */
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "conf/config.h"
+#include "lifecycle/host_check.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/listen_requests.h"
+#include "router/base/alloc.h"
+#include "router/base/log.h"
 
 struct check_options {
     const char *path;
@@ -46,6 +51,23 @@ static void print_ok(const char *path, const struct proxy_settings *proxy)
            proxy->server_count == 1 ? "" : "s");
 }
 
+static int check_host(const struct config *config)
+{
+    AUTO(strbuf_done) struct strbuf findings = STRBUF_INIT;
+    AUTO(auto_free)
+    struct listen_request *listeners = cli_listen_requests(config->proxy);
+    unsigned problems;
+
+    log_setup(STDERR_FILENO, LOG_WARN, false, "berth");
+    problems = host_check(config->lifecycle, listeners,
+                          config->proxy->listener_count, &findings);
+    fwrite(findings.data, 1, findings.len, stdout);
+    if (problems > 0)
+        printf("%u problem%s on this host\n", problems,
+               problems == 1 ? "" : "s");
+    return problems > 0 ? CLI_FAILED : CLI_OK;
+}
+
 int cli_check(int argc, char **argv)
 {
     struct check_options options = {NULL, false};
@@ -62,5 +84,5 @@ int cli_check(int argc, char **argv)
     if (!config)
         return CLI_FAILED;
     print_ok(options.path, config->proxy);
-    return CLI_OK;
+    return options.host ? check_host(config) : CLI_OK;
 }

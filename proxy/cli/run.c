@@ -15,6 +15,7 @@
 #include "lifecycle/keeper.h"
 #include "proxy/admin/admin.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/listen_requests.h"
 #include "proxy/front.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -70,29 +71,6 @@ static int parse_options(int argc, char **argv, const char **ret_path)
     return CLI_OK;
 }
 
-/* What the keeper opens for the front: admin listeners are served by the
- * front's main thread, the others by its workers. */
-static struct listen_request *
-listen_requests(const struct proxy_settings *settings)
-{
-    struct listen_request *requests =
-        xcalloc(settings->listener_count + 1U, sizeof *requests);
-
-    for (uint32_t i = 0; i < settings->listener_count; i++) {
-        const struct listener_settings *listener = &settings->listeners[i];
-        bool is_shared =
-            listener->is_admin || listener->address.any.sa_family == AF_UNIX;
-
-        requests[i] = (struct listen_request){
-            .address = listener->address,
-            .text = listener->text,
-            .socket_count = is_shared ? 1 : settings->worker_count,
-            .unix_mode = listener->unix_mode,
-        };
-    }
-    return requests;
-}
-
 static int run_keeper(const struct config *config)
 {
     static char name[] = "berth";
@@ -100,7 +78,7 @@ static int run_keeper(const struct config *config)
     char *const front_argv[] = {name, front, NULL};
     AUTO(strbuf_done) struct strbuf blob = STRBUF_INIT;
     AUTO(auto_free)
-    struct listen_request *requests = listen_requests(config->proxy);
+    struct listen_request *requests = cli_listen_requests(config->proxy);
     struct keeper_config keeper = {
         .settings = config->lifecycle,
         .listener_count = config->proxy->listener_count,

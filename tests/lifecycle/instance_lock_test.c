@@ -49,6 +49,25 @@ Test(instance_lock, a_second_one_is_refused_and_told_who_has_it)
     close(first);
 }
 
+Test(instance_lock, who_only_looks_neither_takes_nor_makes_it)
+{
+    struct err err = {0};
+    char path[128];
+    long pid = 0;
+    int fd = -1;
+
+    snprintf(path, sizeof path, "%s/berth-one.lock", dir);
+    cr_assert_not(instance_lock_is_taken(dir, "one", &pid));
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert(instance_lock_take(dir, "one", &fd, &err));
+    cr_assert(instance_lock_is_taken(dir, "one", &pid));
+    cr_assert_eq(pid, (long)getpid());
+    close(fd);
+    cr_assert_not(instance_lock_is_taken(dir, "one", &pid), "given back");
+    cr_assert(instance_lock_take(dir, "one", &fd, &err), "looking took none");
+    close(fd);
+}
+
 Test(instance_lock, other_namespaces_are_free)
 {
     struct err err = {0};

@@ -91,3 +91,18 @@ Test(state_dir, a_missing_parent_is_said)
     cr_assert_eq(err.code, ERR_NOT_FOUND);
     cr_assert_not_null(strstr(err.text, "parent"), "%s", err.text);
 }
+
+Test(state_dir, checking_makes_nothing_and_says_the_same)
+{
+    struct err err = {0};
+
+    cr_assert(state_dir_check(path, &err), "%s", err.text);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_not(state_dir_check("/nonexistent/berth", &err));
+    cr_assert_eq(err.code, ERR_NOT_FOUND);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert(state_dir_check(path, &err));
+    cr_assert_eq(chmod(path, 0777), 0);
+    cr_assert_not(state_dir_check(path, &err));
+    cr_assert_eq(err.code, ERR_DENIED);
+}
