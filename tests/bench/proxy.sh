@@ -11,14 +11,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${BUILD:-$root/build}
 
+# Quietly; what was said is shown when it fails.
+quietly() {
+    if ! log=$("$@" 2>&1); then
+        echo "$log" >&2
+        exit 1
+    fi
+}
 if [ ! -e "$build/build.ninja" ]; then
-    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-        >/dev/null
+    quietly cmake -S "$root" -B "$build" -G Ninja \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo
 fi
-for tool in upstream relay load; do
-    ninja -C "$build" "$tool" >/dev/null
-done
-if grep -q '^build berth:' "$build/build.ninja"; then
-    ninja -C "$build" berth >/dev/null
-fi
+quietly ninja -C "$build" berth upstream relay load
 exec python3 "$here/proxy.py" --build "$build" "$@"
