@@ -57,41 +57,45 @@ one() {
     else
         echo "0 passed, 1 failed" >>"$results"
         printf 'FAIL %4d s    %s\n' $((SECONDS - started)) "$name"
-        tail -n 60 "$work/log" | sed 's/^/      | /'
+        # Less what ninja says about each file that it got done.
+        grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking) ' "$work/log" |
+            tail -n 100 | sed 's/^/      | /'
         return 1
     fi
 }
 
+# Configure and build a variant: all of it, or only some targets.
 build() {
-    local preset=$1
+    local preset=$1 dir
+    shift
+    dir=$(dir_of "$preset")
     if [ "$preset" = fuzz ]; then
         # The libraries are instrumented for libFuzzer, and for ASan, without
         # which what is found is mostly not seen.
-        cmake -S . -B build-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        cmake -S . -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
             -DCMAKE_C_COMPILER=clang -DBERTH_FUZZ=ON -DBERTH_WERROR=ON \
-            -DBERTH_SANITIZE=address,undefined,fuzzer-no-link &&
-            cmake --build build-fuzz --target "${fuzz_targets[@]}"
-        return
-    fi
-    cmake --preset "$preset" -DBERTH_WERROR=ON &&
-        cmake --build --preset "$preset"
+            -DBERTH_SANITIZE=address,undefined,fuzzer-no-link
+    else
+        cmake --preset "$preset" -DBERTH_WERROR=ON
+    fi &&
+        cmake --build "$dir" ${1:+--target "$@"} -- -k 0
 }
 mapfile -t fuzz_targets < <(basename -a -s .c tests/fuzz/*_fuzz.c)
 dir_of() {
     case $1 in release) echo build ;; *) echo "build-$1" ;; esac
 }
 
-# Build a variant once; later stages find it built, or failed.
+# Build a variant's targets, once; a later stage finds them built, or failed.
 declare -A built=()
 need_build() {
-    local preset=$1
-    if [ -z "${built[$preset]:-}" ]; then
-        built[$preset]=no
-        if one "build $preset without a warning" build "$preset"; then
-            built[$preset]=yes
+    local preset=$1 key="$*"
+    if [ -z "${built[$key]:-}" ]; then
+        built[$key]=no
+        if one "build $preset${2:+: ${*:2}}" build "$@"; then
+            built[$key]=yes
         fi
     fi
-    [ "${built[$preset]}" = yes ]
+    [ "${built[$key]}" = yes ]
 }
 
 # ThreadSanitizer of older compilers knows no address space that is laid out as
@@ -173,7 +177,7 @@ unit() {
 fuzz() {
     local name
     heading "fuzzing, ${BERTH_FUZZ_SECONDS:=5} s each"
-    need_build fuzz || return 0
+    need_build fuzz "${fuzz_targets[@]}" || return 0
     for name in "${fuzz_targets[@]}"; do
         mkdir "$work/$name"
         one "$name" "build-fuzz/tests/$name" \
@@ -207,12 +211,13 @@ e2e() {
     local preset
     podman=$(mktemp -d /tmp/berth-e2e.XXXX)
     heading "end to end: release"
-    if need_build release; then
+    # The binary alone: it may be well where a unit test does not compile.
+    if need_build release berth; then
         run_e2e release
     fi
     for preset in asan tsan; do
         heading "end to end: $preset"
-        if need_build $preset; then
+        if need_build $preset berth; then
             run_e2e $preset --tag sanitizer
         fi
     done
