@@ -62,7 +62,7 @@ struct replica *fleet_app_find(const struct fleet_app *app, uint64_t id)
 static enum app_state state_now(const struct fleet_app *app)
 {
     struct fleet_app_counts counts;
-    bool has_demand = app->queued > 0 || app->arrivals != app->arrivals_mark ||
+    bool has_demand = app->queued > 0 || app->unserved != app->unserved_mark ||
                       settings_of(app)->replicas_min > 0;
 
     fleet_app_count(app, &counts);
@@ -143,9 +143,9 @@ ask_autoscaler(const struct fleet_app *app,
         .demand = {.queued = app->queued,
                    .in_flight = app->in_flight,
                    .tunnels = app->tunnels,
-                   /* Who comes while there is one is served, or queued. */
+                   /* While there is one, the next is served, or queued. */
                    .unserved = counts->starting + counts->ready == 0
-                                   ? app->arrivals - app->arrivals_mark
+                                   ? app->unserved - app->unserved_mark
                                    : 0,
                    .idle_since_us = idle_since_us(app)},
         .replicas = {.ready = counts->ready, .starting = counts->starting},
@@ -163,7 +163,7 @@ static void start_one(struct fleet_app *app)
     struct replica_owner owner;
     struct replica *replica;
 
-    app->arrivals_mark = app->arrivals;
+    app->unserved_mark = app->unserved;
     replica = replica_start(&app->host->replicas, app->settings,
                             app->host->next_replica_id++, app->queued > 0,
                             owner_of(app, &owner));
@@ -190,7 +190,7 @@ static void leave_one(struct fleet_app *app)
         struct replica *replica = replica_of_node(node);
 
         if (replica_view(replica)->state == REPLICA_READY) {
-            app->arrivals_mark = app->arrivals;
+            app->unserved_mark = app->unserved;
             replica_leave(replica, "idle for idle_timeout");
             return;
         }
@@ -277,12 +277,10 @@ static void record_start(struct fleet_app *app, const struct replica_view *view,
     metrics_observe(app->cell, HISTOGRAM_START_DURATION, view->phases.total_us);
 }
 
-/* Those who wait now are still counted as queued; who came before was served.
- */
 static void on_crash(struct fleet_app *app, const struct replica_view *view)
 {
     metrics_add(app->cell, METRIC_REPLICA_CRASHES, 1);
-    app->arrivals_mark = app->arrivals;
+    app->unserved_mark = app->unserved;
     if (clock_now_us() - view->ready_at_us < STABLE_AFTER_US)
         wait_before_start(app, &app->crash_backoff);
     else
@@ -338,6 +336,7 @@ static void on_replica_state(void *arg, struct replica *replica,
         timer_stop(&app->retry_timer);
         app->is_refusing = false;
         app->retry_at_us = 0;
+        app->unserved_mark = app->unserved;
         record_start(app, view, true);
         break;
     case REPLICA_FAILED:
@@ -454,8 +453,8 @@ void fleet_app_on_front_down(struct fleet_app *app)
     app->queued = 0;
     app->in_flight = 0;
     app->tunnels = 0;
-    app->arrivals = 0; /* the next front counts from there */
-    app->arrivals_mark = 0;
+    app->unserved = 0; /* the next front counts from there */
+    app->unserved_mark = 0;
     app->state_is_known = false;
     fleet_app_decide_soon(app);
 }
@@ -466,7 +465,7 @@ void fleet_app_on_demand(struct fleet_app *app,
     app->queued = demand->queued;
     app->in_flight = demand->in_flight;
     app->tunnels = demand->tunnels;
-    app->arrivals = demand->arrivals;
+    app->unserved = demand->unserved;
     /* idle_us counts from the last end; without one it says nothing. */
     if (demand->arrivals > 0 || demand->in_flight > 0)
         app->last_end_us = clock_now_us() - demand->idle_us;

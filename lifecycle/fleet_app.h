@@ -56,8 +56,8 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint32_t queued;
     uint32_t in_flight;
     uint32_t tunnels;
-    uint64_t arrivals;
-    uint64_t arrivals_mark; /* those before it had their start */
+    uint64_t unserved;
+    uint64_t unserved_mark; /* those up to it had their start */
     uint64_t last_end_us;   /* last end of a request or tunnel */
 
     uint32_t wanted;

@@ -75,7 +75,7 @@ static bool has_changed(const struct demand *demand,
 
     return !demand->was_told || now->queued != told->queued ||
            now->in_flight != told->in_flight || now->tunnels != told->tunnels ||
-           now->arrivals != told->arrivals;
+           now->arrivals != told->arrivals || now->unserved != told->unserved;
 }
 
 static void tell_demand(struct demand *demand, bool always)
@@ -103,6 +103,7 @@ static void tell_demand(struct demand *demand, bool always)
         .in_flight = counts.in_flight,
         .tunnels = counts.tunnels,
         .arrivals = counts.arrivals,
+        .unserved = counts.unserved,
         /* A worker's clock may be read later than this turn's. */
         .idle_us = busy || end_us > now ? 0 : now - end_us,
     };

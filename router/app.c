@@ -192,6 +192,7 @@ bool app_leave(struct app *app, struct waiter *waiter)
     if (was_waiting) {
         wait_queue_remove(&app->locked.queue, waiter);
         waiter->is_waiting = false;
+        app->locked.left++;
     }
     mutex_unlock(&app->lock);
     return was_waiting;
@@ -469,6 +470,7 @@ void app_count(struct app *app, uint64_t now_us, struct app_counts *ret)
     counts.tunnels = app->locked.tunnels;
     counts.arrivals = app->locked.arrivals;
     counts.refused = app->locked.refused;
+    counts.unserved = app->locked.refused + app->locked.left;
     counts.last_end_us = app->locked.last_end_us;
     count_slots(app, &counts);
     oldest_us = wait_queue_oldest_us(&app->locked.queue);

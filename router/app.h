@@ -225,6 +225,7 @@ struct app_counts {
     uint32_t slots;         /* of those; UINT32_MAX: no limit */
     uint64_t arrivals;      /* since the start */
     uint64_t refused;       /* likewise */
+    uint64_t unserved;      /* refused, or gone while they waited; likewise */
     uint64_t last_end_us;   /* last release of a slot or end of a tunnel */
     uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
 };

@@ -46,6 +46,7 @@ struct app {
         uint32_t tunnels;
         uint64_t arrivals;
         uint64_t refused;
+        uint64_t left; /* while they waited */
         uint64_t last_end_us;
     } locked; /* by lock */
 };

@@ -211,6 +211,21 @@ Test(fleet, a_crash_is_told_at_once_with_its_reason)
                  "nobody asked for another: %s", ENGINE);
 }
 
+Test(fleet, the_request_that_a_crash_cost_its_answer_starts_nothing)
+{
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    fake_engine_exit(bench.engine, "c0", 1);
+    cr_assert(bench_front_hears(&bench, "remove replica=1", 1));
+    /* What the front counted just before is told only now. */
+    channel_send_demand(bench.front->channel,
+                        &(struct channel_demand){.arrivals = 9, .unserved = 1},
+                        NULL, 0);
+    bench_run_ms(&bench, 600);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 1U, "%s", ENGINE);
+    expect_status(0, "\"state\":\"asleep\"");
+}
+
 Test(fleet, a_crashed_app_comes_back_for_the_next_request)
 {
     bench_start(&bench);

@@ -154,12 +154,13 @@ void fake_front_free(struct fake_front **front_ptr)
 }
 
 void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
-                       uint32_t in_flight, uint64_t arrivals)
+                       uint32_t in_flight, uint64_t unserved)
 {
     struct channel_demand demand = {.app = app,
                                     .queued = queued,
                                     .in_flight = in_flight,
-                                    .arrivals = arrivals};
+                                    .arrivals = queued + in_flight + unserved,
+                                    .unserved = unserved};
 
     channel_send_demand(front->channel, &demand, NULL, 0);
 }

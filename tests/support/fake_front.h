@@ -31,7 +31,7 @@ struct fake_front *fake_front_new(struct loop *loop,
 void fake_front_free(struct fake_front **front);
 
 void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
-                       uint32_t in_flight, uint64_t arrivals);
+                       uint32_t in_flight, uint64_t unserved);
 
 /* Lines of the log that hold `text`. */
 unsigned fake_front_count(const struct fake_front *front, const char *text);
