@@ -62,18 +62,28 @@ berth_podman_conf() {
         echo 'runtime = "runc"'
     fi
 
-    # The kernel's bridges are shared by all Podmans of a host, while each
-    # hands out addresses by its own books: so a range, and a name for the
-    # default network (chains of the packet filter are named after it), that
-    # others hardly have: 1 of 2400, drawn from the path.
-    slot=$(printf %s "$BERTH_PODMAN_DIR" | cksum)
-    slot=$((${slot%% *} % 2400))
     echo '[network]'
     echo 'network_backend = "netavark"'
     echo "network_config_dir = \"$BERTH_PODMAN_DIR/networks\""
+    slot=$(berth_podman_slot)
     echo "default_network = \"berth-$slot\""
-    echo "default_subnet = \"10.$((100 + slot / 16)).$((slot % 16 * 16)).0/26\""
-    echo "default_subnet_pools = [{base = \"10.$((100 + slot / 16)).$((slot % 16 * 16)).0/20\", size = 26}]"
+    echo "default_subnet = \"$(berth_podman_range "$slot").0/26\""
+    echo "default_subnet_pools = [{base = \"$(berth_podman_range "$slot").0/20\", size = 26}]"
+}
+
+# The kernel's bridges are shared by all Podmans of a host, while each hands out
+# addresses by its own books: so a range, and a name for the default network
+# (chains of the packet filter are named after it), that others hardly have: 1
+# of 2400, drawn from the path.
+berth_podman_slot() {
+    local sum
+    sum=$(printf %s "$BERTH_PODMAN_DIR" | cksum)
+    echo $((${sum%% *} % 2400))
+}
+
+# The first three numbers of a slot's /20 below 10.100.0.0 to 10.249.240.0.
+berth_podman_range() {
+    echo "10.$((100 + $1 / 16)).$(($1 % 16 * 16))"
 }
 
 berth_podman() {
@@ -150,10 +160,15 @@ berth_podman_wait_gone() {
 
 # Stop the service, remove all containers, pods and networks; images stay.
 berth_podman_end() {
-    local pid mount bridge
+    local pid mount tries
     if [ -d "$BERTH_PODMAN_DIR/storage" ]; then
         berth_podman pod rm --all --force --time 0 >/dev/null || true
-        berth_podman rm --all --force --time 0 >/dev/null || true
+        # A container whose conmon was killed is only found stopped by the
+        # first attempt, which fails.
+        for ((tries = 0; tries < 3; tries++)); do
+            berth_podman rm --all --force --time 0 >/dev/null 2>&1 || true
+            [ -n "$(berth_podman ps --all --quiet)" ] || break
+        done
         berth_podman network prune --force >/dev/null || true
     fi
     if pid=$(berth_podman_service_pid); then
@@ -172,17 +187,23 @@ berth_podman_end() {
         /proc/self/mountinfo | sort -r | while read -r mount; do
         umount "$mount" 2>/dev/null || umount --lazy "$mount" || true
     done
-    # A bridge outlives its network when a container was killed half-way. One
-    # that something hangs on, or that the host knows, is not only ours.
-    cat "$BERTH_PODMAN_DIR"/networks/*.json 2>/dev/null |
-        sed -n 's/.*"network_interface": *"\([^"]*\)".*/\1/p' |
-        while read -r bridge; do
-            if [ -d "/sys/class/net/$bridge/brif" ] &&
-                [ -z "$(ls -A "/sys/class/net/$bridge/brif")" ] &&
-                ! grep -qsF "\"$bridge\"" /etc/containers/networks/*.json; then
-                ip link delete "$bridge" 2>/dev/null || true
-            fi
-        done || true
+    berth_podman_drop_bridges
+}
+
+# A bridge outlives its network when a container was killed half-way. Ours are
+# known by their addresses; one that something hangs on, or that the host's
+# Podman knows, is not only ours.
+berth_podman_drop_bridges() {
+    local bridge address second third slot
+    slot=$(berth_podman_slot)
+    while read -r _ bridge _ address _; do
+        IFS=./ read -r _ second third _ <<<"$address"
+        if [ "10.$second.$((third / 16 * 16))" = "$(berth_podman_range "$slot")" ] &&
+            [ -z "$(ls -A "/sys/class/net/$bridge/brif")" ] &&
+            ! grep -qsF "\"$bridge\"" /etc/containers/networks/*.json; then
+            ip link delete "$bridge" 2>/dev/null || true
+        fi
+    done < <(ip -o -4 address show type bridge)
 }
 
 berth_podman_destroy() {
