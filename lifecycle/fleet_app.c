@@ -370,6 +370,23 @@ static void record_error(struct fleet_app *app,
                      : NULL;
 }
 
+/* Podman has tried several times by itself before it says that a pull failed:
+ * a registry that is down may stay so for longer than anybody waits. Who waits
+ * is told; the pull, and with it this start, goes on. */
+static void on_replica_delayed(void *arg, struct replica *replica,
+                               const struct replica_failure *failure,
+                               uint64_t delay_ms)
+{
+    struct fleet_app *app = arg;
+
+    (void)replica;
+    record_error(app, failure);
+    app->is_refusing = true;
+    app->retry_at_us = clock_now_us() + delay_ms * 1000;
+    app->state_is_known = false;
+    fleet_app_decide_soon(app);
+}
+
 static void on_replica_failed(void *arg, struct replica *replica,
                               const struct replica_failure *failure)
 {
@@ -396,6 +413,7 @@ static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner)
 {
     *owner = (struct replica_owner){.on_state = on_replica_state,
+                                    .on_delayed = on_replica_delayed,
                                     .on_failed = on_replica_failed,
                                     .arg = app};
     return owner;

@@ -130,28 +130,11 @@ static bool is_worth_a_retry(const struct entry *entry, const struct err *err)
     }
 }
 
-static void on_pulled(void *arg, const struct engine_image *image,
-                      const struct err *err)
+static void retry_later(struct entry *entry, const struct err *err)
 {
-    struct entry *entry = arg;
     struct image_store *store = entry->store;
-    uint64_t delay_ms;
+    uint64_t delay_ms = backoff_fail(&entry->backoff);
 
-    entry->call = NULL;
-    store->pulls_active--;
-    if (!err) {
-        log_info("images", "image pulled", "image=%s took_ms=%" PRIu64,
-                 entry->image, (clock_now_us() - entry->began_us) / 1000);
-        answer(entry, image, true, NULL);
-        next_turn(store);
-        return;
-    }
-    if (!is_worth_a_retry(entry, err)) {
-        answer(entry, NULL, false, err);
-        next_turn(store);
-        return;
-    }
-    delay_ms = backoff_fail(&entry->backoff);
     entry->step = WAITING_TO_RETRY;
     entry->last_error = *err;
     log_warn("images", "pull failed; trying again",
@@ -159,6 +142,29 @@ static void on_pulled(void *arg, const struct engine_image *image,
              entry->image, delay_ms, entry->backoff.failure_count,
              store->settings->pull_retries, err->text);
     timer_start(store->timers, &entry->retry_timer, delay_ms);
+    LIST_FOREACH (&entry->wants, node) {
+        struct image_want *want = container_of(node, struct image_want, node);
+
+        if (want->on_retry)
+            want->on_retry(want, err, delay_ms);
+    }
+}
+
+static void on_pulled(void *arg, const struct engine_image *image,
+                      const struct err *err)
+{
+    struct entry *entry = arg;
+    struct image_store *store = entry->store;
+
+    entry->call = NULL;
+    store->pulls_active--;
+    if (!err)
+        log_info("images", "image pulled", "image=%s took_ms=%" PRIu64,
+                 entry->image, (clock_now_us() - entry->began_us) / 1000);
+    if (err && is_worth_a_retry(entry, err))
+        retry_later(entry, err);
+    else
+        answer(entry, image, true, err);
     next_turn(store);
 }
 

@@ -28,7 +28,8 @@ struct image_answer {
     uint64_t took_us; /* since the first that asked */
 };
 
-/* Who waits for an image, embedded there. Zeroed, then on_image set. */
+/* Who waits for an image, embedded there. Zeroed, then on_image set (and
+ * on_retry, where it is wanted). */
 struct image_want {
     struct list node;
     /* err NULL: it is there. Never within image_store_ensure(). ERR_NOT_FOUND
@@ -36,6 +37,10 @@ struct image_want {
      * about it. */
     void (*on_image)(struct image_want *want, const struct image_answer *answer,
                      const struct err *err);
+    /* A pull failed, as err says, and will be tried again after delay_ms. The
+     * want may not be cancelled in it. */
+    void (*on_retry)(struct image_want *want, const struct err *err,
+                     uint64_t delay_ms);
 };
 
 /* Borrows all. */

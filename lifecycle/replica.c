@@ -150,6 +150,18 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
     enter_creating(replica);
 }
 
+static void on_image_retry(struct image_want *want, const struct err *err,
+                           uint64_t delay_ms)
+{
+    struct replica *replica = container_of(want, struct replica, want);
+    struct replica_failure failure = {.code = "start_failed"};
+
+    snprintf(failure.reason, sizeof failure.reason,
+             "image %s: %.800s (it is tried again)",
+             replica->app->container.image, err->text);
+    replica->owner.on_delayed(replica->owner.arg, replica, &failure, delay_ms);
+}
+
 /* --- creating --- */
 
 static void enter_starting(struct replica *replica);
@@ -659,6 +671,7 @@ static struct replica *replica_new(const struct replica_host *host,
     replica->app = app;
     replica->owner = *owner;
     replica->want.on_image = on_image;
+    replica->want.on_retry = on_image_retry;
     replica->ticket.on_turn = on_turn;
     replica->timer.on_expire = on_timer;
     replica->began_us = clock_now_us();

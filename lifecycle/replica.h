@@ -97,6 +97,11 @@ struct replica_owner {
     /* It went from `before` to replica_view()->state. */
     void (*on_state)(void *arg, struct replica *replica,
                      enum replica_state before);
+    /* In PULLING: what it needs failed to come, and is tried again after
+     * delay_ms; failure->log is empty. */
+    void (*on_delayed)(void *arg, struct replica *replica,
+                       const struct replica_failure *failure,
+                       uint64_t delay_ms);
     /* Once, in FAILED, when all is known about why. */
     void (*on_failed)(void *arg, struct replica *replica,
                       const struct replica_failure *failure);

@@ -338,6 +338,26 @@ Test(fleet, an_image_that_is_not_to_be_had_fails_at_once)
         FRONT);
 }
 
+Test(fleet, a_registry_that_is_down_is_told_while_the_pull_is_tried_again)
+{
+    bench.settings.podman.pull_retries = 1;
+    bench.engine->image_is_there = false;
+    fake_engine_fail(bench.engine, FAKE_PULL, 2, ERR_FAILED,
+                     "connection refused");
+    bench_start(&bench);
+    fake_front_demand(bench.front, 0, 1, 0, 0);
+    cr_assert(bench_front_hears(&bench, "state app=0 failed", 1));
+    cr_expect_not_null(strstr(FRONT, "reason=image localhost/a:1: connection "
+                                     "refused (it is tried again)"),
+                       "%s", FRONT);
+    expect_status(0, "\"state\":\"pulling\"");
+    fake_front_demand(bench.front, 0, 0, 0, 1);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1),
+              "the same start went on");
+    bench_say_ready(&bench);
+    cr_assert(bench_front_hears(&bench, "state app=0 ready", 1));
+}
+
 Test(fleet, a_create_that_is_refused_fails_at_once)
 {
     fake_engine_fail(bench.engine, FAKE_CREATE, 1, ERR_FAILED,
