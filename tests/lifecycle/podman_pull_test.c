@@ -41,6 +41,14 @@ Test(podman_pull, streams_of_all_versions_are_understood)
              LAYER("Download complete", "aaa") LAYER("Download complete", "bbb")
                  LAYER("Download complete", "ccc"),
          ERR_NONE, 3, 3, NULL},
+        {"4.3.1 as it was: the image's own configuration counts",
+         LAYER("Already exists", "ac2546490958")
+             LAYER("Pulling fs layer", "94a04f1291a1")
+                 LAYER("Download complete", "94a04f1291a1")
+                     LAYER("Pulling fs layer", "dce53dcdd5dd")
+                         LAYER("Download complete", "dce53dcdd5dd")
+                             LAYER("Download complete", "dce53dcdd5dd"),
+         ERR_NONE, 3, 3, NULL},
         {"half of it",
          LAYER("Pulling fs layer", "aaa") LAYER("Pulling fs layer", "bbb")
              LAYER("Download complete", "bbb"),
