@@ -69,6 +69,10 @@ enum pool_result upstream_pool_take(struct worker *worker, struct slot *slot,
     if (!upstream->worker)
         upstream_attach(upstream, worker);
     if (upstream->worker == worker) {
+        if (upstream->fd < 0) { /* closed after the slot was granted */
+            upstream_close(&upstream);
+            return POOL_NONE;
+        }
         upstream->exchange = exchange;
         upstream->slot = NULL;
         *ret_upstream = upstream;
@@ -134,7 +138,7 @@ void upstream_pool_on_readable(struct upstream *upstream)
         upstream_close(&upstream);
         return;
     }
-    /* Another worker was granted its slot and will ask for it. */
+    /* Its slot was granted, but whoever has it did not take it yet. */
     upstream_pause(upstream);
     close(upstream->fd);
     upstream->fd = -1;

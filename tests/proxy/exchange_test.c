@@ -8,177 +8,98 @@
 #include <unistd.h>
 
 #include "tests/support/front_harness.h"
+#include "tests/support/front_fixture.h"
 #include "tests/support/raw_peer.h"
-
-#define GET "GET / HTTP/1.1\r\nHost: x.example\r\n\r\n"
-#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-struct fixture {
-    struct front_harness *h;
-    int listen;
-    uint16_t port;
-};
-
-static struct fixture begin(unsigned workers)
-{
-    struct fixture f = {.h = harness_new(workers, 1)};
-
-    f.listen = raw_listen(&f.port);
-    return f;
-}
-
-static void start(struct fixture *f)
-{
-    harness_start(f->h);
-    harness_add_replica(f->h, 0, 1, f->port);
-}
-
-static void end(struct fixture *f)
-{
-    harness_end(f->h);
-    close(f->listen);
-}
-
-static void expect_head(int fd, const char *start_line)
-{
-    char *head = raw_read_head(fd);
-
-    cr_assert(strncmp(head, start_line, strlen(start_line)) == 0,
-              "expected \"%s\", got \"%s\"", start_line, head);
-    free(head);
-}
-
-static void expect_field(const char *head, const char *name, const char *want)
-{
-    char *value = raw_field(head, name);
-
-    if (!want)
-        cr_assert(!value, "unexpected %s in \"%s\"", name, head);
-    else
-        cr_assert(value && strcmp(value, want) == 0, "no \"%s: %s\" in \"%s\"",
-                  name, want, head);
-    free(value);
-}
-
-static void expect_error(int fd, unsigned status, const char *code)
-{
-    char *head = raw_read_head(fd);
-    char line[32];
-
-    snprintf(line, sizeof line, "HTTP/1.1 %u ", status);
-    cr_assert(strncmp(head, line, strlen(line)) == 0, "expected %u, got \"%s\"",
-              status, head);
-    expect_field(head, "X-Berth-Error", code);
-    free(head);
-}
-
-/* A GET whose head the app has read. */
-static int send_get(struct fixture *f, int client)
-{
-    int app;
-
-    raw_send(client, GET);
-    app = raw_accept(f->listen);
-    expect_head(app, "GET / HTTP/1.1\r\n");
-    return app;
-}
-
-static void answer_ok(int app, int client)
-{
-    raw_send(app, OK);
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
-    raw_expect(client, "ok");
-}
 
 /* --- the common way --- */
 
 Test(exchange, passes_a_get_on_and_its_answer_back)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "GET /a/../b?b=c HTTP/1.1\r\nHost: x.example\r\n"
                      "Connection: close, X-Hop\r\nX-Hop: 1\r\n\r\n");
     app = raw_accept(f.listen);
     head = raw_read_head(app);
     cr_assert(strncmp(head, "GET /b?b=c HTTP/1.1\r\n", 21) == 0, "%s", head);
-    expect_field(head, "Host", "x.example");
-    expect_field(head, "X-Forwarded-For", "127.0.0.1");
-    expect_field(head, "X-Hop", NULL);
+    fixture_expect_field(head, "Host", "x.example");
+    fixture_expect_field(head, "X-Forwarded-For", "127.0.0.1");
+    fixture_expect_field(head, "X-Hop", NULL);
     free(head);
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     head = raw_read_head(client);
     cr_assert(strncmp(head, "HTTP/1.1 200 OK\r\n", 17) == 0, "%s", head);
-    expect_field(head, "Content-Length", "5");
-    expect_field(head, "Connection", "close");
+    fixture_expect_field(head, "Content-Length", "5");
+    fixture_expect_field(head, "Connection", "close");
     raw_expect(client, "hello");
     raw_expect_end(client);
     free(head);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, keeps_both_connections_for_the_next_request)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
-    answer_ok(app, client);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
     for (int i = 0; i < 3; i++) {
         raw_send(client, GET);
-        expect_head(app, "GET / HTTP/1.1\r\n");
-        answer_ok(app, client);
+        fixture_expect_head(app, "GET / HTTP/1.1\r\n");
+        fixture_answer_ok(app, client);
     }
     cr_assert(!raw_has_connection(f.listen, 0));
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, answers_pipelined_requests_in_order)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client,
              "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
              "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
              "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
     app = raw_accept(f.listen);
-    expect_head(app, "GET /1 ");
+    fixture_expect_head(app, "GET /1 ");
     raw_expect_silence(app, 50);
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
-    expect_head(app, "POST /2 ");
+    fixture_expect_head(app, "POST /2 ");
     raw_expect(app, "abc");
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2");
-    expect_head(app, "GET /3 ");
+    fixture_expect_head(app, "GET /3 ");
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3");
     for (int i = 1; i <= 3; i++) {
         char body[2] = {(char)('0' + i), '\0'};
 
-        expect_head(client, "HTTP/1.1 200 OK\r\n");
+        fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
         raw_expect(client, body);
     }
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, answers_a_long_pipeline_of_local_replies)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
     harness_route(f.h, 0)->app = UINT32_MAX;
@@ -188,14 +109,14 @@ Test(exchange, answers_a_long_pipeline_of_local_replies)
     for (int i = 0; i < 2000; i++)
         raw_send(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 2000; i++)
-        expect_head(client, "HTTP/1.1 204 ");
+        fixture_expect_head(client, "HTTP/1.1 204 ");
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, takes_a_request_byte_by_byte)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     const char *request = "\r\nPOST /x HTTP/1.1\r\nHost: x\r\n"
                           "Transfer-Encoding: chunked\r\n\r\n"
                           "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n";
@@ -203,21 +124,21 @@ Test(exchange, takes_a_request_byte_by_byte)
     int app;
     char *head;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     for (const char *p = request; *p; p++)
         raw_send_bytes(client, p, 1);
     app = raw_accept(f.listen);
     head = raw_read_head(app);
     /* The whole body was there before a slot was taken: it has a length. */
-    expect_field(head, "Content-Length", "7");
-    expect_field(head, "Transfer-Encoding", NULL);
+    fixture_expect_field(head, "Content-Length", "7");
+    fixture_expect_field(head, "Transfer-Encoding", NULL);
     raw_expect(app, "abcdefg");
     free(head);
-    answer_ok(app, client);
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- bodies --- */
@@ -243,77 +164,77 @@ static size_t resident_bytes(void)
 
 Test(exchange, passes_50_megabytes_on_in_bounded_memory, .timeout = 120)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     pthread_t sender;
     size_t before;
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     before = resident_bytes();
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\n"
                      "Content-Length: 52428800\r\n\r\n");
     pthread_create(&sender, NULL, send_big, &client);
     app = raw_accept(f.listen);
-    expect_head(app, "POST / ");
+    fixture_expect_head(app, "POST / ");
     raw_expect_pattern(app, 0, BIG);
     pthread_join(sender, NULL);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     cr_assert(resident_bytes() < before + (2U << 20));
 #endif
     (void)before;
-    answer_ok(app, client);
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, passes_a_large_answer_back_and_reuses_the_connection,
      .timeout = 120)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     pthread_t sender;
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n");
     pthread_create(&sender, NULL, send_big, &app);
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     raw_expect_pattern(client, 0, BIG);
     pthread_join(sender, NULL);
     raw_send(client, GET);
-    expect_head(app, "GET / ");
-    answer_ok(app, client);
+    fixture_expect_head(app, "GET / ");
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, streams_chunks_both_ways_at_once)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
     harness_route(f.h, 0)->request_buffer_bytes = 0;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\n"
                      "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
     app = raw_accept(f.listen);
     head = raw_read_head(app);
-    expect_field(head, "Transfer-Encoding", "chunked");
+    fixture_expect_field(head, "Transfer-Encoding", "chunked");
     free(head);
     raw_expect(app, "5\r\nfirst\r\n");
     raw_send(app, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "3\r\none\r\n");
     head = raw_read_head(client);
-    expect_field(head, "Transfer-Encoding", "chunked");
+    fixture_expect_field(head, "Transfer-Encoding", "chunked");
     free(head);
     raw_expect(client, "3\r\none\r\n");
     raw_send(client, "6;ext=\"a\"\r\nsec");
@@ -328,77 +249,77 @@ Test(exchange, streams_chunks_both_ways_at_once)
     raw_expect(client, "0\r\n\r\n");
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, passes_trailers_on_to_who_takes_them)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n"
                      "Connection: TE\r\n\r\n");
     app = raw_accept(f.listen);
-    expect_head(app, "GET / ");
+    fixture_expect_head(app, "GET / ");
     raw_send(app, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "1\r\na\r\n0\r\nX-Sum: 7\r\n\r\n");
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     raw_expect(client, "1\r\na\r\n0\r\nX-Sum: 7\r\n\r\n");
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, frames_an_answer_that_ends_by_close_as_chunks)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, "HTTP/1.0 200 OK\r\n\r\nsome");
     head = raw_read_head(client);
-    expect_field(head, "Transfer-Encoding", "chunked");
+    fixture_expect_field(head, "Transfer-Encoding", "chunked");
     raw_expect(client, "4\r\nsome\r\n");
     close(app);
     raw_expect(client, "0\r\n\r\n");
     free(head);
     /* The client's connection goes on. */
-    app = send_get(&f, client);
-    answer_ok(app, client);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, ends_a_chunked_answer_to_http_1_0_by_close)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     app = raw_accept(f.listen);
-    expect_head(app, "GET / HTTP/1.1\r\n");
+    fixture_expect_head(app, "GET / HTTP/1.1\r\n");
     raw_send(app, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "4\r\nsome\r\n0\r\n\r\n");
     head = raw_read_head(client);
-    expect_field(head, "Transfer-Encoding", NULL);
+    fixture_expect_field(head, "Transfer-Encoding", NULL);
     raw_expect(client, "some");
     raw_expect_end(client);
     free(head);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, gives_no_body_to_head_204_and_304)
@@ -414,11 +335,11 @@ Test(exchange, gives_no_body_to_head_204_and_304)
         {"304", GET,
          "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"},
     };
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app = -1;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         raw_send(client, cases[i].request);
@@ -426,34 +347,34 @@ Test(exchange, gives_no_body_to_head_204_and_304)
             app = raw_accept(f.listen);
         free(raw_read_head(app));
         raw_send(app, cases[i].answer);
-        expect_head(client, "HTTP/1.1 ");
+        fixture_expect_head(client, "HTTP/1.1 ");
         raw_expect_silence(client, 20);
     }
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, delivers_nothing_beyond_the_announced_length)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, OK "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     raw_expect(client, "ok");
     raw_expect_silence(client, 20);
     raw_expect_end(app); /* that connection is not used again */
     close(app);
-    app = send_get(&f, client);
-    answer_ok(app, client);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- back-pressure --- */
@@ -480,16 +401,16 @@ static size_t flood(int fd)
 
 Test(exchange, slows_the_app_down_for_a_slow_reader, .timeout = 60)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     size_t before;
     size_t sent;
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_shrink_buffers(client);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_shrink_buffers(app);
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
     before = resident_bytes();
@@ -497,22 +418,22 @@ Test(exchange, slows_the_app_down_for_a_slow_reader, .timeout = 60)
     /* What the sockets hold, and response_buffer. */
     cr_assert(sent < 16U << 20, "%zu bytes were taken", sent);
     cr_assert(resident_bytes() < before + (4U << 20));
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     free(raw_read_bytes(client, sent));
     cr_assert(flood(app) > 0); /* it goes on */
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, slows_the_client_down_for_a_slow_app, .timeout = 60)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     size_t sent;
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_shrink_buffers(client);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\n"
@@ -520,34 +441,34 @@ Test(exchange, slows_the_client_down_for_a_slow_app, .timeout = 60)
     sent = flood(client);
     cr_assert(sent < 16U << 20, "%zu bytes were taken", sent);
     app = raw_accept(f.listen);
-    expect_head(app, "POST / ");
+    fixture_expect_head(app, "POST / ");
     free(raw_read_bytes(app, sent));
     cr_assert((sent = flood(client)) > 0);
     close(client);
     raw_read_off(app); /* never whole: the app must see that */
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, needs_no_more_than_a_buffer_when_memory_is_short)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     pthread_t sender;
     int client;
     int app;
 
     harness_settings(f.h)->buffer_memory_bytes = 0;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, "HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n");
     pthread_create(&sender, NULL, send_big, &app);
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     raw_expect_pattern(client, 0, BIG);
     pthread_join(sender, NULL);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- hang-ups --- */
@@ -560,20 +481,20 @@ Test(exchange, closes_the_apps_connection_when_the_client_hangs_up)
     } cases[] = {{"FIN", false}, {"RST", true}};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct fixture f = begin(1);
+        struct front_fixture f = fixture_begin(1);
         int client;
         int app;
 
-        start(&f);
+        fixture_start(&f);
         client = harness_connect(f.h);
-        app = send_get(&f, client);
+        app = fixture_send_get(&f, client);
         if (cases[i].reset)
             raw_reset(client);
         else
             close(client);
         raw_expect_end(app);
         close(app);
-        end(&f);
+        fixture_end(&f);
     }
 }
 
@@ -585,14 +506,14 @@ Test(exchange, notices_a_hang_up_behind_bytes_that_it_does_not_read)
     } cases[] = {{"FIN", false}, {"RST", true}};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct fixture f = begin(1);
+        struct front_fixture f = fixture_begin(1);
         char *more = calloc(1, 40001);
         int client;
         int app;
 
-        start(&f);
+        fixture_start(&f);
         client = harness_connect(f.h);
-        app = send_get(&f, client);
+        app = fixture_send_get(&f, client);
         /* More than is read ahead of the next request. */
         memset(more, 'x', 40000);
         raw_send(client, more);
@@ -604,13 +525,13 @@ Test(exchange, notices_a_hang_up_behind_bytes_that_it_does_not_read)
             close(client);
         raw_expect_end(app);
         close(app);
-        end(&f);
+        fixture_end(&f);
     }
 }
 
 Test(exchange, frees_the_place_of_a_client_that_hangs_up_in_the_queue)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int first;
     int second;
     int third;
@@ -618,9 +539,9 @@ Test(exchange, frees_the_place_of_a_client_that_hangs_up_in_the_queue)
 
     harness_app(f.h, 0)->concurrency = 1;
     harness_app(f.h, 0)->queue_size = 1;
-    start(&f);
+    fixture_start(&f);
     first = harness_connect(f.h);
-    app = send_get(&f, first);
+    app = fixture_send_get(&f, first);
     second = harness_connect(f.h);
     raw_send(second, GET);
     usleep(20000);
@@ -629,75 +550,75 @@ Test(exchange, frees_the_place_of_a_client_that_hangs_up_in_the_queue)
     third = harness_connect(f.h);
     raw_send(third, GET); /* the queue has room for one: it must be free */
     raw_expect_silence(third, 20);
-    answer_ok(app, first);
-    expect_head(app, "GET / ");
-    answer_ok(app, third);
+    fixture_answer_ok(app, first);
+    fixture_expect_head(app, "GET / ");
+    fixture_answer_ok(app, third);
     close(first);
     close(third);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, answers_a_half_closed_client_where_that_is_asked_for)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
     harness_server(f.h)->half_close_answers = true;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     shutdown(client, SHUT_WR);
     raw_expect_silence(app, 50);
     raw_send(app, OK);
-    expect_head(client, "HTTP/1.1 200 OK\r\n");
+    fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
     raw_expect(client, "ok");
     raw_expect_end(client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, aborts_a_half_closed_client_that_resets)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
     harness_server(f.h)->half_close_answers = true;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     shutdown(client, SHUT_WR);
     raw_expect_silence(app, 50);
     raw_reset(client);
     raw_expect_end(app);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- early and interim answers --- */
 
 Test(exchange, delivers_an_answer_that_comes_before_the_body_is_done)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
     harness_route(f.h, 0)->request_buffer_bytes = 0;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\n"
                      "Content-Length: 100000\r\n\r\nsome");
     app = raw_accept(f.listen);
-    expect_head(app, "POST / ");
+    fixture_expect_head(app, "POST / ");
     raw_expect(app, "some");
     raw_send(app, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
     head = raw_read_head(client);
     cr_assert(strncmp(head, "HTTP/1.1 403 ", 13) == 0);
-    expect_field(head, "Connection", "close");
+    fixture_expect_field(head, "Connection", "close");
     free(head);
     raw_expect(client, "no");
     raw_expect_end(app);
@@ -707,58 +628,58 @@ Test(exchange, delivers_an_answer_that_comes_before_the_body_is_done)
     cr_assert(!raw_has_connection(f.listen, 20));
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, passes_interim_answers_on)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
-    expect_head(client, "HTTP/1.1 103 ");
+    fixture_expect_head(client, "HTTP/1.1 103 ");
     raw_send(app, "HTTP/1.1 102 Processing\r\n\r\n" OK);
-    expect_head(client, "HTTP/1.1 102 ");
-    expect_head(client, "HTTP/1.1 200 ");
+    fixture_expect_head(client, "HTTP/1.1 102 ");
+    fixture_expect_head(client, "HTTP/1.1 200 ");
     raw_expect(client, "ok");
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, passes_expect_and_the_apps_100_on)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
     char *head;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
                      "Expect: 100-continue\r\n\r\n");
     app = raw_accept(f.listen);
     head = raw_read_head(app);
-    expect_field(head, "Expect", "100-continue");
+    fixture_expect_field(head, "Expect", "100-continue");
     free(head);
     raw_expect_silence(client, 20);
     raw_send(app, "HTTP/1.1 100 Continue\r\n\r\n");
-    expect_head(client, "HTTP/1.1 100 ");
+    fixture_expect_head(client, "HTTP/1.1 100 ");
     raw_send(client, "body");
     raw_expect(app, "body");
-    answer_ok(app, client);
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, says_100_itself_while_the_app_starts)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
@@ -766,76 +687,76 @@ Test(exchange, says_100_itself_while_the_app_starts)
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
                      "Expect: 100-continue\r\n\r\n");
-    expect_head(client, "HTTP/1.1 100 ");
+    fixture_expect_head(client, "HTTP/1.1 100 ");
     raw_send(client, "body");
     harness_add_replica(f.h, 0, 1, f.port);
     app = raw_accept(f.listen);
-    expect_head(app, "POST / ");
+    fixture_expect_head(app, "POST / ");
     raw_expect(app, "body");
     /* Its own 100 has been said. */
     raw_send(app, "HTTP/1.1 100 Continue\r\n\r\n");
     raw_send(app, OK);
-    expect_head(client, "HTTP/1.1 200 ");
+    fixture_expect_head(client, "HTTP/1.1 200 ");
     raw_expect(client, "ok");
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- what goes wrong --- */
 
 Test(exchange, refuses_what_is_no_request)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "GET / HTTP/1.1\r\nHost : x\r\n\r\n" GET);
-    expect_error(client, 400, "bad_request");
+    fixture_expect_error(client, 400, "bad_request");
     free(raw_read_until(client, "}}\n"));
     raw_expect_end(client);
     cr_assert(!raw_has_connection(f.listen, 20));
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, knows_no_route)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
     free(harness_route(f.h, 0)->prefix);
     harness_route(f.h, 0)->prefix = strdup("/only");
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, GET);
-    expect_error(client, 404, "no_route");
+    fixture_expect_error(client, 404, "no_route");
     free(raw_read_until(client, "}}\n"));
     raw_send(client, "GET /x/..%2fonly HTTP/1.1\r\nHost: x\r\n\r\n");
-    expect_error(client, 400, "bad_request");
+    fixture_expect_error(client, 400, "bad_request");
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, refuses_a_body_that_is_too_large_at_once)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
     harness_route(f.h, 0)->client_max_body_bytes = 10;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n"
                      "Expect: 100-continue\r\n\r\n");
-    expect_error(client, 413, "body_too_large");
+    fixture_expect_error(client, 413, "body_too_large");
     close(client);
     client = harness_connect(f.h);
     raw_send(client, "POST / HTTP/1.1\r\nHost: x\r\n"
                      "Transfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n");
-    expect_error(client, 413, "body_too_large");
+    fixture_expect_error(client, 413, "body_too_large");
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, answers_502_to_an_invalid_answer)
@@ -848,108 +769,108 @@ Test(exchange, answers_502_to_an_invalid_answer)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-        struct fixture f = begin(1);
+        struct front_fixture f = fixture_begin(1);
         int client;
         int app;
 
-        start(&f);
+        fixture_start(&f);
         client = harness_connect(f.h);
-        app = send_get(&f, client);
+        app = fixture_send_get(&f, client);
         raw_send(app, answers[i]);
-        expect_error(client, 502, "upstream_invalid");
+        fixture_expect_error(client, 502, "upstream_invalid");
         raw_expect_end(app);
         close(client);
         close(app);
-        end(&f);
+        fixture_end(&f);
     }
 }
 
 Test(exchange, cuts_an_answer_that_breaks_off)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     struct strview broken;
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     raw_send(app, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "4\r\nsome\r\n");
-    expect_head(client, "HTTP/1.1 200 ");
+    fixture_expect_head(client, "HTTP/1.1 200 ");
     raw_expect(client, "4\r\nsome\r\n");
     raw_reset(app);
     raw_expect_end(client); /* and no last chunk */
     broken = harness_wait(f.h, CHANNEL_REPLICA_BROKEN);
     free((void *)(size_t)broken.ptr);
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, tries_a_get_again_and_then_answers_502)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client, GET);
     for (int i = 0; i < 3; i++) { /* retry 2 */
         int app = raw_accept(f.listen);
 
-        expect_head(app, "GET / ");
+        fixture_expect_head(app, "GET / ");
         close(app);
     }
-    expect_error(client, 502, "upstream_closed");
+    fixture_expect_error(client, 502, "upstream_closed");
     cr_assert(!raw_has_connection(f.listen, 50));
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, never_sends_a_post_twice)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client,
              "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
     app = raw_accept(f.listen);
-    expect_head(app, "POST / ");
+    fixture_expect_head(app, "POST / ");
     raw_expect(app, "body");
     close(app);
-    expect_error(client, 502, "upstream_closed");
+    fixture_expect_error(client, 502, "upstream_closed");
     cr_assert(!raw_has_connection(f.listen, 50));
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, answers_502_when_nothing_listens)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
 
     close(f.listen);
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
     raw_send(client,
              "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
-    expect_error(client, 502, "upstream_connect");
+    fixture_expect_error(client, 502, "upstream_connect");
     close(client);
     harness_end(f.h);
 }
 
 Test(exchange, tries_again_on_a_replica_that_comes_back)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
+    app = fixture_send_get(&f, client);
     close(f.listen); /* it crashed */
     harness_remove_replica(f.h, 1);
     close(app);
@@ -957,11 +878,11 @@ Test(exchange, tries_again_on_a_replica_that_comes_back)
     usleep(50000); /* longer than a retry waits: it is in the queue */
     harness_add_replica(f.h, 0, 2, f.port);
     app = raw_accept(f.listen);
-    expect_head(app, "GET / ");
-    answer_ok(app, client);
+    fixture_expect_head(app, "GET / ");
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 /* --- reuse --- */
@@ -977,59 +898,59 @@ Test(exchange, uses_a_fresh_connection_when_the_app_closed_an_idle_one)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct fixture f = begin(1);
+        struct front_fixture f = fixture_begin(1);
         int client;
         int app;
 
-        start(&f);
+        fixture_start(&f);
         client = harness_connect(f.h);
-        app = send_get(&f, client);
-        answer_ok(app, client);
+        app = fixture_send_get(&f, client);
+        fixture_answer_ok(app, client);
         close(app);
         raw_send(client, cases[i].request);
         app = raw_accept(f.listen);
         free(raw_read_head(app));
-        answer_ok(app, client);
+        fixture_answer_ok(app, client);
         close(client);
         close(app);
-        end(&f);
+        fixture_end(&f);
     }
 }
 
 Test(exchange, sends_a_get_again_that_met_a_closing_connection)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
-    answer_ok(app, client);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
     raw_send(client, GET);
-    expect_head(app, "GET / "); /* on the old one, which then closes */
+    fixture_expect_head(app, "GET / "); /* on the old one, which then closes */
     close(app);
     app = raw_accept(f.listen);
-    expect_head(app, "GET / ");
-    answer_ok(app, client);
+    fixture_expect_head(app, "GET / ");
+    fixture_answer_ok(app, client);
     close(client);
     close(app);
-    end(&f);
+    fixture_end(&f);
 }
 
 Test(exchange, does_not_keep_connections_where_that_is_off)
 {
-    struct fixture f = begin(1);
+    struct front_fixture f = fixture_begin(1);
     int client;
     int app;
 
     harness_app(f.h, 0)->upstream_keepalive = false;
-    start(&f);
+    fixture_start(&f);
     client = harness_connect(f.h);
-    app = send_get(&f, client);
-    answer_ok(app, client);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
     raw_expect_end(app);
     close(app);
     close(client);
-    end(&f);
+    fixture_end(&f);
 }
