@@ -78,7 +78,7 @@ Test(tunnel, delivers_early_bytes_of_both_sides)
     fixture_end(&f);
 }
 
-Test(tunnel, holds_no_slot)
+Test(tunnel, holds_no_slot, .timeout = 20)
 {
     struct front_fixture f = fixture_begin(1);
     int client;
@@ -97,10 +97,10 @@ Test(tunnel, holds_no_slot)
     fixture_answer_ok(second, other);
     close(client);
     raw_expect_end(app);
+    close(app);
     while (harness_counts(f.h, 0).tunnels != 0)
         usleep(1000);
     close(other);
-    close(app);
     close(second);
     fixture_end(&f);
 }

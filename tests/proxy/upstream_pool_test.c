@@ -196,8 +196,7 @@ Test(upstream_pool, closes_parked_connections_when_their_replica_goes)
             harness_remove_replica(f.h, 1);
         raw_expect_end(app);
         if (cases[i].drained) {
-            struct strview drained =
-                harness_wait(f.h, CHANNEL_REPLICA_DRAINED);
+            struct strview drained = harness_wait(f.h, CHANNEL_REPLICA_DRAINED);
 
             free((void *)(size_t)drained.ptr);
         }

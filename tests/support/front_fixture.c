@@ -46,8 +46,8 @@ void fixture_expect_field(const char *head, const char *name, const char *want)
     if (!want)
         cr_assert(!value, "unexpected %s in \"%s\"", name, head);
     else
-        cr_assert(value && strcmp(value, want) == 0,
-                  "no \"%s: %s\" in \"%s\"", name, want, head);
+        cr_assert(value && strcmp(value, want) == 0, "no \"%s: %s\" in \"%s\"",
+                  name, want, head);
     free(value);
 }
 
@@ -57,8 +57,8 @@ void fixture_expect_error(int fd, unsigned status, const char *code)
     char line[32];
 
     snprintf(line, sizeof line, "HTTP/1.1 %u ", status);
-    cr_assert(strncmp(head, line, strlen(line)) == 0,
-              "expected %u, got \"%s\"", status, head);
+    cr_assert(strncmp(head, line, strlen(line)) == 0, "expected %u, got \"%s\"",
+              status, head);
     fixture_expect_field(head, "X-Berth-Error", code);
     free(head);
 }

@@ -26,8 +26,7 @@ void fixture_end(struct front_fixture *f);
 /* A head that begins so comes next. */
 void fixture_expect_head(int fd, const char *start_line);
 /* want NULL: the field is not there. */
-void fixture_expect_field(const char *head, const char *name,
-                          const char *want);
+void fixture_expect_field(const char *head, const char *name, const char *want);
 /* An answer of berth's own; its body is left to be read. */
 void fixture_expect_error(int fd, unsigned status, const char *code);
 /* Send GET; returns the app's connection, its head read. */
