@@ -4,6 +4,7 @@
 
 #include "conf/builder.h"
 #include "conf/config_listen.h"
+#include "conf/config_tls.h"
 #include "conf/scalar.h"
 #include "conf/source.h"
 #include "router/base/alloc.h"
@@ -77,12 +78,33 @@ static bool parse_mode(struct builder *builder, const struct conf_node *node,
     return true;
 }
 
+/* `tls` behind an address and port; false after an error. */
+static bool parse_tls(struct builder *builder, const struct conf_node *node,
+                      const struct address *address, bool *ret_is_tls)
+{
+    const char *text = node->args[0].text;
+
+    *ret_is_tls = node->arg_count == 2;
+    if (*ret_is_tls && strcmp(node->args[1].text, "tls") != 0) {
+        builder_error_word(builder, node, node->args[1].text, "tls");
+        return false;
+    }
+    if (*ret_is_tls || address_is_loopback(address))
+        return true;
+    builder_error(builder, node->args[0].place,
+                  "\"listen %.80s\": an address that is not loopback needs "
+                  "\"tls\"; or use a loopback address or unix:PATH",
+                  text);
+    return false;
+}
+
 void directive_set_admin_listen(struct builder *builder, struct block *block,
                                 const struct conf_node *node)
 {
     const char *text = node->args[0].text;
     struct listener_settings *listener;
     struct address address;
+    bool is_tls = false;
     uint32_t mode = 0600;
 
     (void)block;
@@ -92,25 +114,14 @@ void directive_set_admin_listen(struct builder *builder, struct block *block,
         if (node->arg_count == 2 &&
             !parse_mode(builder, node, &node->args[1], &mode))
             return;
-    } else if (node->arg_count == 2) {
-        builder_error(builder, node->args[1].place,
-                      "\"listen %.80s\" takes nothing after the address, not "
-                      "\"%.80s\"",
-                      text, node->args[1].text);
-        return;
-    }
-    if (!address_is_loopback(&address)) {
-        builder_error(builder, node->args[0].place,
-                      "\"listen %.80s\": an address that is not loopback needs "
-                      "TLS, which admin listeners do not have yet; use a "
-                      "loopback address or unix:PATH",
-                      text);
+    } else if (!parse_tls(builder, node, &address, &is_tls)) {
         return;
     }
     listener = config_listener_add(builder, node, &address, text);
     if (!listener)
         return;
     listener->is_admin = true;
+    listener->is_tls = is_tls;
     listener->unix_mode = address.any.sa_family == AF_UNIX ? mode : 0;
 }
 
@@ -211,9 +222,13 @@ void directive_set_admin(struct builder *builder, struct block *top,
     struct block block = {.where = IN_ADMIN, .node = node};
 
     block.owner[OWNER_admin_settings] = &proxy->admin;
+    proxy->admin.tls.min_version = TLS_VERSION_1_2;
+    proxy->admin.tls.max_version = TLS_VERSION_1_3;
     builder_defaults(builder, &block, IN_ADMIN);
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);
+    config_tls_finish(builder, &block, &proxy->admin.tls,
+                      config_tls_is_used(&block, DIRECTIVE_admin_listen));
     add_default_socket(builder, node);
     name_map_done(&block.names);
 }

@@ -10,6 +10,7 @@
 #include "conf/builder.h"
 #include "conf/config_listen.h"
 #include "conf/config_route.h"
+#include "conf/config_tls.h"
 #include "router/base/alloc.h"
 
 /* --- server names --------------------------------------------------------- */
@@ -35,10 +36,26 @@ static bool is_host(const char *name)
     return c > name && c[-1] != '.' && strlen(name) <= 253;
 }
 
+/* Of a server, or of the admin listeners. */
+struct name_list {
+    char ***names;
+    uint32_t *count;
+};
+
+static struct name_list names_of(const struct block *block)
+{
+    struct admin_settings *admin = block->owner[OWNER_admin_settings];
+    struct server_settings *server = block->owner[OWNER_server_settings];
+
+    if (block->where == IN_ADMIN)
+        return (struct name_list){&admin->names, &admin->name_count};
+    return (struct name_list){&server->names, &server->name_count};
+}
+
 static void name_add(struct builder *builder, struct block *block,
                      const struct conf_node *node, const struct conf_arg *arg)
 {
-    struct server_settings *server = block->owner[OWNER_server_settings];
+    struct name_list list = names_of(block);
     char *name = arena_copy(builder->arena, sv_of(arg->text));
 
     for (char *c = name; *c; c++)
@@ -52,21 +69,25 @@ static void name_add(struct builder *builder, struct block *block,
     }
     if (!builder_once(builder, block, node, name))
         return;
-    server->names = xrealloc(server->names,
-                             (server->name_count + 1) * sizeof *server->names);
-    server->names[server->name_count++] = xstrdup(name);
+    *list.names = xrealloc(*list.names, (*list.count + 1) * sizeof(char *));
+    (*list.names)[(*list.count)++] = xstrdup(name);
 }
 
 void directive_set_server_name(struct builder *builder, struct block *block,
                                const struct conf_node *node)
 {
-    const struct server_settings *server = block->owner[OWNER_server_settings];
     const struct conf_node *any = name_map_find(&block->names, "server_name _");
 
     for (unsigned i = 0; i < node->arg_count; i++) {
         bool is_any = strcmp(node->args[i].text, "_") == 0;
 
-        if (any || (is_any && (server->name_count > 0 || i > 0))) {
+        if (is_any && block->where == IN_ADMIN) {
+            builder_error(builder, node->args[i].place,
+                          "the admin API answers to its own names only: "
+                          "\"server_name _\" may not stand here");
+            return;
+        }
+        if (any || (is_any && (*names_of(block).count > 0 || i > 0))) {
             builder_error(builder, node->args[i].place,
                           "\"server_name _\" stands for any host: it cannot "
                           "stand beside other names");
@@ -122,8 +143,10 @@ static struct server_settings server_copy(const struct server_settings *from)
 }
 
 static void server_finish(struct builder *builder, const struct block *block,
-                          const struct server_settings *server)
+                          struct server_settings *server)
 {
+    config_tls_finish(builder, block, &server->tls,
+                      config_tls_is_used(block, DIRECTIVE_listen));
     if (builder->is_partial)
         return;
     if (!block_has(block, DIRECTIVE_listen))
@@ -132,6 +155,21 @@ static void server_finish(struct builder *builder, const struct block *block,
     if (server->route_count == 0)
         builder_warning(builder, block->node->place,
                         "this server has no route: all it answers is 404");
+}
+
+/* What has no route is redirected, too: so there must be one for all. */
+static void add_route_for_all(struct server_settings *server,
+                              const struct route_settings *inherited)
+{
+    struct route_settings *route = &server->routes[server->route_count];
+
+    for (uint32_t i = 0; i < server->route_count; i++)
+        if (strcmp(server->routes[i].prefix, "/") == 0)
+            return;
+    *route = config_route_copy(inherited);
+    route->prefix = xstrdup("/");
+    route->return_code = 404;
+    server->route_count++;
 }
 
 void directive_set_server(struct builder *builder, struct block *http,
@@ -143,7 +181,6 @@ void directive_set_server(struct builder *builder, struct block *http,
     uint32_t index = proxy->server_count++;
     struct server_settings *server = &proxy->servers[index];
     struct block block = {.where = IN_SERVER, .node = node};
-    uint32_t route_count;
 
     builder->servers[index] = node;
     *server = server_copy(http->owner[OWNER_server_settings]);
@@ -151,10 +188,11 @@ void directive_set_server(struct builder *builder, struct block *http,
     block.owner[OWNER_route_settings] = &inherited;
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);
-    route_count = builder_count(node->children, DIRECTIVE_route);
-    if (route_count > 0)
-        server->routes = xcalloc(route_count, sizeof *server->routes);
+    server->routes = xcalloc(builder_count(node->children, DIRECTIVE_route) + 1,
+                             sizeof *server->routes);
     builder_apply_blocks(builder, &block, node->children, DIRECTIVE_route);
+    if (server->redirect_https)
+        add_route_for_all(server, &inherited);
     server_finish(builder, &block, server);
     config_route_done(&inherited);
     name_map_done(&block.names);

@@ -71,36 +71,100 @@ static void server_add(struct listener_settings *listener, uint32_t server,
     listener->servers[count] = server;
 }
 
+struct listen_words {
+    bool is_tls;
+    bool proxy_protocol;
+    bool is_default;
+};
+
+static bool words_parse(struct builder *builder, const struct conf_node *node,
+                        struct listen_words *ret_words)
+{
+    static const char known[] = "tls|proxy_protocol|default";
+    bool given[3] = {false, false, false};
+
+    for (unsigned i = 1; i < node->arg_count; i++) {
+        const char *word = node->args[i].text;
+        unsigned index;
+
+        if (!directive_word_index(known, word, &index)) {
+            builder_error_word(builder, node, word, known);
+            return false;
+        }
+        if (given[index]) {
+            builder_error(builder, node->args[i].place,
+                          "\"%s\" stands twice in this \"listen\"", word);
+            return false;
+        }
+        given[index] = true;
+    }
+    *ret_words = (struct listen_words){given[0], given[1], given[2]};
+    return true;
+}
+
+/* What servers that share an address must agree on: the name that a client
+ * asks for is known only after the first bytes. */
+static bool words_agree(struct builder *builder, const struct conf_node *node,
+                        const struct listener_place *place,
+                        const struct listen_words *words)
+{
+    const struct listener_settings *listener =
+        &builder->config->proxy->listeners[place->index];
+
+    if (listener->is_tls == words->is_tls &&
+        listener->proxy_protocol == words->proxy_protocol)
+        return true;
+    builder_error(builder, node->place,
+                  "\"listen %.120s\" must say \"%s\" in all servers or in "
+                  "none; see %s",
+                  node->args[0].text,
+                  listener->is_tls == words->is_tls ? "proxy_protocol" : "tls",
+                  builder_place(builder, place->node));
+    return false;
+}
+
+/* false: the address is the admin API's. */
+static bool place_is_free(struct builder *builder, const struct conf_node *node,
+                          const struct listener_place *place)
+{
+    const struct proxy_settings *proxy = builder->config->proxy;
+
+    if (!proxy->listeners[place->index].is_admin)
+        return true;
+    builder_error(builder, node->place,
+                  "\"listen %.120s\" is the admin API's at %s",
+                  node->args[0].text, builder_place(builder, place->node));
+    return false;
+}
+
 void directive_set_listen(struct builder *builder, struct block *block,
                           const struct conf_node *node)
 {
     struct proxy_settings *proxy = builder->config->proxy;
     const struct server_settings *server = block->owner[OWNER_server_settings];
-    bool is_default = node->arg_count == 2;
+    struct listener_settings *listener;
     struct listener_place *place;
+    struct listen_words words;
     struct address address;
     char key[ADDRESS_TEXT_SIZE];
 
-    if (is_default && strcmp(node->args[1].text, "default") != 0) {
-        builder_error_word(builder, node, node->args[1].text, "default");
-        return;
-    }
-    if (!builder_address(builder, node, node->args[0].text, &address))
+    if (!words_parse(builder, node, &words) ||
+        !builder_address(builder, node, node->args[0].text, &address))
         return;
     address_format(&address, key);
     if (!builder_once(builder, block, node,
                       arena_copy(builder->arena, sv_of(key))))
         return;
     place = place_of(builder, &address);
-    if (!place)
+    if (!place) {
         place = place_new(builder, node, &address, node->args[0].text);
-    if (proxy->listeners[place->index].is_admin) {
-        builder_error(builder, node->place,
-                      "\"listen %.120s\" is the admin API's at %s",
-                      node->args[0].text, builder_place(builder, place->node));
-        return;
+        proxy->listeners[place->index].is_tls = words.is_tls;
+        proxy->listeners[place->index].proxy_protocol = words.proxy_protocol;
     }
-    if (is_default && place->default_node) {
+    if (!place_is_free(builder, node, place) ||
+        !words_agree(builder, node, place, &words))
+        return;
+    if (words.is_default && place->default_node) {
         builder_error(builder, node->place,
                       "duplicate default server of \"listen %.120s\"; the "
                       "first is at %s",
@@ -108,13 +172,12 @@ void directive_set_listen(struct builder *builder, struct block *block,
                       builder_place(builder, place->default_node));
         return;
     }
-    if (is_default)
+    if (words.is_default)
         place->default_node = node;
+    listener = &proxy->listeners[place->index];
     /* Whoever may reach the machine's ports may reach this socket. */
-    proxy->listeners[place->index].unix_mode =
-        address.any.sa_family == AF_UNIX ? 0666 : 0;
-    server_add(&proxy->listeners[place->index],
-               (uint32_t)(server - proxy->servers), is_default);
+    listener->unix_mode = address.any.sa_family == AF_UNIX ? 0666 : 0;
+    server_add(listener, (uint32_t)(server - proxy->servers), words.is_default);
 }
 
 static void check_name(struct builder *builder, struct name_map *names,

@@ -85,6 +85,8 @@ void directive_print_admin_listen(struct printer *p,
         printer_word(p, listener->text);
         if (listener->address.any.sa_family == AF_UNIX)
             strbuf_printf(p->out, " mode=%04o", listener->unix_mode);
+        if (listener->is_tls)
+            printer_word(p, "tls");
         printer_end(p);
     }
 }
@@ -115,6 +117,10 @@ void directive_print_listen(struct printer *p, const struct directive *row)
                 continue;
             printer_begin(p, row->name);
             printer_word(p, listener->text);
+            if (listener->is_tls)
+                printer_word(p, "tls");
+            if (listener->proxy_protocol)
+                printer_word(p, "proxy_protocol");
             if (j == 0 && listener->server_count > 1)
                 printer_word(p, "default");
             printer_end(p);
@@ -125,13 +131,73 @@ void directive_print_listen(struct printer *p, const struct directive *row)
 void directive_print_server_name(struct printer *p, const struct directive *row)
 {
     const struct server_settings *server = p->owner[OWNER_server_settings];
+    const struct admin_settings *admin = p->owner[OWNER_admin_settings];
+    uint32_t count = server ? server->name_count : admin->name_count;
+    char *const *names = server ? server->names : admin->names;
 
+    if (!server && count == 0)
+        return;
     printer_begin(p, row->name);
-    for (uint32_t i = 0; i < server->name_count; i++)
-        printer_word(p, server->names[i]);
-    if (server->name_count == 0)
+    for (uint32_t i = 0; i < count; i++)
+        printer_word(p, names[i]);
+    if (count == 0)
         printer_word(p, "_");
     printer_end(p);
+}
+
+static const struct tls_settings *tls_of(const struct printer *p)
+{
+    const struct server_settings *server = p->owner[OWNER_server_settings];
+    const struct admin_settings *admin = p->owner[OWNER_admin_settings];
+
+    return server ? &server->tls : &admin->tls;
+}
+
+/* The paths; what is in the files is never printed. */
+void directive_print_tls_certificate(struct printer *p,
+                                     const struct directive *row)
+{
+    const struct tls_settings *tls = tls_of(p);
+
+    for (uint32_t i = 0; i < tls->pair_count; i++)
+        print_one(p, row, tls->pairs[i].certificate_path);
+}
+
+void directive_print_tls_certificate_key(struct printer *p,
+                                         const struct directive *row)
+{
+    const struct tls_settings *tls = tls_of(p);
+
+    for (uint32_t i = 0; i < tls->pair_count; i++)
+        print_one(p, row, tls->pairs[i].key_path);
+}
+
+void directive_print_tls_protocols(struct printer *p,
+                                   const struct directive *row)
+{
+    const struct tls_settings *tls = tls_of(p);
+
+    printer_begin(p, row->name);
+    if (tls->min_version <= TLS_VERSION_1_2)
+        printer_word(p, "TLSv1.2");
+    if (tls->max_version >= TLS_VERSION_1_3)
+        printer_word(p, "TLSv1.3");
+    printer_end(p);
+}
+
+void directive_print_tls_ciphers(struct printer *p, const struct directive *row)
+{
+    if (tls_of(p)->ciphers)
+        print_one(p, row, tls_of(p)->ciphers);
+    else
+        printer_default(p, row);
+}
+
+void directive_print_tls_client_ca(struct printer *p,
+                                   const struct directive *row)
+{
+    if (tls_of(p)->client_ca_path)
+        print_one(p, row, tls_of(p)->client_ca_path);
 }
 
 static void print_range(struct printer *p, const struct address_range *range)

@@ -6,6 +6,7 @@
 #include "proxy/settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "router/base/alloc.h"
 #include "router/base/wire.h"
@@ -33,9 +34,20 @@ static void server_settings_done(struct server_settings *server)
         free(server->names[i]);
     free(server->names);
     free(server->trusted);
+    tls_settings_done(&server->tls);
     for (uint32_t i = 0; i < server->route_count; i++)
         route_settings_done(&server->routes[i]);
     free(server->routes);
+}
+
+static void admin_settings_done(struct admin_settings *admin)
+{
+    free(admin->token);
+    free(admin->read_token);
+    for (uint32_t i = 0; i < admin->name_count; i++)
+        free(admin->names[i]);
+    free(admin->names);
+    tls_settings_done(&admin->tls);
 }
 
 void proxy_settings_free(struct proxy_settings **settings)
@@ -44,8 +56,8 @@ void proxy_settings_free(struct proxy_settings **settings)
 
     if (!s)
         return;
-    free(s->admin.token);
-    free(s->admin.read_token);
+    admin_settings_done(&s->admin);
+    explicit_bzero(&s->tickets, sizeof s->tickets);
     for (uint32_t i = 0; i < s->listener_count; i++) {
         free(s->listeners[i].text);
         free(s->listeners[i].servers);
@@ -216,18 +228,36 @@ static void get_range(struct wire_reader *r, struct address_range *ret)
     memcpy(ret->bits, bits.ptr, sizeof ret->bits);
 }
 
+static void put_names(struct strbuf *buf, char *const *names, uint32_t count)
+{
+    wire_put_u32(buf, count);
+    for (uint32_t i = 0; i < count; i++)
+        wire_put_str(buf, names[i]);
+}
+
+static char **get_names(struct wire_reader *r, uint32_t *ret_count)
+{
+    char **names = get_array(r, 4, sizeof *names, ret_count);
+
+    for (uint32_t i = 0; i < *ret_count && !r->failed; i++)
+        names[i] = get_required_str(r);
+    return names;
+}
+
 static void put_server(struct strbuf *buf, const struct server_settings *server)
 {
-    wire_put_u32(buf, server->name_count);
-    for (uint32_t i = 0; i < server->name_count; i++)
-        wire_put_str(buf, server->names[i]);
+    put_names(buf, server->names, server->name_count);
     wire_put_u64(buf, server->client_header_timeout_ms);
+    wire_put_u64(buf, server->handshake_timeout_ms);
     wire_put_u64(buf, server->send_timeout_ms);
     wire_put_u64(buf, server->keepalive_timeout_ms);
     wire_put_u32(buf, server->keepalive_requests);
     wire_put_u64(buf, server->client_max_header_bytes);
     wire_put_u32(buf, server->client_max_headers);
     wire_put_u32(buf, server->half_close_answers);
+    tls_settings_encode(&server->tls, buf);
+    wire_put_u32(buf, server->redirect_https);
+    wire_put_u64(buf, server->hsts_ms);
     wire_put_u32(buf, server->trusted_count);
     for (uint32_t i = 0; i < server->trusted_count; i++)
         put_range(buf, &server->trusted[i]);
@@ -236,18 +266,26 @@ static void put_server(struct strbuf *buf, const struct server_settings *server)
         put_route(buf, &server->routes[i]);
 }
 
+static void get_tls(struct wire_reader *r, struct tls_settings *ret)
+{
+    if (!tls_settings_decode(r, ret))
+        r->failed = true;
+}
+
 static void get_server(struct wire_reader *r, struct server_settings *ret)
 {
-    ret->names = get_array(r, 4, sizeof *ret->names, &ret->name_count);
-    for (uint32_t i = 0; i < ret->name_count && !r->failed; i++)
-        ret->names[i] = get_required_str(r);
+    ret->names = get_names(r, &ret->name_count);
     ret->client_header_timeout_ms = get_time_ms(r);
+    ret->handshake_timeout_ms = get_time_ms(r);
     ret->send_timeout_ms = get_time_ms(r);
     ret->keepalive_timeout_ms = get_time_ms(r);
     ret->keepalive_requests = wire_get_u32(r);
     ret->client_max_header_bytes = get_bytes(r);
     ret->client_max_headers = wire_get_u32(r);
     ret->half_close_answers = get_bool(r);
+    get_tls(r, &ret->tls);
+    ret->redirect_https = get_bool(r);
+    ret->hsts_ms = get_time_ms(r);
     ret->trusted = get_array(r, 12, sizeof *ret->trusted, &ret->trusted_count);
     for (uint32_t i = 0; i < ret->trusted_count && !r->failed; i++)
         get_range(r, &ret->trusted[i]);
@@ -268,6 +306,8 @@ static void put_listener(struct strbuf *buf,
     wire_put_str(buf, text);
     wire_put_str(buf, listener->text);
     wire_put_u32(buf, listener->is_admin);
+    wire_put_u32(buf, listener->is_tls);
+    wire_put_u32(buf, listener->proxy_protocol);
     wire_put_u32(buf, listener->unix_mode);
     wire_put_u32(buf, listener->server_count);
     for (uint32_t i = 0; i < listener->server_count; i++)
@@ -282,6 +322,8 @@ static void get_listener(struct wire_reader *r, struct listener_settings *ret)
         r->failed = true;
     ret->text = get_required_str(r);
     ret->is_admin = get_bool(r);
+    ret->is_tls = get_bool(r);
+    ret->proxy_protocol = get_bool(r);
     ret->unix_mode = get_u32_in(r, 0, 0777);
     ret->servers = get_array(r, 4, sizeof *ret->servers, &ret->server_count);
     for (uint32_t i = 0; i < ret->server_count; i++)
@@ -291,18 +333,63 @@ static void get_listener(struct wire_reader *r, struct listener_settings *ret)
         r->failed = true;
 }
 
+static void put_admin(struct strbuf *buf, const struct admin_settings *admin)
+{
+    wire_put_u32(buf, admin->metrics_open);
+    wire_put_str(buf, admin->token);
+    wire_put_str(buf, admin->read_token);
+    put_names(buf, admin->names, admin->name_count);
+    tls_settings_encode(&admin->tls, buf);
+}
+
+static void get_admin(struct wire_reader *r, struct admin_settings *ret)
+{
+    ret->metrics_open = get_bool(r);
+    ret->token = wire_get_str(r);
+    ret->read_token = wire_get_str(r);
+    ret->names = get_names(r, &ret->name_count);
+    get_tls(r, &ret->tls);
+}
+
+static void put_tickets(struct strbuf *buf, const struct ticket_seed *seed)
+{
+    wire_put_sv(buf, sv_make((const char *)seed->secret, sizeof seed->secret));
+    wire_put_u64(buf, seed->at_ms);
+    wire_put_u64(buf, seed->rotation_ms);
+}
+
+static void get_tickets(struct wire_reader *r, struct ticket_seed *ret)
+{
+    struct strview secret = wire_get_sv(r);
+
+    if (secret.len != sizeof ret->secret)
+        r->failed = true;
+    else
+        memcpy(ret->secret, secret.ptr, sizeof ret->secret);
+    ret->at_ms = wire_get_u64(r);
+    ret->rotation_ms = get_time_ms(r);
+}
+
 /* --- all of it -------------------------------------------------------------
  */
 
-/* Every index leads to something that is there. */
+/* Every index leads to something that is there, and so does every listener
+ * with TLS to certificates. */
 static bool indices_fit(const struct proxy_settings *s)
 {
     for (uint32_t i = 0; i < s->listener_count; i++) {
         const struct listener_settings *listener = &s->listeners[i];
 
-        for (uint32_t j = 0; j < listener->server_count; j++)
-            if (listener->servers[j] >= s->server_count)
+        if (listener->is_tls && listener->is_admin &&
+            s->admin.tls.pair_count == 0)
+            return false;
+        for (uint32_t j = 0; j < listener->server_count; j++) {
+            uint32_t server = listener->servers[j];
+
+            if (server >= s->server_count ||
+                (listener->is_tls && s->servers[server].tls.pair_count == 0))
                 return false;
+        }
     }
     for (uint32_t i = 0; i < s->server_count; i++) {
         const struct server_settings *server = &s->servers[i];
@@ -328,9 +415,8 @@ void proxy_settings_encode(const struct proxy_settings *settings,
     wire_put_u64(buf, s->drain_timeout_ms);
     wire_put_u64(buf, s->buffer_memory_bytes);
     wire_put_u32(buf, s->max_connections);
-    wire_put_u32(buf, s->admin.metrics_open);
-    wire_put_str(buf, s->admin.token);
-    wire_put_str(buf, s->admin.read_token);
+    put_admin(buf, &s->admin);
+    put_tickets(buf, &s->tickets);
     wire_put_u32(buf, s->listener_count);
     for (uint32_t i = 0; i < s->listener_count; i++)
         put_listener(buf, &s->listeners[i]);
@@ -362,9 +448,8 @@ struct proxy_settings *proxy_settings_decode(struct strview payload)
     s->drain_timeout_ms = get_time_ms(&r);
     s->buffer_memory_bytes = get_bytes(&r);
     s->max_connections = get_u32_in(&r, 1, UINT32_MAX);
-    s->admin.metrics_open = get_bool(&r);
-    s->admin.token = wire_get_str(&r);
-    s->admin.read_token = wire_get_str(&r);
+    get_admin(&r, &s->admin);
+    get_tickets(&r, &s->tickets);
     s->listeners = get_array(&r, 24, sizeof *s->listeners, &s->listener_count);
     for (uint32_t i = 0; i < s->listener_count && !r.failed; i++)
         get_listener(&r, &s->listeners[i]);

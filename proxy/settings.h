@@ -16,6 +16,7 @@
 #include "router/base/log.h"
 #include "router/base/strbuf.h"
 #include "router/settings.h"
+#include "tls/settings.h"
 
 /* The most that any value may be; conf refuses more, and so does the decoder.
  * A year, and an exbibyte: no sum of a few of them overflows. */
@@ -36,14 +37,14 @@ struct field_settings {
 
 /* What may stand in http, server and route: the inner one has won. */
 struct route_settings {
-    char *prefix; /* begins with '/', normalised */
-    uint32_t app; /* index into apps; UINT32_MAX: return */
+    char *prefix;         /* begins with '/', normalised */
+    uint32_t app;         /* index into apps; UINT32_MAX: return */
     uint32_t return_code; /* 0: none */
     char *return_text;    /* URL for 30x, text otherwise; NULL: none */
     bool strip_prefix;
     bool server_timing;
     uint64_t client_body_timeout_ms;
-    uint64_t client_min_rate; /* bytes/s; 0: off */
+    uint64_t client_min_rate;       /* bytes/s; 0: off */
     uint64_t client_max_body_bytes; /* 0: no limit */
     uint64_t request_buffer_bytes;
     uint64_t response_buffer_bytes;
@@ -61,12 +62,16 @@ struct server_settings {
     uint32_t name_count; /* 0: any */
     char **names;        /* lower case; "*.example.com" allowed */
     uint64_t client_header_timeout_ms;
+    uint64_t handshake_timeout_ms; /* TLS handshake, PROXY header */
     uint64_t send_timeout_ms;
     uint64_t keepalive_timeout_ms;
     uint32_t keepalive_requests;
     uint64_t client_max_header_bytes;
     uint32_t client_max_headers;
     bool half_close_answers; /* client_half_close answer */
+    struct tls_settings tls; /* no pair: none of its listeners has TLS */
+    bool redirect_https;
+    uint64_t hsts_ms; /* 0: off */
     uint32_t trusted_count;
     struct address_range *trusted;
     uint32_t route_count;
@@ -78,7 +83,9 @@ struct listener_settings {
     struct address address;
     char *text; /* as written, for messages and labels */
     bool is_admin;
-    uint32_t unix_mode; /* of a Unix socket's file */
+    bool is_tls;
+    bool proxy_protocol; /* each connection begins with a PROXY header */
+    uint32_t unix_mode;  /* of a Unix socket's file */
     uint32_t server_count;
     uint32_t *servers; /* indices; the first is the default */
 };
@@ -87,6 +94,17 @@ struct admin_settings {
     bool metrics_open;
     char *token; /* contents of token_file; NULL: none. Never shown */
     char *read_token;
+    uint32_t name_count; /* what Host may also say */
+    char **names;
+    struct tls_settings tls; /* of its listeners with TLS */
+};
+
+/* What session tickets are sealed with (tls_tickets.h); made by the keeper, so
+ * that sessions outlive a front. rotation_ms 0: no tickets. */
+struct ticket_seed {
+    unsigned char secret[TLS_TICKET_SECRET_BYTES];
+    uint64_t at_ms; /* CLOCK_MONOTONIC */
+    uint64_t rotation_ms;
 };
 
 struct proxy_settings {
@@ -97,6 +115,7 @@ struct proxy_settings {
     uint64_t buffer_memory_bytes;
     uint32_t max_connections; /* resolved from RLIMIT_NOFILE when not set */
     struct admin_settings admin;
+    struct ticket_seed tickets;
     uint32_t listener_count;
     struct listener_settings *listeners;
     uint32_t server_count;

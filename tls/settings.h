@@ -15,6 +15,8 @@
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
+#define TLS_TICKET_SECRET_BYTES 32 /* tls_tickets.h */
+
 struct tls_pair {
     char *certificate_path;
     char *key_path;
@@ -43,6 +45,13 @@ void tls_settings_done(struct tls_settings *settings);
  * ERR_NOT_FOUND, ERR_DENIED, ERR_LIMIT (a file above 1 MiB) or ERR_IO, naming
  * the file; what was loaded before stays. Blocks. Thread: any. */
 MUST_USE bool tls_settings_load(struct tls_settings *settings, struct err *err);
+
+/* Try what was loaded, as a front will (tls_context.c); nothing is kept.
+ * ERR_INVALID, naming the file, as tls_context_new() has it. *ret_warning (code
+ * ERR_NONE: none): a certificate that is expired or will be within two weeks.
+ * pair_count > 0. Thread: any. */
+MUST_USE bool tls_settings_check(const struct tls_settings *settings,
+                                 struct err *ret_warning, struct err *err);
 
 void tls_settings_encode(const struct tls_settings *settings,
                          struct strbuf *buf);

@@ -3,8 +3,7 @@
  *
  * One per server and worker, so that a handshake touches no other thread's
  * cache lines. Counted: a connection keeps the context that it was made with,
- * also over a reload. Thread: the worker that owns it, but for
- * tls_settings_check().
+ * also over a reload. Thread: the worker that owns it.
  */
 #ifndef TLS_TLS_CONTEXT_H
 #define TLS_TLS_CONTEXT_H
@@ -32,12 +31,6 @@ tls_context_new(const struct tls_settings *settings,
                 struct err *err);
 MUST_USE struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context); /* NULL is skipped */
-
-/* As tls_context_new(), for a check or before a reload; nothing is kept.
- * *ret_warning (code ERR_NONE: none): a certificate that is expired or will
- * be within two weeks. Thread: any. */
-MUST_USE bool tls_settings_check(const struct tls_settings *settings,
-                                 struct err *ret_warning, struct err *err);
 
 /* Servers that ask the same of clients may be reached over one connection;
  * otherwise a Host that leads to the other one is 421 (http.md). */

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "router/base/attr.h"
+#include "tls/settings.h"
 
-#define TLS_TICKET_SECRET_BYTES 32
-#define TLS_TICKET_NAME_BYTES   16
+#define TLS_TICKET_NAME_BYTES 16
 
 struct tls_ticket_key {
     unsigned char name[TLS_TICKET_NAME_BYTES];

@@ -417,15 +417,12 @@ Test(config, podman_and_admin)
          "t:1:10: \"socket\" takes an absolute path after unix:, not \"a\"\n"},
         {"not loopback", "admin { listen 0.0.0.0:9901; }",
          "t:1:16: \"listen 0.0.0.0:9901\": an address that is not loopback "
-         "needs TLS, which admin listeners do not have yet; use a loopback "
-         "address or unix:PATH\n"},
+         "needs \"tls\"; or use a loopback address or unix:PATH\n"},
         {"any address", "admin { listen 9901; }",
-         "t:1:16: \"listen 9901\": an address that is not loopback needs TLS, "
-         "which admin listeners do not have yet; use a loopback address or "
-         "unix:PATH\n"},
-        {"tls", "admin { listen 127.0.0.1:1 tls; }",
-         "t:1:28: \"listen 127.0.0.1:1\" takes nothing after the address, not "
-         "\"tls\"\n"},
+         "t:1:16: \"listen 9901\": an address that is not loopback needs "
+         "\"tls\"; or use a loopback address or unix:PATH\n"},
+        {"another word", "admin { listen 127.0.0.1:1 tsl; }",
+         "t:1:9: \"listen\" takes tls, not \"tsl\"; did you mean \"tls\"?\n"},
         {"mode", "admin { listen unix:/s mode=999; }",
          "t:1:24: mode= takes octal digits of 0000 to 0777, not \"999\"\n"},
         {"mode", "admin { listen unix:/s 0600; }",
@@ -457,7 +454,8 @@ Test(config, servers_and_listeners)
         {"relative", SERVER("listen unix:s;"),
          "t:1:17: \"listen\" takes an absolute path after unix:, not \"s\"\n"},
         {"flag", SERVER("listen 80 defualt;"),
-         "t:1:17: \"listen\" takes default, not \"defualt\"; did you mean "
+         "t:1:17: \"listen\" takes tls, proxy_protocol or default, not "
+         "\"defualt\"; did you mean "
          "\"default\"?\n"},
         {"twice", SERVER("listen 80; listen *:80;"),
          "t:1:28: duplicate listen \"0.0.0.0:80\"; the first is at t:1:17\n"},
