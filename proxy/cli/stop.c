@@ -75,8 +75,7 @@ static bool look_what_remains(struct admin_client *client, char *ret_text,
         queued += cJSON_IsNumber(count) ? count->valuedouble : 0;
     }
     cJSON_Delete(json);
-    snprintf(ret_text, size, "%.0f requests in flight, %.0f queued", in_flight,
-             queued);
+    snprintf(ret_text, size, "%.0f in flight, %.0f queued", in_flight, queued);
     return true;
 }
 

@@ -180,6 +180,18 @@ def machine_text():
             f"Linux {os.uname().release}, load {os.getloadavg()[0]:.1f}")
 
 
+def busy_before(seconds=1.0):
+    """How much of the machine others use: 0 to 1, over a moment."""
+    def sample():
+        line = pathlib.Path("/proc/stat").read_text().splitlines()[0]
+        ticks = [int(word) for word in line.split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]  # all; idle and iowait
+    total, idle = sample()
+    time.sleep(seconds)
+    total_after, idle_after = sample()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
+
+
 def version_of(args, marker):
     """The first word that follows marker in what a --version prints."""
     try:

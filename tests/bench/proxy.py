@@ -313,7 +313,9 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         raise BenchError("two cores are needed: one for the proxy, one for the load")
     names = present(args)
+    busy = benchlib.busy_before()
     report = {
+        "busy_before": busy,
         "machine": benchlib.machine_text(),
         "versions": {
             "berth": benchlib.version_of([str(args.berth), "--version"], "berth "),
@@ -325,6 +327,9 @@ def main():
     print(f"{report['machine']}; nginx {report['versions']['nginx']}, "
           f"HAProxy {report['versions']['haproxy']}; medians of {args.rounds} "
           f"rounds of {args.seconds:g} s")
+    if busy > 0.05:
+        print(f"others use {busy:.0%} of this machine: requests/s and latencies "
+              "say little now; CPU per request is some percent too high for all")
     with benchlib.Bench(args.build) as bench:
         for workers in args.workers:
             run_workers(bench, workers, names, args, report)
