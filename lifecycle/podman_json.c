@@ -515,8 +515,9 @@ static enum err_code code_of(unsigned status, const char *message)
         strstr(message, "no such container") ||
         strstr(message, "network not found"))
         return ERR_NOT_FOUND;
-    if (strstr(message, "already in use") ||
-        strstr(message, "already exists") || strstr(message, "already used"))
+    /* Not of a port or a subnet that is taken: nothing is there already. */
+    if (strstr(message, "name is already in use") ||
+        strstr(message, "network already exists"))
         return ERR_EXISTS;
     if (status == 404)
         return ERR_NOT_FOUND;

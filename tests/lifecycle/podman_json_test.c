@@ -248,14 +248,14 @@ Test(podman_json, a_list_is_read_whole_or_not_at_all)
     struct err err;
 
     cr_assert(
-        podman_json_list(SV("[" LISTED("\"one\",\"alias\"", "\"running\"",
-                                       "[{\"host_ip\":\"127.0.0.1\","
-                                       "\"container_port\":79,\"host_port\":1},"
-                                       "{\"host_ip\":\"127.0.0.1\","
-                                       "\"container_port\":80,\"host_port\":41}"
-                                       "]") "," LISTED("\"two\"", "\"exited\"",
-                                                       "null") "]"),
-                         &list, &count, &err),
+        podman_json_list(
+            SV("[" LISTED("\"one\",\"alias\"", "\"running\"",
+                          "[{\"host_ip\":\"127.0.0.1\","
+                          "\"container_port\":79,\"host_port\":1},"
+                          "{\"host_ip\":\"127.0.0.1\","
+                          "\"container_port\":80,\"host_port\":41}"
+                          "]") "," LISTED("\"two\"", "\"exited\"", "null") "]"),
+            &list, &count, &err),
         "%s", err.text);
     cr_assert_eq(count, 2);
     cr_assert_str_eq(list[0].name, "one");
@@ -401,14 +401,21 @@ Test(podman_json, failures_have_codes_and_cures)
          ERR_NOT_FOUND, NULL},
         {"4.3: image", 500, "localhost/x:1: image not known", ERR_NOT_FOUND,
          NULL},
-        {"4.3: name", 500,
-         "the container name \\\"x\\\" is already in use by "
-         "y",
+        {"name", 500,
+         "creating container storage: the container name \\\"x\\\" is already "
+         "in use by y. You have to remove that container to be able to reuse "
+         "that name: that name is already in use",
          ERR_EXISTS, NULL},
         {"network there", 409,
-         "network name berth-d-a already used: network "
-         "already exists",
+         "network name berth-d-a already used: network already exists",
          ERR_EXISTS, NULL},
+        {"a subnet that is taken is no network that is there", 500,
+         "subnet 10.89.0.0/24 is already used on the host or by another config",
+         ERR_FAILED, NULL},
+        {"nor is a port", 500,
+         "cannot listen on the TCP port: listen tcp4 127.0.0.1:80: bind: "
+         "address already in use",
+         ERR_FAILED, NULL},
         {"unauthorized", 401, "who are you", ERR_DENIED, NULL},
         {"crun", 500,
          "crun: cgroups in hybrid mode not supported, drop all "

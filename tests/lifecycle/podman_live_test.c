@@ -201,6 +201,11 @@ Test(podman_live, a_container_without_network_lives_serves_and_goes)
     cr_assert_eq(world.list_count, 1);
     cr_assert(world.list[0].is_created);
     cr_assert_not(world.list[0].is_running);
+    cr_assert(engine_world_stop(&world, id, 1000),
+              "a stop of what never ran: %s", world.err.text);
+    cr_assert(engine_world_remove(&world, id), "%s", world.err.text);
+    cr_assert(engine_world_create(&world, &spec), "%s", world.err.text);
+    memcpy(id, world.id, sizeof id);
 
     cr_assert(engine_world_start_container(&world, id), "%s", world.err.text);
     handle = attach();
@@ -577,6 +582,8 @@ Test(podman_live, a_service_of_our_own_is_started_supervised_and_ended)
     struct engine_spec spec = spec_of(&settings, "app", "1");
     struct podman_service *service;
     struct engine_handle *handle;
+    struct stat status;
+    char path[128];
     int first;
     int second;
     int app;
@@ -586,6 +593,9 @@ Test(podman_live, a_service_of_our_own_is_started_supervised_and_ended)
     first = podman_service_pid(service);
     cr_assert_gt(first, 0);
     cr_assert_eq(getpgid(first), first, "not in a process group of its own");
+    snprintf(path, sizeof path, "%s/podman-live.sock", fixture.state);
+    cr_assert_eq(stat(path, &status), 0, "%s", path);
+    cr_assert_eq(status.st_mode & 0022, 0, "others could be root by it");
     run(&spec);
     app = world.container.pid;
     handle = attach();
