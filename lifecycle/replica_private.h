@@ -1,0 +1,74 @@
+/* replica_private.h - what the files of a replica share: replica.c (states,
+ * serving, leaving), replica_start.c (from nothing to probing) and
+ * replica_failure.c (why it failed). Nobody else includes it.
+ */
+#ifndef LIFECYCLE_REPLICA_PRIVATE_H
+#define LIFECYCLE_REPLICA_PRIVATE_H
+
+#include "lifecycle/replica.h"
+#include "router/base/timers.h"
+
+struct replica {
+    struct list node; /* the owner's */
+    struct replica_view view;
+    const struct replica_host *host;
+    const struct keeper_app *app;
+    struct replica_owner owner;
+    char *container_name;
+    bool is_urgent;
+    uint64_t began_us;
+    uint64_t step_us; /* when the phase that runs now began */
+    struct image_want want;
+    struct engine_image image;
+    struct start_ticket ticket;
+    struct engine_call *call;
+    struct engine_container container;
+    uint32_t port; /* that the app was told to listen on */
+    struct engine_handle *handle;
+    struct timer timer; /* start_timeout, then drain_timeout */
+    bool start_timed_out;
+    bool leave_asked; /* while a call is under way that must not be broken */
+    bool exit_code_is_wanted;
+    struct replica_failure failure;
+};
+
+/* The only writer of view.state. The owner may not act on the replica from
+ * within on_state, so callers may go on afterwards. */
+void replica_set_state(struct replica *replica, enum replica_state next,
+                       const char *why);
+/* How long the phase that ends now took; the next one begins. */
+uint64_t replica_end_phase(struct replica *replica);
+const char *replica_app_name(const struct replica *replica);
+/* It goes, or the keeper does: nothing follows from this call. */
+bool replica_call_is_cancelled(const struct err *err);
+
+/* --- replica.c --- */
+
+/* To STOPPING: stop the container where it runs, and remove it. */
+void replica_stop_now(struct replica *replica, const char *why);
+/* Remove the container, then replica_leave_for_good(). */
+void replica_remove_container(struct replica *replica);
+/* To GONE. */
+void replica_leave_for_good(struct replica *replica, const char *why);
+
+/* --- replica_start.c --- */
+
+void replica_on_image(struct image_want *want,
+                      const struct image_answer *answer, const struct err *err);
+void replica_on_image_retry(struct image_want *want, const struct err *err,
+                            uint64_t delay_ms);
+void replica_on_turn(struct start_ticket *ticket);
+/* start_timeout is over. */
+void replica_on_start_timeout(struct replica *replica);
+/* Hold what runs now. false: it has ended already, or may not be held. */
+MUST_USE bool replica_attach(struct replica *replica, struct err *err);
+
+/* --- replica_failure.c --- */
+
+/* To FAILED: from there on it collects what is known, reports, and goes. */
+void replica_fail(struct replica *replica, const char *code, bool is_permanent,
+                  const char *format, ...) PRINTF_LIKE(4, 5);
+/* Its process has ended. exit_code: -1 when it is not known (yet). */
+void replica_fail_by_exit(struct replica *replica, int exit_code);
+
+#endif

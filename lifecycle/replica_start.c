@@ -1,0 +1,259 @@
+/* replica_start.c - from nothing to a container that runs and is probed. */
+#include "lifecycle/replica_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lifecycle/replica_reach.h"
+#include "lifecycle/revision.h"
+#include "router/base/alloc.h"
+#include "router/base/clock.h"
+#include "router/base/log.h"
+
+#define DEFAULT_PORT 8000U
+
+/* --- pulling --- */
+
+static void enter_creating(struct replica *replica);
+
+static bool cannot_help_itself(const struct err *err)
+{
+    return err->code == ERR_NOT_FOUND || err->code == ERR_DENIED ||
+           err->code == ERR_INVALID;
+}
+
+void replica_on_image(struct image_want *want,
+                      const struct image_answer *answer, const struct err *err)
+{
+    struct replica *replica = container_of(want, struct replica, want);
+
+    replica->view.phases.pull_us = replica_end_phase(replica);
+    if (err) {
+        replica_fail(replica, "start_failed", cannot_help_itself(err),
+                     "image %s: %s", replica->app->container.image, err->text);
+        return;
+    }
+    replica->image = answer->image;
+    replica->view.was_pulled = answer->was_pulled;
+    revision_compute(&replica->app->container, replica->image.id,
+                     replica->view.revision);
+    enter_creating(replica);
+}
+
+void replica_on_image_retry(struct image_want *want, const struct err *err,
+                            uint64_t delay_ms)
+{
+    struct replica *replica = container_of(want, struct replica, want);
+    struct replica_failure failure = {.code = "start_failed"};
+
+    snprintf(failure.reason, sizeof failure.reason,
+             "image %s: %.800s (it is tried again)",
+             replica->app->container.image, err->text);
+    replica->owner.on_delayed(replica->owner.arg, replica, &failure, delay_ms);
+}
+
+/* --- creating --- */
+
+static void enter_starting(struct replica *replica);
+
+static void on_created(void *arg, const char *id, const struct err *err)
+{
+    struct replica *replica = arg;
+
+    replica->call = NULL;
+    if (replica_call_is_cancelled(err))
+        return;
+    replica->view.phases.create_us = replica_end_phase(replica);
+    if (err) {
+        /* A name that is taken, an image that went, an engine that is away:
+         * the next try may do better. What is wrong with the settings stays
+         * wrong. */
+        replica_fail(replica, "start_failed",
+                     err->code == ERR_INVALID || err->code == ERR_FAILED ||
+                         err->code == ERR_DENIED,
+                     "its container could not be created: %s", err->text);
+        return;
+    }
+    snprintf(replica->view.container_id, sizeof replica->view.container_id,
+             "%s", id);
+    if (replica->leave_asked)
+        replica_stop_now(replica, "not wanted any more");
+    else
+        enter_starting(replica);
+}
+
+static void create(struct replica *replica)
+{
+    const struct container_settings *container = &replica->app->container;
+    char id[24];
+    struct engine_spec spec = {
+        .container = container,
+        .labels = {.namespace_name = sv_of(replica->host->namespace_name),
+                   .app = sv_of(replica_app_name(replica)),
+                   .revision = sv_of(replica->view.revision)},
+        .name = replica->container_name,
+        .port = container->port
+                    ? container->port
+                    : (replica->image.exposed_port ? replica->image.exposed_port
+                                                   : DEFAULT_PORT),
+    };
+    AUTO(auto_free) char *socket_dir = NULL;
+    struct err err;
+
+    replica->view.phases.queue_us = replica_end_phase(replica);
+    timer_start(replica->host->timers, &replica->timer,
+                replica->app->app->start_timeout_ms);
+    snprintf(id, sizeof id, "%" PRIu64, replica->view.id);
+    spec.labels.replica = sv_of(id);
+    if (!replica_reach_choose(replica->host, container, &spec, &socket_dir,
+                              &replica->view.reach, &err)) {
+        replica_fail(replica, "start_failed", cannot_help_itself(&err), "%s",
+                     err.text);
+        return;
+    }
+    replica->port = spec.port;
+    replica->call =
+        engine_create(replica->host->engine, &spec, on_created, replica);
+}
+
+void replica_on_turn(struct start_ticket *ticket)
+{
+    create(container_of(ticket, struct replica, ticket));
+}
+
+static void enter_creating(struct replica *replica)
+{
+    replica_set_state(replica, REPLICA_CREATING,
+                      replica->view.was_pulled ? "its image was pulled"
+                                               : "its image is here");
+    if (start_queue_enter(replica->host->starts, &replica->ticket,
+                          replica->is_urgent))
+        create(replica);
+}
+
+/* --- starting --- */
+
+static void enter_probing(struct replica *replica);
+
+static void on_exit_of_container(void *arg)
+{
+    struct replica *replica = arg;
+
+    engine_release(&replica->handle);
+    if (replica_is_announced(replica)) {
+        replica->exit_code_is_wanted = true;
+        replica_fail_by_exit(replica, -1);
+    }
+}
+
+/* Hold what runs now. false: it has ended already. */
+bool replica_attach(struct replica *replica, struct err *err)
+{
+    replica->handle = engine_attach(replica->host->engine, &replica->container,
+                                    on_exit_of_container, replica, err);
+    if (replica->handle)
+        return true;
+    /* Without it, its end is seen by the engine's events only. */
+    if (err->code == ERR_DENIED && !replica->container.inside) {
+        log_warn("replica", "cannot watch the container's process",
+                 "app=%s replica=%s reason=\"%s\"", replica_app_name(replica),
+                 replica->view.name, err->text);
+        return true;
+    }
+    return false;
+}
+
+static void on_started(void *arg, const struct engine_container *container,
+                       const struct err *err)
+{
+    struct replica *replica = arg;
+    struct err attach_err;
+
+    replica->call = NULL;
+    if (replica_call_is_cancelled(err))
+        return;
+    replica->view.phases.start_us = replica_end_phase(replica);
+    start_ticket_return(&replica->ticket);
+    if (container)
+        replica->container = *container;
+    if (err && container && !container->is_running) {
+        replica_fail_by_exit(replica, container->exit_code);
+    } else if (err) {
+        replica_fail(replica, "start_failed", false,
+                     "its container could not be started: %s", err->text);
+    } else if (replica->leave_asked) {
+        replica_stop_now(replica, "not wanted any more");
+    } else if (replica_attach(replica, &attach_err)) {
+        enter_probing(replica);
+    } else if (attach_err.code == ERR_NOT_FOUND) {
+        replica->exit_code_is_wanted = true;
+        replica_fail_by_exit(replica, -1);
+    } else {
+        replica_fail(replica, "start_failed", true, "%s", attach_err.text);
+    }
+}
+
+static void enter_starting(struct replica *replica)
+{
+    replica_set_state(replica, REPLICA_STARTING, "its container was made");
+    replica->call = engine_start(
+        replica->host->engine, replica->view.container_id, on_started, replica);
+}
+
+/* --- probing --- */
+
+/* What the app is to listen on, as a question to whoever reads it. */
+static void ask_where_it_listens(const struct replica *replica, char *ret_text,
+                                 size_t size)
+{
+    const struct replica_reach *reach = &replica->view.reach;
+
+    if (reach->connect == CONNECT_KEEPER)
+        snprintf(ret_text, size,
+                 "; does it make and listen on the socket that $BERTH_SOCKET "
+                 "names?");
+    else
+        snprintf(ret_text, size,
+                 "; does it listen on port %u, as $PORT tells it?",
+                 replica->port);
+}
+
+static void fail_by_timeout(struct replica *replica)
+{
+    const struct replica_view *view = &replica->view;
+    char limit[32];
+    char question[128];
+
+    clock_format_duration(replica->app->app->start_timeout_ms, limit,
+                          sizeof limit);
+    ask_where_it_listens(replica, question, sizeof question);
+    replica_fail(replica, "start_timeout", false,
+                 "did not become ready within %s (start_timeout)%s%s%s", limit,
+                 view->probe_text[0] ? ": " : "", view->probe_text, question);
+}
+
+static void enter_probing(struct replica *replica)
+{
+    replica->view.pid = replica->container.pid;
+    replica_reach_complete(&replica->container, &replica->view.reach);
+    replica_set_state(replica, REPLICA_PROBING, "its container runs");
+    if (replica->start_timed_out)
+        fail_by_timeout(replica);
+}
+
+void replica_on_probe_status(struct replica *replica, struct strview text)
+{
+    if (replica->view.state == REPLICA_PROBING)
+        snprintf(replica->view.probe_text, sizeof replica->view.probe_text,
+                 "%.*s", SV_ARG(text));
+}
+
+void replica_on_start_timeout(struct replica *replica)
+{
+    /* A call that is broken off may leave a container behind that nobody
+     * knows: it ends by its own time-out. */
+    if (replica->view.state == REPLICA_PROBING)
+        fail_by_timeout(replica);
+    else
+        replica->start_timed_out = true;
+}
