@@ -1,8 +1,8 @@
 /* keeper.c - the keeper's loop: signals, the front's life, the fleet's life.
  *
- * Starting: addresses claimed, the engine found, the lock taken, then listening
- * and a front. Stopping: the front drains and ends, then (on_exit stop) the
- * containers, then the loop.
+ * Starting: the lock, listening, the engine found and its lock, then a front.
+ * Stopping: the front drains and ends, then (on_exit stop) the containers, then
+ * the loop.
  */
 #include "lifecycle/keeper.h"
 
@@ -395,17 +395,10 @@ static bool lock_engine(struct keeper *keeper, struct err *err)
 /* Everything is there: serve. */
 static void begin(struct keeper *keeper)
 {
-    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
     struct err err;
 
     if (keeper->engine && !lock_engine(keeper, &err)) {
         fail(keeper, err.text);
-        return;
-    }
-    if (!listen_sockets_listen(keeper->sockets, &errors)) {
-        log_lines(&errors);
-        keeper->exit_code = 1;
-        end_loop(keeper);
         return;
     }
     keeper->step = KEEPER_RUNS;
@@ -509,6 +502,10 @@ static bool prepare(struct keeper *keeper)
     if (keeper->lock_fd >= 0)
         keeper->sockets = listen_sockets_open(
             keeper->config->listeners, keeper->config->listener_count, &errors);
+    /* From here on, who connects waits in the kernel until there is a front:
+     * after a crash nobody is refused while Podman is looked for. */
+    if (errors.len == 0 && !listen_sockets_listen(keeper->sockets, &errors))
+        listen_sockets_free(&keeper->sockets);
     log_lines(&errors);
     return errors.len == 0;
 }

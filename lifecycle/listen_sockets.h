@@ -4,7 +4,7 @@
  *
  * Opened in two steps: listen_sockets_open() claims the TCP addresses, and so
  * finds a port in use before anything was started; listen_sockets_listen()
- * begins to take connections, once this is sure to be the berth that shall.
+ * begins to take connections, which wait in the kernel until there is a front.
  * Thread: keeper main.
  */
 #ifndef LIFECYCLE_LISTEN_SOCKETS_H
