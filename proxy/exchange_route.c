@@ -313,6 +313,7 @@ bool exchange_body_filled(struct exchange *x, enum relay_result result,
         return false;
     }
     if (is_too_large(x, body->body.total)) {
+        x->keep_alive = false; /* what followed it is not kept */
         exchange_reject(x, REJECT_BODY_TOO_LARGE);
         return false;
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/forward_headers.h"
 #include "proxy/local_reply.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
@@ -85,6 +86,7 @@ static void say_continue(struct exchange *x)
         x->said_continue || x->request_body.is_whole)
         return;
     x->said_continue = true;
+    forward_headers_drop_expect(&x->request_body.head);
     local_reply_continue(&x->answer_body.head);
 }
 

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proxy/http_syntax.h"
 
@@ -352,7 +353,7 @@ static bool passes(const struct forward_request *request,
             return false;
         break;
     case FIELD_EXPECT:
-        if (head->minor == 0 || request->drops_expect)
+        if (head->minor == 0)
             return false;
         break;
     default:
@@ -450,6 +451,26 @@ bool forward_headers_request(const struct forward_request *request,
     put(&out, SV("\r\n"));
     out_end(&out, buf);
     return true;
+}
+
+void forward_headers_drop_expect(struct strbuf *head)
+{
+    static const char name[] = "Expect:";
+    char *end = head->data + head->len;
+    char *line = head->data;
+
+    while (line < end) {
+        char *next = (char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+
+        if (strncasecmp(line, name, sizeof name - 1) == 0) {
+            memmove(line, next, (size_t)(end - next));
+            end -= next - line;
+        } else {
+            line = next;
+        }
+    }
+    head->len = (size_t)(end - head->data);
+    *end = '\0';
 }
 
 /* --- answers ------------------------------------------------------------- */

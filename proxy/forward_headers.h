@@ -25,8 +25,7 @@ struct forward_request {
                                    unknown */
     uint16_t local_port;        /* the client connected to; 0: unknown */
     bool is_tls;
-    bool is_trusted;   /* the peer is a trusted proxy */
-    bool drops_expect; /* berth said 100 itself */
+    bool is_trusted; /* the peer is a trusted proxy */
     struct strview request_id;
     struct strview default_host; /* where HTTP/1.0 named none */
     struct strview extra; /* whole field lines of berth's own, each with CRLF
@@ -47,6 +46,9 @@ void forward_request_init(struct forward_request *ret_request,
 MUST_USE bool forward_headers_request(const struct forward_request *request,
                                       struct strbuf *buf,
                                       struct rejection *ret_rejection);
+
+/* Take Expect out of a head that was written: berth said 100 itself since. */
+void forward_headers_drop_expect(struct strbuf *head);
 
 /* An answer on its way to the client; all borrowed. */
 struct forward_answer {

@@ -257,11 +257,23 @@ Test(forward_headers, a_body_read_whole_is_sent_with_its_length)
     request = plain(&f.head);
     request.framing = FRAMING_LENGTH;
     request.content_length = 18446744073709551615U;
-    request.drops_expect = true;
     expect_sent(&f, &request, "length",
-                "POST /x HTTP/1.1\r\nHost: a\r\n"
+                "POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
                 "Content-Length: 18446744073709551615\r\n" ADDED "\r\n");
     done(&f);
+}
+
+Test(forward_headers, an_expectation_is_taken_out_of_a_written_head)
+{
+    struct strbuf buf = STRBUF_INIT;
+
+    strbuf_add_str(&buf, "PUT / HTTP/1.1\r\nX: Expect: a\r\nexpect: b\r\n"
+                         "Expect: \r\nExpected: c\r\n\r\n");
+    forward_headers_drop_expect(&buf);
+    cr_assert_str_eq(buf.data, "PUT / HTTP/1.1\r\nX: Expect: a\r\n"
+                               "Expected: c\r\n\r\n");
+    cr_assert_eq(buf.len, strlen(buf.data));
+    strbuf_done(&buf);
 }
 
 static struct field_setting fields[] = {
