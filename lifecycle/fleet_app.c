@@ -92,11 +92,16 @@ static void send_state(const struct fleet_app *app)
 
 static void set_state(struct fleet_app *app, enum app_state state)
 {
-    log_info("fleet", "app changed its state", "app=%s from=%s to=%s%s%s%s",
-             settings_of(app)->name, app_state_name(app->state),
-             app_state_name(state), state == APP_FAILED ? " reason=\"" : "",
-             state == APP_FAILED ? app->error.reason : "",
-             state == APP_FAILED ? "\"" : "");
+    const char *name = settings_of(app)->name;
+    const char *from = app_state_name(app->state);
+
+    if (state == APP_FAILED)
+        log_info("fleet", "app changed its state",
+                 "app=%s from=%s to=failed reason=\"%s\"", name, from,
+                 app->error.reason);
+    else
+        log_info("fleet", "app changed its state", "app=%s from=%s to=%s", name,
+                 from, app_state_name(state));
     app->state = state;
     app->state_since_us = clock_now_us();
 }

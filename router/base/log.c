@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "router/base/clock.h"
+#include "router/base/log_fields.h"
 #include "router/base/strbuf.h"
 
 #define FIELDS_BYTES 3072
@@ -73,45 +74,25 @@ static void add_escaped(struct strbuf *line, const char *text)
     }
 }
 
-/* One key="value" or key=value pair as a JSON member; returns what follows. */
-static const char *add_json_pair(struct strbuf *line, const char *p)
-{
-    const char *equals = strchr(p, '=');
-    const char *value;
-    const char *end;
-
-    if (!equals)
-        return p + strlen(p);
-    value = equals + 1;
-    if (*value == '"') {
-        value++;
-        /* The closing quote stands before a space or the end. */
-        for (end = value; *end; end++) {
-            if (*end == '"' && (end[1] == ' ' || end[1] == '\0'))
-                break;
-        }
-    } else {
-        end = value + strcspn(value, " ");
-    }
-    strbuf_add_char(line, ',');
-    strbuf_add_json(line, sv_make(p, (size_t)(equals - p)));
-    strbuf_add_char(line, ':');
-    strbuf_add_json(line, sv_make(value, (size_t)(end - value)));
-    end += *end == '"';
-    return end + strspn(end, " ");
-}
-
 static void add_json_line(struct strbuf *line, const char *time,
                           enum log_level level, const char *component,
                           const char *message, const char *fields)
 {
+    AUTO(strbuf_done) struct strbuf value = STRBUF_INIT;
+    struct strview key;
+
     strbuf_printf(line,
                   "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\","
                   "\"component\":\"%s\",\"message\":",
                   time, level_names[level], settings.process, component);
     strbuf_add_json(line, sv_of(message));
-    while (*fields)
-        fields = add_json_pair(line, fields);
+    while (*fields) {
+        fields = log_fields_next(fields, &key, &value);
+        strbuf_add_char(line, ',');
+        strbuf_add_json(line, key);
+        strbuf_add_char(line, ':');
+        strbuf_add_json(line, strbuf_view(&value));
+    }
     strbuf_add_str(line, "}\n");
 }
 
@@ -145,25 +126,28 @@ static bool takes_a_line(void)
 void log_write(enum log_level level, const char *component, const char *message,
                const char *format, ...)
 {
-    char fields[FIELDS_BYTES];
+    AUTO(strbuf_done) struct strbuf fields = STRBUF_INIT;
+    AUTO(strbuf_done) struct strbuf line = STRBUF_INIT;
     char time[CLOCK_ISO_SIZE];
-    struct strbuf line = STRBUF_INIT;
     int saved = errno;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(fields, sizeof fields, format, args);
+    log_fields_format(&fields, format, args);
     va_end(args);
+    strbuf_add_char(&fields, '\0'); /* there, even when there are none */
+    if (fields.len > FIELDS_BYTES)
+        fields.data[FIELDS_BYTES] = '\0';
     clock_format_iso(clock_unix_ms(), time);
     if (settings.json) {
-        add_json_line(&line, time, level, component, message, fields);
+        add_json_line(&line, time, level, component, message, fields.data);
     } else {
         strbuf_printf(&line, "%s %s %s/%s: ", time, level_names[level],
                       settings.process, component);
         add_escaped(&line, message);
-        if (fields[0]) {
+        if (fields.data[0]) {
             strbuf_add_char(&line, ' ');
-            add_escaped(&line, fields);
+            add_escaped(&line, fields.data);
         }
         strbuf_add_char(&line, '\n');
     }
@@ -171,7 +155,6 @@ void log_write(enum log_level level, const char *component, const char *message,
         write_line(&line);
     else
         __atomic_add_fetch(&dropped, 1, __ATOMIC_RELAXED);
-    strbuf_done(&line);
     errno = saved;
 }
 

@@ -2,8 +2,9 @@
  *
  * error: an operator must act; warn: degraded; notice: rare and normal;
  * info: a state changed; debug: per request. Fields are `key=value` pairs in
- * the format; a value that may hold spaces is written as key="%s". Control
- * characters in the outcome are escaped, so no peer can forge a line.
+ * the format; a value that may hold spaces is written as key="%s". What a
+ * value holds is escaped (log_fields.h), control characters too, so no peer
+ * can forge a field or a line.
  * Thread: any. Never blocks: a line that stderr does not take is dropped and
  * counted.
  */
@@ -32,7 +33,7 @@ const char *log_level_name(enum log_level level);
 uint64_t log_dropped_count(void);
 
 /* component: which part speaks ("fleet"); message: a fixed text;
- * format: the fields, "" for none. */
+ * format: the fields, "" for none; what log_fields_format() knows. */
 void log_write(enum log_level level, const char *component, const char *message,
                const char *format, ...) PRINTF_LIKE(4, 5);
 

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 static int pipes[2];
@@ -74,15 +75,32 @@ Test(log, a_json_line_is_one_object)
         "\"path\":\"/a b\",\"text\":\"say \\\\ \\n\\ufffd\",\"n\":\"3\"}\n");
 }
 
-Test(log, quotes_inside_a_quoted_value_stay_inside)
+Test(log, a_value_cannot_forge_a_field)
 {
     const char *line;
 
     log_setup(pipes[1], LOG_INFO, true, "keeper");
-    log_info("x", "m", "a=\"%s\" b=2", "x\"y=\"z");
+    log_info("x", "m", "a=\"%s\" b=2", "x\" y=\"z");
     line = written();
-    cr_assert(strstr(line, "\"a\":\"x\\\"y=\\\"z\",\"b\":\"2\"}\n"), "%s",
+    cr_assert(strstr(line, ",\"a\":\"x\\\" y=\\\"z\",\"b\":\"2\"}\n"), "%s",
               line);
+    log_setup(pipes[1], LOG_INFO, false, "keeper");
+    log_info("x", "m", "a=\"%s\" b=2", "x\" y=\"z");
+    cr_assert_str_eq(written(), "info keeper/x: m a=\"x\\\" y=\\\"z\" b=2\n");
+}
+
+Test(log, a_long_value_is_cut_and_the_line_stays_whole)
+{
+    char value[5000];
+    const char *line;
+
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    log_setup(pipes[1], LOG_INFO, true, "keeper");
+    log_info("x", "m", "a=\"%s\" b=2", value);
+    line = written();
+    cr_assert_leq(strlen(line), PIPE_BUF);
+    cr_assert_str_eq(line + strlen(line) - 4, "x\"}\n");
 }
 
 Test(log, a_line_that_nobody_takes_is_dropped_and_counted)
