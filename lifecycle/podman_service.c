@@ -135,8 +135,6 @@ static void take_line(struct podman_service *service, struct strview line)
     if (line.len == 0)
         return;
     snprintf(text, sizeof text, "%.*s", SV_ARG(line));
-    for (char *quote = text; (quote = strchr(quote, '"'));)
-        *quote = '\''; /* it stands in quotes in our log */
     if (is_harmless(text)) {
         log_debug("podman", "its service says", "text=\"%s\"", text);
         return;
@@ -231,9 +229,11 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
         log_warn("podman", "its service ended", "reason=\"%s\"", err.text);
 }
 
-/* Between fork and exec: only what is safe there. */
-static NORETURN void become_service(char *const *argv, int output_fd,
-                                    pid_t parent)
+/* Between fork and exec: only what is safe there. The service, and so conmon,
+ * runs in the state directory: conmon drops a file `oom` where it was started
+ * when a container runs out of memory. */
+static NORETURN void become_service(char *const *argv, const char *directory,
+                                    int output_fd, pid_t parent)
 {
     struct sigaction defaults = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -241,7 +241,7 @@ static NORETURN void become_service(char *const *argv, int output_fd,
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
+    if (getppid() != parent || chdir(directory) != 0)
         _exit(1);
     sigaction(SIGPIPE, &defaults, NULL);
     sigemptyset(&none);
@@ -267,7 +267,7 @@ static bool spawn(struct podman_service *service, char *const *argv,
     if (pid == 0) {
         /* The child's end may block: it is the child's business. */
         fcntl(pipe_fds[1], F_SETFL, 0);
-        become_service(argv, pipe_fds[1], parent);
+        become_service(argv, service->state_dir, pipe_fds[1], parent);
     }
     close(pipe_fds[1]);
     if (pid < 0) {

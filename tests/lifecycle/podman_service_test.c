@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lifecycle/settings.h"
@@ -128,6 +129,21 @@ Test(podman_service, one_that_ends_at_once_is_quoted)
                        found.err.text);
     cr_assert_not_null(strstr(found.err.text, "containers.conf"), "%s",
                        found.err.text);
+}
+
+Test(podman_service, it_runs_in_the_state_directory)
+{
+    AUTO(auto_free) char *program = xasprintf("%s/podman", dir);
+    AUTO(auto_free) char *expected = xasprintf("it said: \"%s\"", dir);
+    FILE *file = fopen(program, "w");
+
+    fprintf(file, "#!/bin/sh\necho \"\\\"$(pwd)\\\"\"\n");
+    cr_assert_eq(fchmod(fileno(file), 0755), 0);
+    fclose(file);
+    setenv("PATH", dir, 1);
+    find();
+    cr_assert_eq(found.err.code, ERR_UNAVAILABLE, "%s", found.err.text);
+    cr_assert_not_null(strstr(found.err.text, expected), "%s", found.err.text);
 }
 
 Test(podman_service, a_runtime_cannot_be_had_from_a_service_of_others)
