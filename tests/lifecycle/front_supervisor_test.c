@@ -190,12 +190,13 @@ Test(front_supervisor, one_that_talks_nonsense_is_killed_and_replaced)
           "'nonsense that is longer than the head of any frame' >&3; "
           "sleep 60");
     cr_assert(bench_run_until(&bench, has_starts, &count, 10000));
-    cr_expect_eq(downs, 1U);
+    cr_expect_geq(downs, 1U); /* the next one may be down already */
 }
 
 Test(front_supervisor, one_that_drains_is_not_replaced)
 {
-    start("READY; head -c 20 <&3 >/dev/null; exit 0");
+    /* The frames of GO and DRAIN, 20 bytes each. */
+    start("READY; head -c 40 <&3 >/dev/null; exit 0");
     await_readies(1);
     front_supervisor_drain(supervisor, 5000);
     cr_assert(bench_run_until(&bench, has_finished, NULL, 10000));
