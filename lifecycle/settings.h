@@ -63,8 +63,8 @@ struct container_settings {
     struct string_list command;
     bool has_entrypoint;
     struct string_list entrypoint;
-    char *workdir; /* NULL: the image's */
-    char *user;    /* NULL: the image's */
+    char *workdir;          /* NULL: the image's */
+    char *user;             /* NULL: the image's */
     struct name_values env; /* env_file's contents first, then env */
     struct name_values labels;
     uint32_t volume_count;
@@ -85,8 +85,8 @@ struct keeper_app {
 };
 
 struct podman_settings {
-    char *socket;       /* path; NULL: the standard one of this user */
-    bool service_auto;  /* start `podman system service` when nobody listens */
+    char *socket;      /* path; NULL: the standard one of this user */
+    bool service_auto; /* start `podman system service` when nobody listens */
     char *namespace_name;
     char *runtime; /* NULL: Podman's own */
     uint32_t max_parallel_pulls;

@@ -4,7 +4,7 @@
 #   tests/run.sh                everything (minutes)
 #   tests/run.sh STAGE…         only these: lint unit fuzz e2e
 #
-# lint   which folder may include which; shellcheck
+# lint   which folder may include which; the house style; shellcheck
 # unit   Criterion's tests: gcc, clang, AddressSanitizer and ThreadSanitizer
 # fuzz   each libFuzzer target for a few seconds, from its corpus on
 # e2e    the real binary and a real, private Podman; a part of it also with
@@ -69,15 +69,7 @@ build() {
     local preset=$1 dir
     shift
     dir=$(dir_of "$preset")
-    if [ "$preset" = fuzz ]; then
-        # The libraries are instrumented for libFuzzer, and for ASan, without
-        # which what is found is mostly not seen.
-        cmake -S . -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-            -DCMAKE_C_COMPILER=clang -DBERTH_FUZZ=ON -DBERTH_WERROR=ON \
-            -DBERTH_SANITIZE=address,undefined,fuzzer-no-link
-    else
-        cmake --preset "$preset" -DBERTH_WERROR=ON
-    fi &&
+    cmake --preset "$preset" -DBERTH_WERROR=ON &&
         cmake --build "$dir" ${1:+--target "$@"} -- -k 0
 }
 mapfile -t fuzz_targets < <(basename -a -s .c tests/fuzz/*_fuzz.c)
@@ -116,6 +108,8 @@ lint() {
     one "includes keep to tests/lint/include_rules.txt" \
         python3 tests/lint/check_includes.py . || true
     mapfile -t scripts < <(find conf tests -name '*.sh')
+    one "style: tests/lint/check_style.py" \
+        python3 tests/lint/check_style.py . || true
     one "shellcheck" shellcheck -x .ci/run "${scripts[@]}" || true
 }
 

@@ -299,8 +299,8 @@ Test(podman_http, lines_come_one_by_one_however_they_are_cut)
 Test(podman_http, a_line_that_never_ends_is_given_up)
 {
     static char line[PODMAN_LINE_MAX + 2]; /* the server reads on */
-    static const struct fake_route routes[] = {{"GET /x", FAKE_STREAM, 200, line},
-                                  {NULL, 0, 0, NULL}};
+    static const struct fake_route routes[] = {
+        {"GET /x", FAKE_STREAM, 200, line}, {NULL, 0, 0, NULL}};
     struct result result = {0};
     struct podman_http_call call = call_of("/x", &result);
 

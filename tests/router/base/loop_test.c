@@ -74,9 +74,9 @@ Test(loop, another_thread_can_stop_it)
     pthread_t thread;
 
     loop = loop_new("test");
-    pthread_create(&thread, NULL, stop_later, NULL);
+    cr_assert_eq(pthread_create(&thread, NULL, stop_later, NULL), 0);
     loop_run(loop); /* before or after it was asked to */
-    pthread_join(thread, NULL);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
     loop_free(&loop);
 }
 
