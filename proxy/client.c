@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "proxy/buffer_pool.h"
+#include "proxy/client_setup.h"
 #include "proxy/exchange.h"
 #include "proxy/listener.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 #include "router/base/alloc.h"
 #include "router/base/metrics.h"
+#include "tls/tls_context.h"
 
 /* How long a peer that still sends is read off after the answer. */
 #define LINGER_MS 3000
@@ -26,7 +28,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg);
  * as closed: so reading is asked for there, too. */
 static short wanted_events(const struct client *client)
 {
-    short what = client->is_writing ? EV_WRITE : 0;
+    short what = client->is_writing || client->read_wants_write ? EV_WRITE : 0;
 
     if (client->watch == CLIENT_WATCH_READ)
         return (short)(what | EV_READ | EV_PERSIST);
@@ -49,6 +51,16 @@ static void apply_watch(struct client *client, short before)
         abort();
 }
 
+/* Bytes that TLS holds already make no socket readable: come back for them at
+ * the end of the turn. */
+static void look_for_pending(struct client *client)
+{
+    if (client->watch == CLIENT_WATCH_READ && client->phase == CLIENT_OPEN &&
+        stream_has_pending(&client->stream) &&
+        !loop_task_is_pending(&client->next_task))
+        loop_defer(client->worker->loop, &client->next_task);
+}
+
 void client_set_watch(struct client *client, enum client_watch watch)
 {
     short before = wanted_events(client);
@@ -57,6 +69,8 @@ void client_set_watch(struct client *client, enum client_watch watch)
         return;
     client->watch = (uint8_t)watch;
     apply_watch(client, before);
+    if (client->stream.tls)
+        look_for_pending(client);
 }
 
 void client_await_write(struct client *client, bool wanted)
@@ -75,19 +89,20 @@ static void free_client(void *ptr)
 }
 
 /* Frees what it holds; the memory goes at the end of the turn. */
-static void end(struct client *client)
+static void end(struct client *client, void (*close_stream)(struct stream *))
 {
     struct worker *worker = client->worker;
 
     if (client->is_closed)
         return;
     client->is_closed = true;
+    client->read_wants_write = false;
     client_await_write(client, false);
     client_set_watch(client, CLIENT_WATCH_NOTHING);
     timer_stop(&client->timer);
     list_remove(&client->node);
     buffer_give(&worker->buffers, &client->in);
-    stream_close(&client->stream);
+    close_stream(&client->stream);
     worker->client_count--;
     metrics_set(client->listener->cell, METRIC_CONNECTIONS_OPEN,
                 client->listener->cell->values[METRIC_CONNECTIONS_OPEN] - 1);
@@ -98,15 +113,7 @@ static void end(struct client *client)
 void client_close(struct client *client)
 {
     assert(!client->exchange);
-    end(client);
-}
-
-static void reset(struct client *client)
-{
-    const struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-    setsockopt(client->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    end(client);
+    end(client, stream_close);
 }
 
 void client_abort(struct client *client)
@@ -114,12 +121,26 @@ void client_abort(struct client *client)
     if (client->exchange)
         exchange_abort(client->exchange); /* ends the client, too */
     else
-        end(client);
+        end(client, stream_close);
 }
 
 static void on_timer(struct timer *timer)
 {
-    client_close(container_of(timer, struct client, timer));
+    struct client *client = container_of(timer, struct client, timer);
+
+    if (client->phase != CLIENT_OPEN)
+        client_setup_timed_out(client);
+    client_close(client);
+}
+
+const struct server_settings *client_server(const struct client *client)
+{
+    const struct tls_stream *tls = client->stream.tls;
+
+    if (!tls)
+        return client->listener->server;
+    return &client->worker->shared->settings
+                ->servers[tls_context_server(tls_stream_context(tls))];
 }
 
 static void become_idle(struct client *client)
@@ -129,7 +150,7 @@ static void become_idle(struct client *client)
     list_remove(&client->node);
     list_add_tail(&worker->idle_clients, &client->node);
     timer_start(worker->timers, &client->timer,
-                client->listener->server->keepalive_timeout_ms);
+                client_server(client)->keepalive_timeout_ms);
     client_set_watch(client, CLIENT_WATCH_READ);
 }
 
@@ -145,25 +166,31 @@ static void begin_exchange(struct client *client)
 }
 
 /* Bytes of the next request are there already. Deferred, so that a pipeline
- * of requests is no recursion. */
+ * of requests is no recursion; and bytes that TLS holds become an event of the
+ * next turn, so that others are served in between. */
 static void on_next(struct loop_task *task)
 {
     struct client *client = container_of(task, struct client, next_task);
 
-    if (!client->is_closed && !client->exchange && !client->is_lingering)
+    if (!client->is_closed && !client->exchange && !client->is_lingering &&
+        client->in)
         begin_exchange(client);
+    if (!client->is_closed && client->watch == CLIENT_WATCH_READ &&
+        stream_has_pending(&client->stream))
+        event_active(&client->event, EV_READ, 0);
 }
 
+/* What comes is of no use: not even TLS looks at it. */
 static void read_off(struct client *client)
 {
     struct worker *worker = client->worker;
     struct io_buffer *buffer = buffer_take(&worker->buffers);
-    struct iovec iov;
-    enum io_result result;
+    size_t size;
+    char *space = buffer_space(buffer, &size);
     size_t count;
+    enum io_result result =
+        stream_outcome(recv(client->stream.fd, space, size, 0), &count);
 
-    iov.iov_base = buffer_space(buffer, &iov.iov_len);
-    result = stream_read(&client->stream, &iov, 1, &count);
     buffer_give(&worker->buffers, &buffer);
     if (result == IO_EOF || result == IO_FAILED)
         client_close(client);
@@ -212,11 +239,8 @@ static bool watch_close(struct client *client, short what)
     return exchange_on_client_end(client->exchange);
 }
 
-static void on_event(evutil_socket_t fd, short what, void *arg)
+static void serve_event(struct client *client, short what)
 {
-    struct client *client = arg;
-
-    (void)fd;
     if (client->watch == CLIENT_WATCH_CLOSE && (what & (EV_READ | EV_CLOSED)) &&
         watch_close(client, what))
         return;
@@ -231,11 +255,41 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         exchange_on_client_readable(client->exchange);
     else if (client->is_lingering)
         read_off(client);
-    else if (!loop_task_is_pending(&client->next_task))
+    else if (!client->in)
         read_first(client);
 }
 
-static void format_host(struct client *client)
+/* What TLS waits for now is not always what its user waits for. */
+static void after_tls_event(struct client *client)
+{
+    short before = wanted_events(client);
+    bool wants = client->watch == CLIENT_WATCH_READ &&
+                 tls_stream_read_wants_write(client->stream.tls);
+
+    if (client->read_wants_write != wants) {
+        client->read_wants_write = wants;
+        apply_watch(client, before);
+    }
+    look_for_pending(client);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *client = arg;
+
+    (void)fd;
+    if (client->phase != CLIENT_OPEN) {
+        client_setup_run(client);
+        return;
+    }
+    if ((what & EV_WRITE) && client->read_wants_write)
+        what |= EV_READ;
+    serve_event(client, what);
+    if (client->stream.tls && !client->is_closed)
+        after_tls_event(client);
+}
+
+void client_format_host(struct client *client)
 {
     const struct client_peer *peer = &client->peer;
 
@@ -262,14 +316,26 @@ void client_new(struct listener *listener, int fd,
     client->listener = listener;
     client->stream.fd = fd;
     client->peer = *peer;
+    client->local_port = listener->port;
     client->watch = CLIENT_WATCH_NOTHING;
     client->timer.on_expire = on_timer;
     client->next_task.run = on_next;
-    format_host(client);
+    client_format_host(client);
     worker->client_count++;
     metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
                 listener->cell->values[METRIC_CONNECTIONS_OPEN] + 1);
+    if (listener->has_setup)
+        client_setup_begin(client);
+    else
+        client_open(client);
+}
+
+void client_open(struct client *client)
+{
+    client->phase = CLIENT_OPEN;
     become_idle(client);
+    if (client->stream.tls)
+        look_for_pending(client);
 }
 
 static void linger(struct client *client)
@@ -292,7 +358,8 @@ void client_end_exchange(struct client *client, enum client_end how)
     switch (how) {
     case CLIENT_KEEP:
         if (client->in && buffer_len(client->in) > 0) {
-            loop_defer(client->worker->loop, &client->next_task);
+            if (!loop_task_is_pending(&client->next_task))
+                loop_defer(client->worker->loop, &client->next_task);
             return;
         }
         buffer_give(&client->worker->buffers, &client->in);
@@ -302,10 +369,10 @@ void client_end_exchange(struct client *client, enum client_end how)
         linger(client);
         return;
     case CLIENT_CLOSE:
-        end(client);
+        end(client, stream_close);
         return;
     case CLIENT_RESET:
-        reset(client);
+        end(client, stream_reset);
         return;
     }
 }

@@ -7,11 +7,10 @@
 #define PROXY_CLIENT_H
 
 #include <event2/event_struct.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
+#include "proxy/client_peer.h"
 #include "proxy/stream.h"
 #include "router/base/list.h"
 #include "router/base/loop.h"
@@ -21,23 +20,21 @@
 struct exchange;
 struct io_buffer;
 struct listener;
+struct server_settings;
 struct worker;
-
-/* Of whom a socket speaks: smaller than struct address, whose Unix path is
- * of no use here. */
-struct client_peer {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    };
-};
 
 /* What wakes a client up. */
 enum client_watch {
     CLIENT_WATCH_NOTHING,
     CLIENT_WATCH_READ,  /* bytes, or its end */
     CLIENT_WATCH_CLOSE, /* its end or a reset: no bytes are taken now */
+};
+
+/* How far a connection is. */
+enum client_phase {
+    CLIENT_PROXY_HEADER, /* awaits it */
+    CLIENT_HANDSHAKE,    /* TLS */
+    CLIENT_OPEN,         /* for requests */
 };
 
 struct client {
@@ -51,9 +48,12 @@ struct client {
     struct loop_task next_task;
     struct stream stream;
     uint32_t request_count;
-    uint8_t watch;   /* enum client_watch */
-    bool is_writing; /* waits until it takes bytes again */
-    bool saw_end;    /* it half-closed (or more) */
+    uint16_t local_port;   /* that it connected to; 0: Unix */
+    uint8_t phase;         /* enum client_phase */
+    uint8_t watch;         /* enum client_watch */
+    bool is_writing;       /* waits until it takes bytes again */
+    bool read_wants_write; /* TLS must write before it can read on */
+    bool saw_end;          /* it half-closed (or more) */
     bool is_closed;
     bool is_lingering;
     struct client_peer peer;
@@ -63,6 +63,12 @@ struct client {
 /* Takes fd: non-blocking, TCP_NODELAY set. */
 void client_new(struct listener *listener, int fd,
                 const struct client_peer *peer);
+/* Requests may come now. */
+void client_open(struct client *client);
+/* By the name that the TLS handshake asked for, else the listener's. */
+const struct server_settings *client_server(const struct client *client);
+/* After peer was set: the text of it. */
+void client_format_host(struct client *client);
 /* Close it now; no exchange may be under way. */
 void client_close(struct client *client);
 /* Close it now, whatever goes on. */

@@ -398,7 +398,7 @@ void exchange_start(struct client *client)
 
     x->client = client;
     x->state = EXCHANGE_HEAD;
-    x->server = client->listener->server;
+    x->server = client_server(client);
     x->route = NULL;
     x->request = (struct http_head){0};
     x->request_id = sv_make(NULL, 0);

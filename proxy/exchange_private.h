@@ -1,8 +1,9 @@
 /* exchange_private.h - what the files of the exchange share.
  *
  * exchange.c its life and its step loop, exchange_route.c from the head to
- * the queue, exchange_slot.c from the queue to a connection, exchange_relay.c
- * what goes over it, exchange_reply.c berth's own answers.
+ * the queue, exchange_secure.c what TLS means for it, exchange_slot.c from the
+ * queue to a connection, exchange_relay.c what goes over it, exchange_reply.c
+ * berth's own answers.
  */
 #ifndef PROXY_EXCHANGE_PRIVATE_H
 #define PROXY_EXCHANGE_PRIVATE_H
@@ -127,6 +128,20 @@ MUST_USE bool exchange_body_filled(struct exchange *x, enum relay_result result,
 void exchange_finish_body(struct exchange *x);
 /* Read what is there of it. Returns false when the exchange is over. */
 MUST_USE bool exchange_read_body(struct exchange *x);
+
+bool exchange_peer_is_trusted(const struct exchange *x);
+
+/* --- exchange_secure.c --- */
+/* Whether its connection was not made for that server: its client was asked
+ * for another certificate, or none. */
+MUST_USE bool exchange_is_misdirected(const struct exchange *x,
+                                      const struct server_settings *server);
+/* Returns whether it is answered with the way to https. */
+MUST_USE bool exchange_redirect_https(struct exchange *x);
+/* Field line for the app about the client's certificate; empty: none. */
+struct strview exchange_client_cert(struct exchange *x);
+/* The value of Strict-Transport-Security; empty: none. */
+struct strview exchange_hsts(struct exchange *x);
 
 /* --- exchange_slot.c --- */
 void exchange_init_slot(struct exchange *x);

@@ -244,6 +244,7 @@ static void forward_answer_init(struct exchange *x,
         .keep_alive = x->keep_alive && x->request_body.is_whole &&
                       !x->worker->is_draining && !x->client->saw_end,
         .request_id = x->request_id,
+        .hsts = exchange_hsts(x),
         .settings = &x->route->settings->response_headers,
     };
 }

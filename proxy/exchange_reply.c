@@ -1,5 +1,6 @@
 /* exchange_reply.c - the answers of berth itself. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/exchange_private.h"
@@ -69,6 +70,20 @@ static void end_reply(struct exchange *x, unsigned status)
     exchange_set_state(x, EXCHANGE_REPLY);
 }
 
+/* Field lines that berth's own answers have, too. */
+static struct strview extra_fields(struct exchange *x)
+{
+    struct strview hsts = exchange_hsts(x);
+    size_t size = hsts.len + 64;
+    char *line;
+
+    if (hsts.len == 0)
+        return hsts;
+    line = arena_alloc(&x->arena, size);
+    snprintf(line, size, "Strict-Transport-Security: %.*s\r\n", SV_ARG(hsts));
+    return sv_of(line);
+}
+
 void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
                           struct strview detail, uint64_t retry_after_ms)
 {
@@ -79,6 +94,7 @@ void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
     if (!begin_reply(x))
         return;
     reply.keep_alive = x->keep_alive;
+    reply.extra = extra_fields(x);
     local_reply_reject(&reply, rejection, detail, &x->answer_body.head);
     end_reply(x, rejection_status(rejection->code));
 }
@@ -99,6 +115,7 @@ void exchange_reply_status(struct exchange *x, unsigned status,
     if (!begin_reply(x))
         return;
     reply.keep_alive = x->keep_alive;
+    reply.extra = extra_fields(x);
     local_reply_return(&reply, status, text, &x->answer_body.head);
     end_reply(x, status);
 }

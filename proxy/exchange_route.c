@@ -15,7 +15,7 @@
 /* Reads of a body in one go, before others are served. */
 #define READ_ROUNDS 4
 
-static bool peer_is_trusted(const struct exchange *x)
+bool exchange_peer_is_trusted(const struct exchange *x)
 {
     const struct client_peer *peer = &x->client->peer;
     struct address address = {.len = sizeof peer->v6};
@@ -119,6 +119,11 @@ static bool find_route(struct exchange *x)
         exchange_reject(x, REJECT_NO_ROUTE);
         return false;
     }
+    if (exchange_is_misdirected(x, x->route->server)) {
+        x->route = NULL;
+        exchange_reject(x, REJECT_MISDIRECTED);
+        return false;
+    }
     x->server = x->route->server;
     return true;
 }
@@ -162,8 +167,10 @@ static bool write_head(struct exchange *x)
     request.path = x->path;
     request.prefix = x->prefix;
     request.client_host = sv_of(x->client->host);
-    request.local_port = x->client->listener->port;
-    request.is_trusted = peer_is_trusted(x);
+    request.local_port = x->client->local_port;
+    request.is_tls = x->client->stream.tls != NULL;
+    request.extra = exchange_client_cert(x);
+    request.is_trusted = exchange_peer_is_trusted(x);
     request.request_id = x->request_id;
     request.default_host = sv_of("localhost");
     request.settings = &x->route->settings->request_headers;
@@ -254,6 +261,8 @@ static bool answers_by_itself(struct exchange *x)
 {
     const struct route_settings *settings = x->route->settings;
 
+    if (exchange_redirect_https(x))
+        return true;
     if (x->request.method == METHOD_OPTIONS && x->request.has_max_forwards &&
         x->request.max_forwards == 0) {
         exchange_reply_status(x, 200, sv_make(NULL, 0));
@@ -276,7 +285,7 @@ enum step exchange_step_route(struct exchange *x)
 {
     struct io_buffer *in = x->client->in;
 
-    set_request_id(x, peer_is_trusted(x));
+    set_request_id(x, exchange_peer_is_trusted(x));
     relay_start(&x->request_body, &x->request, &x->client->listener->limits, 0,
                 true);
     if (!find_route(x) || answers_by_itself(x)) {

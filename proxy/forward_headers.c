@@ -484,6 +484,16 @@ static void put_status_line(struct out *out, const struct http_head *head)
     put(out, SV("\r\n"));
 }
 
+#define HSTS "Strict-Transport-Security"
+
+/* Of two, a browser believes the first only (RFC 6797, 8.1). */
+static bool is_replaced(const struct forward_answer *answer,
+                        const struct http_field *field)
+{
+    return answer->hsts.len > 0 && field->id == FIELD_OTHER &&
+           sv_eq_nocase(field->name, SV(HSTS));
+}
+
 static void put_answer_fields(struct out *out,
                               const struct forward_answer *answer)
 {
@@ -493,9 +503,12 @@ static void put_answer_fields(struct out *out,
         const struct http_field *field = &head->fields[i];
 
         if (!http_field_is_taken(field->id, HTTP_KIND_RESPONSE) &&
-            !is_left_behind(head, field, answer->settings))
+            !is_left_behind(head, field, answer->settings) &&
+            !is_replaced(answer, field))
             put_field(out, field->name, field->value);
     }
+    if (answer->hsts.len > 0 && !is_set(answer->settings, SV(HSTS)))
+        put_field(out, SV(HSTS), answer->hsts);
     if (answer->server_timing.len > 0)
         put_field(out, SV("Server-Timing"), answer->server_timing);
     if (answer->request_id.len > 0 &&
@@ -533,7 +546,8 @@ static size_t answer_room(const struct forward_answer *answer)
 {
     return 256 + answer->head->reason.len + fields_room(answer->head) +
            settings_room(answer->settings) + answer->request_id.len +
-           answer->server_timing.len + answer->head->upgrade.len;
+           answer->server_timing.len + answer->hsts.len +
+           answer->head->upgrade.len;
 }
 
 struct forward_framing

@@ -56,7 +56,8 @@ struct forward_answer {
     const struct http_head *request; /* the client's: version, method */
     bool keep_alive; /* berth would keep the client's connection */
     struct strview request_id;
-    struct strview server_timing;          /* a value; empty: none */
+    struct strview server_timing; /* a value; empty: none */
+    struct strview hsts; /* of Strict-Transport-Security; empty: the app's */
     const struct field_settings *settings; /* response_header; or NULL */
 };
 

@@ -257,8 +257,26 @@ static void make_workers(struct front *front)
         front->workers[i] = worker_new(&front->shared, i);
 }
 
+/* The keeper has tried them; but this process may be held to another policy
+ * (an OpenSSL configuration that only one of the two users can read). */
+static bool certificates_are_good(const struct proxy_settings *settings,
+                                  struct err *err)
+{
+    struct err warning;
+
+    for (uint32_t i = 0; i < settings->server_count; i++) {
+        const struct tls_settings *tls = &settings->servers[i].tls;
+
+        if (tls->pair_count > 0 && !tls_settings_check(tls, &warning, err))
+            return false;
+    }
+    return true;
+}
+
 static void on_config(struct front *front, const struct channel_config *message)
 {
+    struct err err;
+
     if (front->settings) {
         fail(front, "a second configuration");
         return;
@@ -266,6 +284,10 @@ static void on_config(struct front *front, const struct channel_config *message)
     front->settings = proxy_settings_decode(message->settings);
     if (!front->settings) {
         fail(front, "a configuration that is not whole");
+        return;
+    }
+    if (!certificates_are_good(front->settings, &err)) {
+        fail(front, err.text);
         return;
     }
     front->generation = message->generation;
@@ -335,6 +357,26 @@ static void on_go(struct front *front, uint64_t generation)
 
 /* --- messages --- */
 
+/* Decoded once for each worker: they share nothing. */
+static bool on_tls_update(struct front *front,
+                          const struct channel_tls_update *message)
+{
+    uint32_t workers = front->settings->worker_count;
+
+    if (message->server >= front->settings->server_count ||
+        front->settings->servers[message->server].tls.pair_count == 0)
+        return false;
+    for (uint32_t i = 0; i < workers; i++) {
+        struct wire_reader reader = wire_reader_of(message->settings);
+        struct tls_settings settings;
+
+        if (!tls_settings_decode(&reader, &settings))
+            return false;
+        worker_update_tls(front->workers[i], message->server, &settings);
+    }
+    return true;
+}
+
 static void on_app_state(struct front *front,
                          const struct channel_app_state *message)
 {
@@ -367,6 +409,7 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_config config;
         struct channel_listener listener;
         struct channel_go go;
+        struct channel_tls_update tls;
         struct channel_replica_add add;
         struct channel_sockets sockets;
         struct channel_replica_drain drain;
@@ -393,6 +436,9 @@ static bool handle(struct front *front, enum channel_type type,
             return false;
         on_go(front, m.go.generation);
         return true;
+    case CHANNEL_TLS_UPDATE:
+        return channel_decode_tls_update(payload, &m.tls) &&
+               on_tls_update(front, &m.tls);
     case CHANNEL_REPLICA_ADD:
         return channel_decode_replica_add(payload, &m.add) &&
                front_replicas_add(front->replicas, &m.add, fds, fd_count);

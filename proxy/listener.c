@@ -14,6 +14,7 @@
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
+#include "proxy/worker_tls.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/base/metrics.h"
@@ -96,6 +97,9 @@ void listener_add(struct worker *worker, uint32_t index, int fd)
         (uint32_t)listener->server->client_max_header_bytes;
     listener->limits.max_line_bytes = listener->limits.max_head_bytes;
     listener->limits.max_fields = listener->server->client_max_headers;
+    if (listener->settings->is_tls)
+        listener->sni = worker_tls_sni(worker->tls, index);
+    listener->has_setup = listener->sni || listener->settings->proxy_protocol;
     listener->port = (uint16_t)address_port(&listener->settings->address);
     listener->cell =
         metrics_cell_new(worker->shared->metrics, METRIC_SCOPE_LISTENER,

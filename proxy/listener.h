@@ -13,13 +13,16 @@ struct listener_settings;
 struct metrics_cell;
 struct route_table;
 struct server_settings;
+struct tls_sni;
 struct worker;
 
 struct listener {
     struct worker *worker;
     struct list node; /* worker's */
     int fd;
-    uint16_t port; /* 0: Unix */
+    uint16_t port;       /* 0: Unix */
+    bool has_setup;      /* a PROXY header or TLS comes before the requests */
+    struct tls_sni *sni; /* NULL: no TLS; borrowed from the worker */
     struct event *event;
     const struct listener_settings *settings;
     const struct server_settings *server; /* the default one */

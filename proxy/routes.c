@@ -63,10 +63,8 @@ static void add_server(struct route_table *table, struct routes *routes,
     }
 }
 
-/* A server without a name serves any host; where there is none, the
- * listener's first server takes the hosts that no name matches. */
-static uint32_t server_of_any_host(const struct proxy_settings *settings,
-                                   const struct listener_settings *listener)
+uint32_t routes_any_host(const struct proxy_settings *settings,
+                         const struct listener_settings *listener)
 {
     for (uint32_t i = 0; i < listener->server_count; i++) {
         if (settings->servers[listener->servers[i]].name_count == 0)
@@ -90,7 +88,7 @@ table_of_listener(struct routes *routes, const struct proxy_settings *settings,
     }
     if (listener->server_count > 0)
         add_server(table, routes,
-                   &settings->servers[server_of_any_host(settings, listener)],
+                   &settings->servers[routes_any_host(settings, listener)],
                    SV(""));
     route_table_seal(table);
     return table;

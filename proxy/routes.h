@@ -11,6 +11,7 @@
 #include "router/base/attr.h"
 
 struct app;
+struct listener_settings;
 struct proxy_settings;
 struct route_settings;
 struct route_table;
@@ -35,6 +36,10 @@ struct routes {
  * Thread: main. */
 MUST_USE struct routes *routes_new(const struct proxy_settings *settings,
                                    struct app *const *apps);
+/* Which server (an index into settings->servers) has the hosts that no name of
+ * the listener's servers matches: one without a name, else the first. */
+uint32_t routes_any_host(const struct proxy_settings *settings,
+                         const struct listener_settings *listener);
 void routes_free(struct routes **routes);
 
 #endif

@@ -1,13 +1,14 @@
-/* stream.h - a client's byte stream: the socket, and later what stands between
- * it and the bytes (TLS).
+/* stream.h - a client's byte stream: the socket, and TLS where that stands
+ * between it and the bytes.
  *
  * The only way by which client.c, exchange.c and tunnel.c move a client's
- * bytes, so that TLS plugs in here. Thread: owner loop.
+ * bytes. Plain sockets are served in line. Thread: owner loop.
  */
 #ifndef PROXY_STREAM_H
 #define PROXY_STREAM_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -15,9 +16,11 @@
 
 #include "router/base/attr.h"
 #include "router/base/io.h"
+#include "tls/tls_stream.h"
 
 struct stream {
     int fd;
+    struct tls_stream *tls; /* NULL: plain */
 };
 
 static inline enum io_result stream_outcome(ssize_t n, size_t *ret_count)
@@ -39,6 +42,8 @@ MUST_USE static inline enum io_result stream_read(struct stream *stream,
 {
     ssize_t n;
 
+    if (stream->tls)
+        return tls_stream_readv(stream->tls, iov, iov_count, ret_count);
     if (iov_count == 1)
         n = recv(stream->fd, iov[0].iov_base, iov[0].iov_len, 0);
     else
@@ -57,6 +62,8 @@ MUST_USE static inline enum io_result stream_write(struct stream *stream,
                              .msg_iovlen = (size_t)iov_count};
     ssize_t n;
 
+    if (stream->tls)
+        return tls_stream_writev(stream->tls, iov, iov_count, ret_count);
     /* send() and sendmsg(): writev() would raise SIGPIPE. */
     if (iov_count == 1)
         n = send(stream->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
@@ -65,14 +72,37 @@ MUST_USE static inline enum io_result stream_write(struct stream *stream,
     return stream_outcome(n, ret_count);
 }
 
-/* Say that nothing more will be written. */
+/* Bytes are there, though no readiness will tell of them. */
+static inline bool stream_has_pending(const struct stream *stream)
+{
+    return stream->tls && tls_stream_has_pending(stream->tls);
+}
+
+/* Say that nothing more will be written. (A close_notify for which there is no
+ * room now is left out: HTTP says by itself where an answer ends.) */
 static inline void stream_shutdown(struct stream *stream)
 {
+    if (stream->tls)
+        (void)tls_stream_shutdown(stream->tls);
     shutdown(stream->fd, SHUT_WR);
 }
 
 static inline void stream_close(struct stream *stream)
 {
+    if (stream->tls)
+        (void)tls_stream_shutdown(stream->tls);
+    tls_stream_free(&stream->tls);
+    close(stream->fd);
+    stream->fd = -1;
+}
+
+/* Close with a reset, so that the peer sees that it is not whole. */
+static inline void stream_reset(struct stream *stream)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    tls_stream_free(&stream->tls);
+    setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close(stream->fd);
     stream->fd = -1;
 }

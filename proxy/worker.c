@@ -12,8 +12,10 @@
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/upstream_pool.h"
+#include "proxy/worker_tls.h"
 #include "router/app.h"
 #include "router/base/alloc.h"
+#include "router/base/log.h"
 #include "router/base/metrics.h"
 #include "router/replica_ref.h"
 
@@ -26,6 +28,13 @@ struct order {
     struct worker *worker;
     struct app *app;
     struct replica_ref *replica; /* only compared, never looked into */
+};
+
+struct tls_order {
+    struct loop_task task;
+    struct worker *worker;
+    uint32_t server;
+    struct tls_settings settings;
 };
 
 struct broken_note {
@@ -54,6 +63,7 @@ struct worker *worker_new(const struct worker_shared *shared, unsigned index)
         worker->client_max = 1;
     buffer_pool_init(&worker->buffers,
                      settings->buffer_memory_bytes / shared->worker_count);
+    worker->tls = worker_tls_new(settings);
     list_init(&worker->listeners);
     list_init(&worker->idle_clients);
     list_init(&worker->busy_clients);
@@ -204,6 +214,33 @@ void worker_unpark(struct worker *worker, struct app *app,
     give_order(worker, carry_out_unpark, app, replica);
 }
 
+static void carry_out_update_tls(struct loop_task *task)
+{
+    struct tls_order *order = container_of(task, struct tls_order, task);
+    struct err err;
+
+    if (!worker_tls_update(order->worker->tls, order->server, &order->settings,
+                           &err))
+        log_error("worker",
+                  "new certificates cannot be used; the old ones stay",
+                  "why=\"%s\"", err.text);
+    tls_settings_done(&order->settings);
+    free(order);
+}
+
+void worker_update_tls(struct worker *worker, uint32_t server,
+                       struct tls_settings *settings)
+{
+    struct tls_order *order = xcalloc(1, sizeof *order);
+
+    order->task.run = carry_out_update_tls;
+    order->worker = worker;
+    order->server = server;
+    order->settings = *settings;
+    *settings = (struct tls_settings){0};
+    loop_post(worker->loop, &order->task);
+}
+
 void worker_stop(struct worker *worker)
 {
     for (uint32_t i = 0; i < worker->shared->settings->app_count; i++)
@@ -224,7 +261,8 @@ void worker_free(struct worker **worker_ptr)
         listener_free(container_of(node, struct listener, node));
     exchange_free_unused(worker);
     timers_free(&worker->timers);
-    loop_free(&worker->loop);
+    loop_free(&worker->loop); /* which runs what was still posted */
+    worker_tls_free(&worker->tls);
     buffer_pool_done(&worker->buffers);
     free(worker->app_cells);
     free(worker->requests);

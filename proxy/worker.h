@@ -26,6 +26,8 @@ struct metrics_requests;
 struct proxy_settings;
 struct replica_ref;
 struct routes;
+struct tls_settings;
+struct worker_tls;
 
 /* What a worker tells main; both run on main's loop. */
 struct worker_events {
@@ -55,6 +57,7 @@ struct worker {
     pthread_t thread;
     bool has_thread;
     struct buffer_pool buffers;
+    struct worker_tls *tls;
     struct metrics_cell **app_cells;    /* by app */
     struct metrics_requests **requests; /* by route; the last: no route */
     struct list listeners;
@@ -93,6 +96,10 @@ void worker_abort(struct worker *worker);
  * parked here. Thread: main. */
 void worker_unpark(struct worker *worker, struct app *app,
                    struct replica_ref *replica);
+/* New certificates of a server (an index). Takes what *settings holds, and
+ * leaves it empty. Thread: main. */
+void worker_update_tls(struct worker *worker, uint32_t server,
+                       struct tls_settings *settings);
 /* End the thread; after on_drained of all workers. Thread: main. */
 void worker_stop(struct worker *worker);
 /* After worker_stop() of all workers. Thread: main. */

@@ -33,7 +33,7 @@
 struct tls_context {
     SSL_CTX *ssl;
     struct tls_tickets *tickets; /* NULL: no resumption */
-    uint32_t verify;
+    uint32_t server;
     unsigned char client_policy[DIGEST_BYTES];
     unsigned references;
 };
@@ -278,7 +278,6 @@ static void set_client_policy(struct tls_context *context,
     struct digest *digest = digest_new();
     const char *ca = settings->client_ca_pem ? settings->client_ca_pem : "";
 
-    context->verify = settings->verify;
     digest_add(digest, &settings->verify, sizeof settings->verify);
     if (settings->verify != TLS_VERIFY_OFF)
         digest_add(digest, ca, strlen(ca));
@@ -385,6 +384,16 @@ bool tls_settings_check(const struct tls_settings *settings,
             break;
     }
     return true;
+}
+
+void tls_context_set_server(struct tls_context *context, uint32_t server)
+{
+    context->server = server;
+}
+
+uint32_t tls_context_server(const struct tls_context *context)
+{
+    return context->server;
 }
 
 bool tls_context_same_clients(const struct tls_context *a,

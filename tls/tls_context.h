@@ -9,6 +9,7 @@
 #define TLS_TLS_CONTEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "router/base/attr.h"
 #include "router/base/err.h"
@@ -31,6 +32,10 @@ tls_context_new(const struct tls_settings *settings,
                 struct err *err);
 MUST_USE struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context); /* NULL is skipped */
+
+/* Whose it is: a number of the caller's; 0 before. */
+void tls_context_set_server(struct tls_context *context, uint32_t server);
+uint32_t tls_context_server(const struct tls_context *context);
 
 /* Servers that ask the same of clients may be reached over one connection;
  * otherwise a Host that leads to the other one is 421 (http.md). */

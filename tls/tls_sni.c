@@ -99,6 +99,25 @@ void tls_sni_add(struct tls_sni *sni, struct strview name,
     sni->count++;
 }
 
+static void replace(struct tls_context **at, const struct tls_context *from,
+                    struct tls_context *to)
+{
+    if (*at != from)
+        return;
+    tls_context_unref(at);
+    *at = tls_context_ref(to);
+}
+
+void tls_sni_replace(struct tls_sni *sni, const struct tls_context *from,
+                     struct tls_context *to)
+{
+    replace(&sni->standard, from, to);
+    for (size_t i = 0; i < sni->size; i++) {
+        if (sni->entries[i].name)
+            replace(&sni->entries[i].context, from, to);
+    }
+}
+
 struct tls_context *tls_sni_find(const struct tls_sni *sni, struct strview name)
 {
     char lower[NAME_MAX_LEN];

@@ -1,7 +1,7 @@
 /* tls_sni.h - which server a TLS connection is for, by the name it asks for
  * (RFC 6066, 3): exact, then the longest wildcard, then the listener's default.
  *
- * One per listener and worker; filled once, then only read.
+ * One per listener and worker.
  * Thread: the worker that owns it.
  */
 #ifndef TLS_TLS_SNI_H
@@ -24,6 +24,11 @@ void tls_sni_free(struct tls_sni **sni); /* NULL is skipped */
  */
 void tls_sni_add(struct tls_sni *sni, struct strview name,
                  struct tls_context *context);
+
+/* From now on `to` wherever `from` was; handshakes under way that have chosen
+ * keep what they chose. */
+void tls_sni_replace(struct tls_sni *sni, const struct tls_context *from,
+                     struct tls_context *to);
 
 /* name: any case; empty: the default. Borrowed. A trailing dot is ignored.
  * Cost: O(labels). */

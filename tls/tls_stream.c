@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,12 @@ struct tls_stream {
     SSL *ssl;
     const struct tls_sni *sni;
     struct tls_context *context; /* of the server; holds a reference */
+    char *client_subject;        /* once it was asked for */
+    const char *failure;         /* a literal, or NULL */
+    enum io_result held;         /* of a read, to be told by the next one */
     bool wants_write;
-    char failure[128];
+    bool read_wants_write;
+    bool starved; /* what is buffered is less than a record */
 };
 
 /* Where the parts of one record are gathered: used within one call only, so
@@ -101,6 +104,7 @@ struct tls_stream *tls_stream_new(const struct tls_sni *sni, int fd)
     struct tls_stream *stream = xcalloc(1, sizeof *stream);
 
     stream->sni = sni;
+    stream->held = IO_DONE;
     stream->context = tls_context_ref(tls_sni_find(sni, SV("")));
     stream->ssl = SSL_new(tls_context_ssl(stream->context));
     if (!stream->ssl || SSL_set_fd(stream->ssl, fd) != 1)
@@ -118,13 +122,14 @@ void tls_stream_free(struct tls_stream **stream_ptr)
         return;
     SSL_free(stream->ssl);
     tls_context_unref(&stream->context);
+    free(stream->client_subject);
     free(stream);
     *stream_ptr = NULL;
 }
 
 static enum io_result fail(struct tls_stream *stream, const char *text)
 {
-    snprintf(stream->failure, sizeof stream->failure, "%s", text);
+    stream->failure = text;
     ERR_clear_error();
     return IO_FAILED;
 }
@@ -146,7 +151,8 @@ static enum io_result outcome(struct tls_stream *stream, int result)
     case SSL_ERROR_ZERO_RETURN:
         return IO_EOF;
     case SSL_ERROR_SYSCALL:
-        return fail(stream, saved ? strerror(saved) : "connection closed");
+        return fail(stream,
+                    saved ? strerrordesc_np(saved) : "connection closed");
     default:
         code = ERR_peek_error();
         if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
@@ -178,6 +184,10 @@ enum io_result tls_stream_handshake(struct tls_stream *stream)
     if (result != 1) {
         enum io_result io = outcome(stream, result);
 
+        if (io == IO_AGAIN)
+            return IO_AGAIN;
+        if (BIO_number_read(SSL_get_rbio(stream->ssl)) == 0)
+            return IO_EOF;
         return io == IO_EOF ? fail(stream, "connection closed") : io;
     }
     if (!resumed_client_is_valid(stream))
@@ -185,20 +195,65 @@ enum io_result tls_stream_handshake(struct tls_stream *stream)
     return IO_DONE;
 }
 
-enum io_result tls_stream_read(struct tls_stream *stream, char *data,
-                               size_t size, size_t *ret_count)
+static enum io_result read_once(struct tls_stream *stream, char *data,
+                                size_t size, size_t *ret_count)
 {
     int result;
+    enum io_result io;
 
     ERR_clear_error();
     errno = 0;
     result = SSL_read_ex(stream->ssl, data, size, ret_count);
-    return result == 1 ? IO_DONE : outcome(stream, result);
+    io = result == 1 ? IO_DONE : outcome(stream, result);
+    stream->starved = io == IO_AGAIN;
+    stream->read_wants_write = io == IO_AGAIN && stream->wants_write;
+    return io;
+}
+
+enum io_result tls_stream_readv(struct tls_stream *stream,
+                                const struct iovec *parts, int count,
+                                size_t *ret_count)
+{
+    enum io_result io = stream->held;
+    size_t total = 0;
+    size_t filled = 0; /* of parts[0] */
+
+    stream->held = IO_DONE;
+    while (io == IO_DONE && count > 0) {
+        size_t n;
+
+        /* No further look at the socket: mostly there is nothing. */
+        if (total > 0 && !tls_stream_has_pending(stream))
+            break;
+        io = read_once(stream, (char *)parts->iov_base + filled,
+                       parts->iov_len - filled, &n);
+        if (io != IO_DONE)
+            break;
+        total += n;
+        filled += n;
+        if (filled == parts->iov_len) {
+            parts++;
+            count--;
+            filled = 0;
+        }
+    }
+    if (total == 0)
+        return io;
+    if (io == IO_EOF || io == IO_FAILED)
+        stream->held = io;
+    *ret_count = total;
+    return IO_DONE;
 }
 
 bool tls_stream_has_pending(const struct tls_stream *stream)
 {
-    return SSL_has_pending(stream->ssl) == 1;
+    return stream->held != IO_DONE ||
+           (!stream->starved && SSL_has_pending(stream->ssl) == 1);
+}
+
+bool tls_stream_read_wants_write(const struct tls_stream *stream)
+{
+    return stream->read_wants_write;
 }
 
 /* The parts as one run of at most a record. */
@@ -239,6 +294,8 @@ enum io_result tls_stream_shutdown(struct tls_stream *stream)
 {
     int result;
 
+    if (stream->failure || !SSL_is_init_finished(stream->ssl))
+        return IO_DONE;
     ERR_clear_error();
     errno = 0;
     result = SSL_shutdown(stream->ssl);
@@ -254,6 +311,11 @@ bool tls_stream_wants_write(const struct tls_stream *stream)
 struct tls_context *tls_stream_context(const struct tls_stream *stream)
 {
     return stream->context;
+}
+
+bool tls_stream_is_tls13(const struct tls_stream *stream)
+{
+    return SSL_version(stream->ssl) == TLS1_3_VERSION;
 }
 
 const char *tls_stream_version(const struct tls_stream *stream)
@@ -279,28 +341,29 @@ const char *tls_stream_server_name(const struct tls_stream *stream)
     return name ? name : "";
 }
 
-char *tls_stream_client_subject(const struct tls_stream *stream)
+const char *tls_stream_client_subject(struct tls_stream *stream)
 {
     const X509 *client = SSL_get0_peer_certificate(stream->ssl);
     BIO *bio;
     const char *text;
-    char *subject;
     long len;
 
     if (!client || SSL_get_verify_result(stream->ssl) != X509_V_OK)
         return NULL;
+    if (stream->client_subject)
+        return stream->client_subject;
     bio = BIO_new(BIO_s_mem());
     if (!bio)
         abort();
     /* ESC_CTRL and ESC_MSB: nothing in it can break a field line. */
     X509_NAME_print_ex(bio, X509_get_subject_name(client), 0, XN_FLAG_RFC2253);
     len = BIO_get_mem_data(bio, &text);
-    subject = xstrndup(text, len > 0 ? (size_t)len : 0);
+    stream->client_subject = xstrndup(text, len > 0 ? (size_t)len : 0);
     BIO_free(bio);
-    return subject;
+    return stream->client_subject;
 }
 
 const char *tls_stream_failure(const struct tls_stream *stream)
 {
-    return stream->failure[0] ? stream->failure : "no failure";
+    return stream->failure ? stream->failure : "no failure";
 }

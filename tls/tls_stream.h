@@ -24,16 +24,21 @@ MUST_USE struct tls_stream *tls_stream_new(const struct tls_sni *sni, int fd);
 /* Sends no close_notify (tls_stream_shutdown() does). NULL is skipped. */
 void tls_stream_free(struct tls_stream **stream);
 
-/* Go on with the handshake: IO_DONE when it is complete. IO_FAILED:
- * tls_stream_failure() says why. At most one handshake step's work. */
+/* Go on with the handshake: IO_DONE when it is complete; IO_EOF: the client
+ * left without a word; IO_FAILED: tls_stream_failure() says why. At most one
+ * handshake step's work. */
 enum io_result tls_stream_handshake(struct tls_stream *stream);
 
-/* Up to size bytes of plain text; *ret_count is set on IO_DONE. IO_EOF: the
- * client said close_notify; an end without it is IO_FAILED (truncation). */
-enum io_result tls_stream_read(struct tls_stream *stream, char *data,
-                               size_t size, size_t *ret_count);
-/* Bytes that were decrypted and wait: no readiness will tell of them. */
+/* Plain text into the parts, in order, as much as is there; *ret_count is set
+ * on IO_DONE. IO_EOF: the client said close_notify; an end without it is
+ * IO_FAILED (truncation). */
+enum io_result tls_stream_readv(struct tls_stream *stream,
+                                const struct iovec *parts, int count,
+                                size_t *ret_count);
+/* A read would give something, though no readiness will tell of it. */
 bool tls_stream_has_pending(const struct tls_stream *stream);
+/* The last read gave IO_AGAIN because it must write first. */
+bool tls_stream_read_wants_write(const struct tls_stream *stream);
 
 /* One record (16 KB) at most per call; parts are gathered so that a small
  * head and body leave in one record. After IO_AGAIN the same bytes must be
@@ -42,21 +47,24 @@ enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count);
 
-/* close_notify out; IO_DONE when it is written. */
+/* close_notify out; IO_DONE when it is written. Nothing happens before the
+ * handshake is complete and after a failure. */
 enum io_result tls_stream_shutdown(struct tls_stream *stream);
 
+/* After IO_AGAIN of any of them. */
 bool tls_stream_wants_write(const struct tls_stream *stream);
 
 /* Facts, after the handshake. */
 struct tls_context *tls_stream_context(const struct tls_stream *stream);
+bool tls_stream_is_tls13(const struct tls_stream *stream);
 const char *tls_stream_version(const struct tls_stream *stream); /* TLSv1.3 */
 const char *tls_stream_cipher(const struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 /* The server name the client asked for, "" for none. */
 const char *tls_stream_server_name(const struct tls_stream *stream);
-/* Subject (RFC 2253) of a verified client certificate; NULL: none. The caller
- * frees it. */
-MUST_USE char *tls_stream_client_subject(const struct tls_stream *stream);
+/* Subject (RFC 2253, visible ASCII) of a verified client certificate; NULL:
+ * none. Borrowed. Cost: of the first call, a formatting. */
+const char *tls_stream_client_subject(struct tls_stream *stream);
 /* Why it failed, for the log; never NULL. */
 const char *tls_stream_failure(const struct tls_stream *stream);
 

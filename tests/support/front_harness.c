@@ -19,6 +19,8 @@
 #include "router/base/loop.h"
 #include "router/replica_ref.h"
 #include "tests/support/raw_peer.h"
+#include "tests/support/test_certs.h"
+#include "tls/settings.h"
 
 struct message {
     struct message *next;
@@ -84,6 +86,7 @@ static void default_app(struct app_settings *app, unsigned index)
 static void default_server(struct server_settings *server)
 {
     server->client_header_timeout_ms = 10000;
+    server->handshake_timeout_ms = 10000;
     server->send_timeout_ms = 60000;
     server->keepalive_timeout_ms = 75000;
     server->keepalive_requests = 10000;
@@ -141,6 +144,53 @@ struct route_settings *harness_route(struct front_harness *h, unsigned index)
 struct app_settings *harness_app(struct front_harness *h, unsigned index)
 {
     return &h->settings->apps[index];
+}
+
+struct server_settings *harness_add_server(struct front_harness *h,
+                                           const char *name)
+{
+    struct proxy_settings *s = h->settings;
+    struct listener_settings *listener = s->listeners;
+    uint32_t index = s->server_count++;
+    struct server_settings *server;
+
+    s->servers = xrealloc(s->servers, s->server_count * sizeof *s->servers);
+    server = &s->servers[index];
+    *server = (struct server_settings){0};
+    default_server(server);
+    server->name_count = 1;
+    server->names = xcalloc(1, sizeof(char *));
+    server->names[0] = xstrdup(name);
+    server->route_count = 1;
+    server->routes = xcalloc(1, sizeof *server->routes);
+    default_route(server->routes, 0);
+    listener->servers = xrealloc(listener->servers,
+                                 s->server_count * sizeof *listener->servers);
+    listener->servers[listener->server_count++] = index;
+    return server;
+}
+
+void harness_use_cert(struct front_harness *h, unsigned server,
+                      const struct test_cert *cert)
+{
+    struct tls_settings *tls = &h->settings->servers[server].tls;
+    uint32_t verify = tls->verify;
+    char *ca = TAKE(tls->client_ca_pem);
+
+    tls_settings_done(tls);
+    *tls = (struct tls_settings){.pair_count = 1,
+                                 .min_version = TLS_VERSION_1_2,
+                                 .max_version = TLS_VERSION_1_3,
+                                 .session_timeout_ms = 3600000,
+                                 .verify = verify,
+                                 .client_ca_pem = ca};
+    tls->pairs = xcalloc(1, sizeof *tls->pairs);
+    tls->pairs->certificate_path = xstrdup("cert.pem");
+    tls->pairs->key_path = xstrdup("key.pem");
+    tls->pairs->certificate_pem = xstrdup(cert->certificate_pem);
+    tls->pairs->key_pem = xstrdup(cert->key_pem);
+    h->settings->listeners->is_tls = true;
+    h->settings->tickets.rotation_ms = 3600000;
 }
 
 /* --- the keeper's thread --- */
@@ -368,6 +418,22 @@ int harness_connect(struct front_harness *h)
 static void send_add(struct front_harness *h, void *arg)
 {
     channel_send_replica_add(h->channel, arg, NULL, 0);
+}
+
+static void send_tls_update(struct front_harness *h, void *arg)
+{
+    struct strbuf encoded = STRBUF_INIT;
+    struct channel_tls_update message = {.server = *(unsigned *)arg};
+
+    tls_settings_encode(&h->settings->servers[message.server].tls, &encoded);
+    message.settings = strbuf_view(&encoded);
+    channel_send_tls_update(h->channel, &message, NULL, 0);
+    strbuf_done(&encoded);
+}
+
+void harness_update_tls(struct front_harness *h, unsigned server)
+{
+    keeper_call(h, send_tls_update, &server);
 }
 
 struct app_counts harness_counts(struct front_harness *h, unsigned app)

@@ -16,6 +16,7 @@
 #include "router/channel.h"
 
 struct front_harness;
+struct test_cert;
 
 struct front_harness *harness_new(unsigned worker_count, unsigned app_count);
 struct proxy_settings *harness_settings(struct front_harness *harness);
@@ -23,6 +24,16 @@ struct server_settings *harness_server(struct front_harness *harness);
 struct route_settings *harness_route(struct front_harness *harness,
                                      unsigned index);
 struct app_settings *harness_app(struct front_harness *harness, unsigned index);
+
+/* One server more, with the harness's defaults, on the same listener; its one
+ * route "/" leads to the first app. */
+struct server_settings *harness_add_server(struct front_harness *harness,
+                                           const char *name);
+/* TLS for a server and its listener; copies. */
+void harness_use_cert(struct front_harness *harness, unsigned server,
+                      const struct test_cert *cert);
+/* TLS_UPDATE with what the server's settings hold now. */
+void harness_update_tls(struct front_harness *harness, unsigned server);
 
 /* Until it is READY. */
 void harness_start(struct front_harness *harness);
