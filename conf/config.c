@@ -38,25 +38,6 @@ void directive_set_worker_threads(struct builder *builder, struct block *block,
         proxy->worker_count = (uint32_t)count;
 }
 
-void directive_set_error_log(struct builder *builder, struct block *block,
-                             const struct conf_node *node)
-{
-    static const char levels[] = "debug|info|notice|warn|error";
-    struct proxy_settings *proxy = block->owner[OWNER_proxy_settings];
-    enum log_level level;
-
-    if (strcmp(node->args[0].text, "stderr") != 0)
-        builder_error_word(builder, node, node->args[0].text, "stderr");
-    else if (!log_level_parse(node->args[1].text, &level))
-        builder_error_word(builder, node, node->args[1].text, levels);
-    else if (node->arg_count == 3 && strcmp(node->args[2].text, "json") != 0)
-        builder_error_word(builder, node, node->args[2].text, "json");
-    else {
-        proxy->log_level = level;
-        proxy->log_json = node->arg_count == 3;
-    }
-}
-
 /* Only where the parser may not include. */
 void directive_set_include(struct builder *builder, struct block *block,
                            const struct conf_node *node)

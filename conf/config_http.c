@@ -152,6 +152,14 @@ static void server_finish(struct builder *builder, const struct block *block,
     if (!block_has(block, DIRECTIVE_listen))
         builder_error(builder, block->node->place,
                       "this server has no \"listen\"");
+    for (uint32_t i = 0; server->status_routes && i < server->route_count; i++)
+        if (server->routes[i].prefix &&
+            (strcmp(server->routes[i].prefix, "/-/healthz") == 0 ||
+             strcmp(server->routes[i].prefix, "/-/routes") == 0))
+            builder_error(builder, block->seen[DIRECTIVE_status_routes]->place,
+                          "\"status_routes\" answers \"%s\", which is also "
+                          "a route of this server",
+                          server->routes[i].prefix);
     if (server->route_count == 0)
         builder_warning(builder, block->node->place,
                         "this server has no route: all it answers is 404");
@@ -164,7 +172,8 @@ static void add_route_for_all(struct server_settings *server,
     struct route_settings *route = &server->routes[server->route_count];
 
     for (uint32_t i = 0; i < server->route_count; i++)
-        if (strcmp(server->routes[i].prefix, "/") == 0)
+        if (server->routes[i].prefix &&
+            strcmp(server->routes[i].prefix, "/") == 0)
             return;
     *route = config_route_copy(inherited);
     route->prefix = xstrdup("/");
@@ -188,6 +197,8 @@ void directive_set_server(struct builder *builder, struct block *http,
     block.owner[OWNER_route_settings] = &inherited;
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);
+    server->access_log = inherited.access_log;
+    server->error_pages = config_pages_copy(&inherited.error_pages);
     server->routes = xcalloc(builder_count(node->children, DIRECTIVE_route) + 1,
                              sizeof *server->routes);
     builder_apply_blocks(builder, &block, node->children, DIRECTIVE_route);

@@ -145,6 +145,10 @@ static bool not_in_http(const struct printer *p, const struct directive *row)
 /* A server's own directives, not those of its routes. */
 static bool not_in_server(const struct printer *p, const struct directive *row)
 {
+    /* What also holds for requests that no route is found for. */
+    if (row == &directives[DIRECTIVE_access_log] ||
+        row == &directives[DIRECTIVE_error_page])
+        return false;
     if (row->type == TYPE_SPECIAL)
         return (row->where & IN_ROUTE) != 0;
     return row->owner != OWNER_server_settings || stands_in_http(p, row);
@@ -164,6 +168,7 @@ static void print_server(struct printer *p,
 {
     open_block(p, "server", NULL);
     p->owner[OWNER_server_settings] = server;
+    p->owner[OWNER_route_settings] = NULL;
     print_rows(p, IN_SERVER, not_in_server);
     for (uint32_t i = 0; i < server->route_count; i++) {
         open_block(p, "route", server->routes[i].prefix);

@@ -37,12 +37,25 @@ static void fields_done(struct field_settings *fields)
     free(fields->fields);
 }
 
+struct page_numbers config_pages_copy(const struct page_numbers *from)
+{
+    struct page_numbers to = {from->count, NULL};
+
+    if (from->count == 0)
+        return to;
+    to.numbers = xcalloc(from->count, sizeof *to.numbers);
+    memcpy(to.numbers, from->numbers, from->count * sizeof *to.numbers);
+    return to;
+}
+
+/* What stands in routes only (protection) is not there yet. */
 struct route_settings config_route_copy(const struct route_settings *from)
 {
     struct route_settings to = *from;
 
     to.request_headers = fields_copy(&from->request_headers);
     to.response_headers = fields_copy(&from->response_headers);
+    to.error_pages = config_pages_copy(&from->error_pages);
     return to;
 }
 
@@ -50,6 +63,7 @@ void config_route_done(struct route_settings *route)
 {
     fields_done(&route->request_headers);
     fields_done(&route->response_headers);
+    free(route->error_pages.numbers);
 }
 
 /* --- request_header, response_header

@@ -40,16 +40,6 @@ void directive_print_worker_threads(struct printer *p,
     printer_end(p);
 }
 
-void directive_print_error_log(struct printer *p, const struct directive *row)
-{
-    printer_begin(p, row->name);
-    printer_word(p, "stderr");
-    printer_word(p, log_level_name(p->config->proxy->log_level));
-    if (p->config->proxy->log_json)
-        printer_word(p, "json");
-    printer_end(p);
-}
-
 /* What was included stands here itself. */
 void directive_print_include(struct printer *p, const struct directive *row)
 {

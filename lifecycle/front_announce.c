@@ -32,6 +32,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_index,
         .port = view->reach.port,
         .probe = probe,
         .forwarded = view->reach.forwarded,
+        .revision = sv_of(view->revision),
     };
     int fds[STASH_MAX];
     unsigned count = 0;

@@ -20,6 +20,7 @@
 #include "lifecycle/fleet.h"
 #include "lifecycle/front_supervisor.h"
 #include "lifecycle/instance_lock.h"
+#include "lifecycle/log_files.h"
 #include "lifecycle/podman.h"
 #include "lifecycle/state_dir.h"
 #include "router/base/alloc.h"
@@ -53,6 +54,8 @@ struct keeper {
     struct timers *timers;
     struct event *signal_events[ARRAY_LEN(signals)];
     struct listen_sockets *sockets;
+    struct log_files *logs;
+    bool log_has_moved; /* from stderr to one of them */
     struct front_identity identity;
     int lock_fd;           /* in state_dir; -1: not taken */
     int engine_lock_fd;    /* in the engine's run directory; likewise */
@@ -127,6 +130,30 @@ static void stop_fast(struct keeper *keeper, int signal_number)
     stop(keeper, FAST_STOP_MS);
 }
 
+static void send_log_files(struct keeper *keeper, struct channel *channel)
+{
+    for (unsigned i = 0; i < log_files_count(keeper->logs); i++) {
+        struct channel_log_file message = {.index = i};
+        int fd = fcntl(log_files_fd(keeper->logs, i), F_DUPFD_CLOEXEC, 0);
+
+        channel_send_log_file(channel, &message, &fd, fd >= 0);
+    }
+}
+
+/* The files were rotated: write to what stands at their paths now. */
+static void reopen_logs(struct keeper *keeper)
+{
+    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
+
+    log_files_reopen(keeper->logs, &errors);
+    if (errors.len > 0)
+        log_error("keeper", "cannot open a log file anew; it goes on as it was",
+                  "reason=\"%.*s\"", (int)errors.len - 1, errors.data);
+    send_log_files(keeper, front_supervisor_channel(keeper->front));
+    log_notice("keeper", "log files opened anew", "count=%u",
+               log_files_count(keeper->logs));
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct keeper *keeper = arg;
@@ -144,6 +171,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     case SIGTERM:
     case SIGINT:
         stop_fast(keeper, (int)number);
+        break;
+    case SIGUSR1:
+        if (keeper->front)
+            reopen_logs(keeper);
         break;
     default:
         log_notice("keeper", "this version does nothing on that signal",
@@ -308,15 +339,30 @@ static void on_front_start(void *arg, struct channel *channel)
     struct channel_go go = {keeper->generation};
 
     channel_send_config(channel, &config, NULL, 0);
+    send_log_files(keeper, channel);
     send_listeners(keeper, channel);
     fleet_on_front_up(keeper->fleet, channel);
     channel_send_go(channel, &go, NULL, 0);
+}
+
+/* Until it serves, whoever started it looks at stderr. */
+static void move_log(struct keeper *keeper)
+{
+    uint32_t number = settings_of(keeper)->error_log;
+
+    if (number == 0 || keeper->log_has_moved)
+        return;
+    keeper->log_has_moved = true;
+    log_notice("keeper", "the log goes on in a file", "path=\"%s\"",
+               settings_of(keeper)->log_files.items[number - 1]);
+    log_set_fd(log_files_fd(keeper->logs, number - 1));
 }
 
 static void on_front_ready(void *arg)
 {
     struct keeper *keeper = arg;
 
+    move_log(keeper);
     log_notice("keeper", "serving", "front_pid=%d listeners=%u apps=%u",
                (int)front_supervisor_pid(keeper->front),
                listen_sockets_count(keeper->sockets),
@@ -498,6 +544,7 @@ static bool prepare(struct keeper *keeper)
                                  settings->podman.namespace_name,
                                  &keeper->lock_fd, &err))
         strbuf_printf(&errors, "%s\n", err.text);
+    keeper->logs = log_files_open(&settings->log_files, &errors);
     /* Another berth holds its ports: to complain of them too is noise. */
     if (keeper->lock_fd >= 0)
         keeper->sockets = listen_sockets_open(
@@ -540,6 +587,12 @@ static void start_fleet(struct keeper *keeper)
     keeper->fleet = fleet_new(&options);
 }
 
+static void free_logs(struct keeper *keeper)
+{
+    log_set_fd(STDERR_FILENO);
+    log_files_free(&keeper->logs);
+}
+
 static void keeper_done(struct keeper *keeper)
 {
     front_supervisor_free(&keeper->front);
@@ -555,6 +608,7 @@ static void keeper_done(struct keeper *keeper)
     loop_free(&keeper->loop);
     auto_close(&keeper->engine_lock_fd);
     auto_close(&keeper->lock_fd);
+    free_logs(keeper);
 }
 
 int keeper_run(const struct keeper_config *config)
@@ -572,6 +626,7 @@ int keeper_run(const struct keeper_config *config)
     if (!prepare(&keeper)) {
         listen_sockets_free(&keeper.sockets);
         auto_close(&keeper.lock_fd);
+        free_logs(&keeper);
         return 1;
     }
     keeper.loop = loop_new("keeper");

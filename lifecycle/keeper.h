@@ -23,7 +23,8 @@ struct keeper_config {
 /* Serve until a signal or an order to stop. Borrows config. Returns the exit
  * code: 0 after an orderly stop, 1 when it could not start (why stands in the
  * log). Signals: QUIT drains and stops; TERM and INT stop at once, and so does
- * a second QUIT; HUP, USR1 and USR2 are ignored for now, with a notice.
+ * a second QUIT; USR1 opens the log files anew; HUP and USR2 are ignored for
+ * now, with a notice.
  * Thread: main, the only one of its process. */
 MUST_USE int keeper_run(const struct keeper_config *config);
 

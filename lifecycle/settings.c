@@ -53,6 +53,7 @@ void lifecycle_settings_free(struct lifecycle_settings **settings)
     free(s->podman.socket);
     free(s->podman.namespace_name);
     free(s->podman.runtime);
+    string_list_done(&s->log_files);
     for (uint32_t i = 0; i < s->app_count; i++)
         container_settings_done(&s->apps[i].container);
     free(s->apps);

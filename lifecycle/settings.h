@@ -102,6 +102,8 @@ struct lifecycle_settings {
     enum exit_policy on_exit;
     uint64_t drain_timeout_ms;
     struct podman_settings podman;
+    struct string_list log_files; /* paths; opened for the front, too */
+    uint32_t error_log; /* number of berth's own among them; 0: stderr */
     uint32_t app_count;
     struct keeper_app *apps; /* same index as proxy_settings.apps */
 };

@@ -321,6 +321,7 @@ void client_new(struct listener *listener, int fd,
     client->timer.on_expire = on_timer;
     client->next_task.run = on_next;
     client_format_host(client);
+    client->number = worker->connection_count++;
     worker->client_count++;
     metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
                 listener->cell->values[METRIC_CONNECTIONS_OPEN] + 1);

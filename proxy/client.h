@@ -48,6 +48,7 @@ struct client {
     struct loop_task next_task;
     struct stream stream;
     uint32_t request_count;
+    uint32_t number;       /* of the worker's connections */
     uint16_t local_port;   /* that it connected to; 0: Unix */
     uint8_t phase;         /* enum client_phase */
     uint8_t watch;         /* enum client_watch */

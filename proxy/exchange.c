@@ -62,6 +62,7 @@ static void on_timer(struct timer *timer)
             exchange_client_gone(x);
             return;
         }
+        exchange_log_refused_head(x);
         exchange_reject(x, REJECT_CLIENT_TIMEOUT);
         break;
     case EXCHANGE_ACQUIRE:
@@ -183,7 +184,8 @@ void exchange_update_watch(struct exchange *x)
         tunnel_update_watch(x);
         return;
     }
-    if (client->saw_end) {
+    /* In AUTH the head must stay where it is. */
+    if (client->saw_end || x->state == EXCHANGE_AUTH) {
         client_set_watch(client, CLIENT_WATCH_CLOSE);
         return;
     }
@@ -403,6 +405,7 @@ void exchange_start(struct client *client)
     x->request = (struct http_head){0};
     x->request_id = sv_make(NULL, 0);
     x->path = sv_make(NULL, 0);
+    x->normal_path = sv_make(NULL, 0);
     x->prefix = sv_make(NULL, 0);
     x->slot = NULL;
     x->handover = NULL;
@@ -415,6 +418,19 @@ void exchange_start(struct client *client)
     x->app_done_us = 0;
     x->answer_bytes = 0;
     x->attempts = 0;
+    x->remote = sv_of(client->host);
+    x->user = sv_make(NULL, 0);
+    x->password_job = NULL;
+    x->password_is_right = false;
+    x->log_values = NULL;
+    x->log_sent = sv_make(NULL, 0);
+    x->log_replica = sv_make(NULL, 0);
+    x->log_revision = sv_make(NULL, 0);
+    x->log_upstream = sv_make(NULL, 0);
+    x->error = NULL;
+    x->warmth = APP_READY;
+    x->sent_bytes = 0;
+    x->sent_head_size = 0;
     x->status = 0;
     x->interim_count = 0;
     x->keep_alive = false;
@@ -453,6 +469,7 @@ static enum step step_head(struct exchange *x)
         return STEP_WAIT;
     }
     if (result == HTTP_REFUSED) {
+        exchange_log_refused_head(x);
         exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
         return STEP_MORE;
     }
@@ -471,6 +488,7 @@ static void count(struct exchange *x)
 
     if (x->status != 0)
         metrics_count_request(worker->requests[route], x->status);
+    exchange_log_end(x);
     if (!cell)
         return;
     metrics_observe(cell, HISTOGRAM_REQUEST_DURATION, now - x->started_us);
@@ -527,6 +545,7 @@ void exchange_client_gone(struct exchange *x)
         if (cell)
             metrics_add(cell, METRIC_CLIENT_ABORTS, 1);
     }
+    exchange_forget_password(x);
     count(x);
     if (client->is_writing)
         client_await_write(client, false);
@@ -547,13 +566,6 @@ void exchange_abort(struct exchange *x)
     exchange_client_gone(x);
 }
 
-void exchange_end_tunnel(struct exchange *x, const struct replica_ref *replica)
-{
-    if (x->state == EXCHANGE_TUNNEL &&
-        (!replica || x->tunnel_replica == replica))
-        tunnel_tell_end(x);
-}
-
 void exchange_run(struct exchange *x)
 {
     enum step step = STEP_MORE;
@@ -565,6 +577,9 @@ void exchange_run(struct exchange *x)
             break;
         case EXCHANGE_ROUTE:
             step = exchange_step_route(x);
+            break;
+        case EXCHANGE_AUTH:
+            step = exchange_step_auth(x);
             break;
         case EXCHANGE_BUFFER:
             step = exchange_step_buffer(x);

@@ -24,6 +24,7 @@
 #include "router/base/timers.h"
 
 struct handover;
+struct password_job;
 struct route;
 struct server_settings;
 struct upstream;
@@ -51,9 +52,10 @@ struct exchange {
     struct io_buffer *head_buffer; /* what its views point into, where that
                                       is not client->in */
     const struct server_settings *server;
-    const struct route *route; /* NULL: none found (yet) */
-    struct strview path;       /* normalised, stripped */
-    struct strview prefix;     /* what was stripped */
+    const struct route *route;  /* NULL: none found (yet) */
+    struct strview path;        /* normalised, stripped */
+    struct strview normal_path; /* before that; empty: there is none */
+    struct strview prefix;      /* what was stripped */
     struct strview request_id;
     char request_id_text[REQUEST_ID_MAX_BYTES + 1];
     struct http_limits answer_limits;
@@ -63,6 +65,9 @@ struct exchange {
     struct http_parser answer_parser;
     struct http_head answer;
     struct io_buffer *answer_in; /* until its head is whole */
+
+    struct password_job *password_job; /* in AUTH, until it is answered */
+    bool password_is_right;
 
     struct waiter waiter;
     struct slot *slot;
@@ -76,6 +81,19 @@ struct exchange {
     struct timer rate_timer;
     struct timer send_timer;
     struct timer request_timer;
+
+    /* For the access log; the views are the arena's. */
+    struct strview remote;      /* the client, as trusted proxies say */
+    struct strview user;        /* who showed a password */
+    struct strview *log_values; /* of the head, by op; NULL: not kept */
+    struct strview log_sent;    /* the answer's head */
+    struct strview log_replica;
+    struct strview log_revision;
+    struct strview log_upstream;
+    const char *error; /* berth's own answer: its code */
+    enum app_state warmth;
+    uint64_t sent_bytes;     /* to the client */
+    uint64_t sent_head_size; /* of those, what is no body */
 
     uint64_t started_us;  /* first byte read */
     uint64_t slot_us;     /* slot taken */
@@ -118,6 +136,7 @@ struct metrics_cell *exchange_cell(const struct exchange *x);
 
 /* --- exchange_route.c --- */
 enum step exchange_step_route(struct exchange *x);
+enum step exchange_step_auth(struct exchange *x);
 enum step exchange_step_buffer(struct exchange *x);
 /* Bytes of the request's body were read. Returns false when it was refused
  * (too large, broken framing): the answer is under way. */
@@ -142,6 +161,20 @@ MUST_USE bool exchange_redirect_https(struct exchange *x);
 struct strview exchange_client_cert(struct exchange *x);
 /* The value of Strict-Transport-Security; empty: none. */
 struct strview exchange_hsts(struct exchange *x);
+
+/* --- exchange_protect.c --- */
+enum protect {
+    PROTECT_PASSED,
+    PROTECT_ANSWERED,
+    PROTECT_WAITS, /* exchange_run() follows, then exchange_protect_again() */
+};
+/* Who the client is, for the log and for what follows. */
+void exchange_find_client(struct exchange *x);
+/* Whether it may use the route that was found. */
+MUST_USE enum protect exchange_protect(struct exchange *x);
+MUST_USE enum protect exchange_protect_again(struct exchange *x);
+/* Wait no longer. */
+void exchange_forget_password(struct exchange *x);
 
 /* --- exchange_slot.c --- */
 void exchange_init_slot(struct exchange *x);
@@ -172,11 +205,27 @@ MUST_USE bool exchange_write_client(struct exchange *x);
 MUST_USE bool exchange_write_upstream(struct exchange *x);
 void exchange_init_relay(struct exchange *x);
 
+/* --- exchange_log.c --- */
+/* Keep what the log wants of the request's head, while it is there. */
+void exchange_log_request(struct exchange *x);
+/* The same where the head could not be understood: its first line. */
+void exchange_log_refused_head(struct exchange *x);
+/* A slot was taken. */
+void exchange_log_slot(struct exchange *x);
+/* The answer's head stands in answer_body.head, from `begin` on. */
+void exchange_log_answer(struct exchange *x, size_t begin);
+/* Write the line. */
+void exchange_log_end(struct exchange *x);
+
 /* --- exchange_reply.c --- */
 /* Answer by berth itself where nothing of an answer has left, else cut it. */
 void exchange_reject(struct exchange *x, enum reject_code code);
 void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
                           struct strview detail, uint64_t retry_after_ms);
+/* extra: whole field lines, each with CRLF. */
+void exchange_reject_extra(struct exchange *x,
+                           const struct rejection *rejection,
+                           struct strview extra);
 void exchange_reply_status(struct exchange *x, unsigned status,
                            struct strview text);
 void exchange_refuse(struct exchange *x, enum refusal refusal);

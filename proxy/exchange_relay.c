@@ -70,6 +70,7 @@ bool exchange_write_client(struct exchange *x)
         if (result != IO_DONE)
             break;
         relay_sent(&x->answer_body, count);
+        x->sent_bytes += count;
         if (x->state == EXCHANGE_RELAY || x->state == EXCHANGE_REPLY)
             x->answer_began = true;
         if (client->is_writing)
@@ -285,6 +286,7 @@ static void start_answer(struct exchange *x)
     x->keep_alive = framing.keep_alive;
     x->ends_by_close = framing.framing == FRAMING_CLOSE;
     x->answer_body.is_chunked = framing.framing == FRAMING_CHUNKED;
+    exchange_log_answer(x, x->interim_bytes);
     x->status = x->answer.status;
     exchange_set_state(x, EXCHANGE_RELAY);
     x->answer_in->start += (uint32_t)x->answer.bytes;

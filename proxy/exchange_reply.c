@@ -6,6 +6,7 @@
 #include "proxy/exchange_private.h"
 #include "proxy/local_reply.h"
 #include "proxy/routes.h"
+#include "proxy/settings.h"
 #include "router/base/metrics.h"
 
 static uint32_t seconds_of(uint64_t ms)
@@ -70,33 +71,71 @@ static void end_reply(struct exchange *x, unsigned status)
     exchange_set_state(x, EXCHANGE_REPLY);
 }
 
-/* Field lines that berth's own answers have, too. */
-static struct strview extra_fields(struct exchange *x)
+/* Field lines that berth's own answers have, too, and more. */
+static struct strview extra_fields(struct exchange *x, struct strview more)
 {
     struct strview hsts = exchange_hsts(x);
-    size_t size = hsts.len + 64;
-    char *line;
+    size_t size = hsts.len + more.len + 64;
+    char *lines;
 
     if (hsts.len == 0)
-        return hsts;
-    line = arena_alloc(&x->arena, size);
-    snprintf(line, size, "Strict-Transport-Security: %.*s\r\n", SV_ARG(hsts));
-    return sv_of(line);
+        return more;
+    lines = arena_alloc(&x->arena, size);
+    snprintf(lines, size, "Strict-Transport-Security: %.*s\r\n%.*s",
+             SV_ARG(hsts), SV_ARG(more));
+    return sv_of(lines);
+}
+
+/* The page that stands in for berth's own; empty: there is none. */
+static struct strview error_page(const struct exchange *x, unsigned status)
+{
+    const struct shared_settings *shared = &x->worker->shared->settings->shared;
+    const struct page_numbers *pages =
+        x->route ? &x->route->settings->error_pages : &x->server->error_pages;
+
+    for (uint32_t i = 0; i < pages->count; i++) {
+        const struct error_page *page =
+            &shared->error_pages[pages->numbers[i] - 1];
+
+        if (page->code == status)
+            return sv_of(page->html);
+    }
+    return sv_make(NULL, 0);
+}
+
+static void reject(struct exchange *x, const struct rejection *rejection,
+                   struct strview detail, uint64_t retry_after_ms,
+                   struct strview extra)
+{
+    unsigned status = rejection_status(rejection->code);
+    struct local_reply reply = {.request = &x->request,
+                                .request_id = x->request_id,
+                                .retry_after_s = seconds_of(retry_after_ms),
+                                .page = error_page(x, status)};
+    size_t begin;
+
+    x->error = rejection_name(rejection->code);
+    if (!begin_reply(x))
+        return;
+    begin = x->answer_body.head.len;
+    reply.keep_alive = x->keep_alive;
+    reply.extra = extra_fields(x, extra);
+    local_reply_reject(&reply, rejection, detail, &x->answer_body.head);
+    exchange_log_answer(x, begin);
+    end_reply(x, status);
 }
 
 void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
                           struct strview detail, uint64_t retry_after_ms)
 {
-    struct local_reply reply = {.request = &x->request,
-                                .request_id = x->request_id,
-                                .retry_after_s = seconds_of(retry_after_ms)};
+    reject(x, rejection, detail, retry_after_ms, sv_make(NULL, 0));
+}
 
-    if (!begin_reply(x))
-        return;
-    reply.keep_alive = x->keep_alive;
-    reply.extra = extra_fields(x);
-    local_reply_reject(&reply, rejection, detail, &x->answer_body.head);
-    end_reply(x, rejection_status(rejection->code));
+void exchange_reject_extra(struct exchange *x,
+                           const struct rejection *rejection,
+                           struct strview extra)
+{
+    reject(x, rejection, sv_make(NULL, 0), 0, extra);
 }
 
 void exchange_reject(struct exchange *x, enum reject_code code)
@@ -111,12 +150,17 @@ void exchange_reply_status(struct exchange *x, unsigned status,
 {
     struct local_reply reply = {.request = &x->request,
                                 .request_id = x->request_id};
+    size_t begin;
 
+    if (x->route && x->route->returns_json)
+        reply.type = SV("application/json");
     if (!begin_reply(x))
         return;
+    begin = x->answer_body.head.len;
     reply.keep_alive = x->keep_alive;
-    reply.extra = extra_fields(x);
+    reply.extra = extra_fields(x, sv_make(NULL, 0));
     local_reply_return(&reply, status, text, &x->answer_body.head);
+    exchange_log_answer(x, begin);
     end_reply(x, status);
 }
 

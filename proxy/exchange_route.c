@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "proxy/client_address.h"
 #include "proxy/exchange_private.h"
 #include "proxy/forward_headers.h"
 #include "proxy/listener.h"
@@ -17,22 +18,12 @@
 
 bool exchange_peer_is_trusted(const struct exchange *x)
 {
-    const struct client_peer *peer = &x->client->peer;
-    struct address address = {.len = sizeof peer->v6};
+    struct address address;
 
     if (x->server->trusted_count == 0)
         return false;
-    if (peer->any.sa_family == AF_INET)
-        address.v4 = peer->v4;
-    else if (peer->any.sa_family == AF_INET6)
-        address.v6 = peer->v6;
-    else
-        address.any.sa_family = AF_UNIX;
-    for (uint32_t i = 0; i < x->server->trusted_count; i++) {
-        if (address_range_contains(&x->server->trusted[i], &address))
-            return true;
-    }
-    return false;
+    address = client_address_of(&x->client->peer);
+    return client_address_is_trusted(&address, x->server);
 }
 
 static void set_request_id(struct exchange *x, bool trusted)
@@ -102,6 +93,7 @@ static bool find_route(struct exchange *x)
         return false;
     } else {
         path = sv_make(normal, len);
+        x->normal_path = path;
         x->route = look_up(x, path, &prefix_len);
         if (is_ambiguous(x, path)) {
             exchange_reject_with(
@@ -261,8 +253,6 @@ static bool answers_by_itself(struct exchange *x)
 {
     const struct route_settings *settings = x->route->settings;
 
-    if (exchange_redirect_https(x))
-        return true;
     if (x->request.method == METHOD_OPTIONS && x->request.has_max_forwards &&
         x->request.max_forwards == 0) {
         exchange_reply_status(x, 200, sv_make(NULL, 0));
@@ -281,14 +271,12 @@ static bool answers_by_itself(struct exchange *x)
     return false;
 }
 
-enum step exchange_step_route(struct exchange *x)
+/* It may use its route: on to the app, or the answer that stands for one. */
+static enum step admit(struct exchange *x)
 {
     struct io_buffer *in = x->client->in;
 
-    set_request_id(x, exchange_peer_is_trusted(x));
-    relay_start(&x->request_body, &x->request, &x->client->listener->limits, 0,
-                true);
-    if (!find_route(x) || answers_by_itself(x)) {
+    if (answers_by_itself(x)) {
         in->start += (uint32_t)x->request.bytes;
         return STEP_MORE;
     }
@@ -309,6 +297,46 @@ enum step exchange_step_route(struct exchange *x)
     if (adopt_body(x) && x->client->in && buffer_len(x->client->in) == 0)
         buffer_give(&x->worker->buffers, &x->client->in);
     return STEP_MORE;
+}
+
+static enum step after_protection(struct exchange *x, enum protect result)
+{
+    switch (result) {
+    case PROTECT_PASSED:
+        return admit(x);
+    case PROTECT_ANSWERED:
+        x->client->in->start += (uint32_t)x->request.bytes;
+        return STEP_MORE;
+    case PROTECT_WAITS:
+        break;
+    }
+    if (x->state != EXCHANGE_AUTH)
+        exchange_set_state(x, EXCHANGE_AUTH);
+    return STEP_WAIT;
+}
+
+enum step exchange_step_route(struct exchange *x)
+{
+    struct io_buffer *in = x->client->in;
+    bool found;
+
+    set_request_id(x, exchange_peer_is_trusted(x));
+    relay_start(&x->request_body, &x->request, &x->client->listener->limits, 0,
+                true);
+    found = find_route(x);
+    exchange_find_client(x);
+    exchange_log_request(x);
+    /* Before a password is asked for: it would come in the clear. */
+    if (!found || exchange_redirect_https(x)) {
+        in->start += (uint32_t)x->request.bytes;
+        return STEP_MORE;
+    }
+    return after_protection(x, exchange_protect(x));
+}
+
+enum step exchange_step_auth(struct exchange *x)
+{
+    return after_protection(x, exchange_protect_again(x));
 }
 
 bool exchange_body_filled(struct exchange *x, enum relay_result result,

@@ -48,6 +48,7 @@ static void on_granted(struct exchange *x)
     x->waiter.slot = NULL;
     x->is_queued = false;
     x->slot_us = worker_now_us(x->worker);
+    exchange_log_slot(x);
     metrics_observe(cell, HISTOGRAM_QUEUE_WAIT,
                     x->slot_us - x->waiter.arrived_us);
     if (settings->request_timeout_ms != 0 &&
@@ -82,6 +83,8 @@ static void say_continue(struct exchange *x)
 
     app_count(x->route->app, worker_now_us(x->worker), &counts);
     x->waited_for_start = counts.replicas == 0;
+    if (x->waited_for_start)
+        x->warmth = counts.state;
     if (!x->waited_for_start || !x->request.expect_continue ||
         x->said_continue || x->request_body.is_whole)
         return;

@@ -2,11 +2,15 @@
 #include "proxy/front.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy/access_log.h"
 #include "proxy/front_replicas.h"
+#include "proxy/log_writer.h"
+#include "proxy/password_helper.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
@@ -52,6 +56,10 @@ struct front {
     struct demand *demands;
     struct routes *routes;
     struct front_replicas *replicas;
+    struct access_logs *access_logs;
+    struct log_writer *log_writer;           /* NULL: there is no access log */
+    struct password_helper *password_helper; /* NULL: no route needs it */
+    int error_log_fd;                        /* -1: stderr */
     struct worker_shared shared;
     struct worker **workers;
     struct timer demand_timer;
@@ -251,6 +259,9 @@ static void make_workers(struct front *front)
         .routes = front->routes,
         .apps = front->apps,
         .metrics = front->metrics,
+        .access_logs = front->access_logs,
+        .log_writer = front->log_writer,
+        .password_helper = front->password_helper,
     };
     front->workers = xcalloc(settings->worker_count, sizeof(struct worker *));
     for (uint32_t i = 0; i < settings->worker_count; i++)
@@ -295,6 +306,12 @@ static void on_config(struct front *front, const struct channel_config *message)
               front->settings->log_json, "front");
     make_apps(front);
     front->routes = routes_new(front->settings, front->apps);
+    front->access_logs = access_logs_new(&front->settings->shared);
+    if (front->settings->shared.access_log_count > 0)
+        front->log_writer = log_writer_new(
+            front->settings->shared.log_file_count, front->metrics);
+    if (front->settings->shared.basic_file_count > 0)
+        front->password_helper = password_helper_new();
     make_workers(front);
     front->replicas =
         front_replicas_new(front->loop, front->timers, &front->channel,
@@ -339,6 +356,37 @@ static void on_listener(struct front *front, uint32_t index, int *fds,
         if (fd >= 0)
             worker_add_listener(front->workers[i], index, fd);
     }
+}
+
+/* Its number stays the same over a rotation: other threads write to it. */
+static void move_error_log(struct front *front, int fd)
+{
+    if (front->error_log_fd >= 0) {
+        dup3(fd, front->error_log_fd, O_CLOEXEC);
+        return;
+    }
+    front->error_log_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (front->error_log_fd >= 0)
+        log_set_fd(front->error_log_fd);
+}
+
+static void on_log_file(struct front *front, uint32_t index, int *fds,
+                        unsigned fd_count)
+{
+    const struct shared_settings *shared = &front->settings->shared;
+
+    if (index >= shared->log_file_count) {
+        fail(front, "a log file that is not configured");
+        return;
+    }
+    if (fd_count == 0) {
+        log_error("front", "no descriptor was left for a log file", "%s", "");
+        return;
+    }
+    if (shared->error_log == index + 1)
+        move_error_log(front, fds[0]);
+    if (front->log_writer)
+        log_writer_set_file(front->log_writer, index, take(&fds[0]));
 }
 
 static void on_go(struct front *front, uint64_t generation)
@@ -408,6 +456,7 @@ static bool handle(struct front *front, enum channel_type type,
     union {
         struct channel_config config;
         struct channel_listener listener;
+        struct channel_log_file log_file;
         struct channel_go go;
         struct channel_tls_update tls;
         struct channel_replica_add add;
@@ -430,6 +479,11 @@ static bool handle(struct front *front, enum channel_type type,
         if (!channel_decode_listener(payload, &m.listener))
             return false;
         on_listener(front, m.listener.listener, fds, fd_count);
+        return true;
+    case CHANNEL_LOG_FILE:
+        if (!channel_decode_log_file(payload, &m.log_file))
+            return false;
+        on_log_file(front, m.log_file.index, fds, fd_count);
         return true;
     case CHANNEL_GO:
         if (!channel_decode_go(payload, &m.go))
@@ -519,9 +573,12 @@ static void free_all(struct front *front)
 
         free(container_of(node, struct question, node));
     }
+    password_helper_free(&front->password_helper); /* answers to workers */
     for (uint32_t i = 0; i < workers; i++)
         worker_free(&front->workers[i]);
     free(front->workers);
+    log_writer_free(&front->log_writer);
+    access_logs_free(&front->access_logs);
     front_replicas_free(&front->replicas);
     timer_stop(&front->demand_timer);
     timer_stop(&front->drain_timer);
@@ -535,11 +592,16 @@ static void free_all(struct front *front)
     free(front->demands);
     metrics_registry_free(&front->metrics);
     proxy_settings_free(&front->settings);
+    if (front->error_log_fd >= 0) {
+        log_set_fd(STDERR_FILENO);
+        close(front->error_log_fd);
+    }
 }
 
 int front_main(int channel_fd, const struct front_admin *admin)
 {
-    struct front front = {.admin_api = admin, .shared_fd = -1};
+    struct front front = {
+        .admin_api = admin, .shared_fd = -1, .error_log_fd = -1};
     int exit_code;
 
     ignore_signals();

@@ -237,6 +237,9 @@ bool front_replicas_add(struct front_replicas *all,
         all->apps[message->app], message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = AF_INET;
+    if (message->revision.len > 0)
+        replica->ref->revision =
+            xstrndup(message->revision.ptr, message->revision.len);
     list_add_tail(&all->replicas, &replica->node);
     if (message->probe)
         start_probe(replica, message->forwarded);
@@ -270,8 +273,6 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     probe_free(&replica->probe);
     app_drain(replica->ref, on_drained, all);
     close_parked(replica);
-    for (unsigned i = 0; i < all->worker_count; i++)
-        worker_end_tunnels(all->workers[i], replica->ref);
 }
 
 void front_replicas_resume(struct front_replicas *all, uint64_t id)

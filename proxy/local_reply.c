@@ -274,7 +274,9 @@ void local_reply_reject(const struct local_reply *reply,
         detail.len > 0 ? detail : sv_of(rejection_text(rejection));
     bool is_html = local_reply_wants_html(reply->request);
 
-    if (is_html)
+    if (is_html && reply->page.len > 0)
+        strbuf_add_sv(&body, reply->page);
+    else if (is_html)
         add_html_body(&body, rejection->code, message, reply->request_id);
     else
         add_json_body(&body, rejection->code, message, reply->request_id);
@@ -305,7 +307,10 @@ void local_reply_return(const struct local_reply *reply, unsigned status,
         end_head(reply, buf);
         return;
     }
-    add_body(reply, SV("text/plain; charset=utf-8"), text, buf);
+    add_body(reply,
+             reply->type.len > 0 ? reply->type
+                                 : SV("text/plain; charset=utf-8"),
+             text, buf);
 }
 
 void local_reply_continue(struct strbuf *buf)

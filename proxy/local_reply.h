@@ -17,6 +17,8 @@ struct local_reply {
     struct strview request_id;       /* may be empty */
     bool keep_alive;                 /* else Connection: close */
     uint32_t retry_after_s; /* 0: 1 with 503 and 429, none with others */
+    struct strview page;    /* HTML in place of berth's own; or empty */
+    struct strview type;    /* of local_reply_return()'s text; or empty */
     struct strview extra;   /* whole field lines, each with CRLF; or empty */
 };
 

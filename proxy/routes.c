@@ -7,7 +7,80 @@
 #include "router/base/alloc.h"
 #include "router/base/err.h"
 #include "router/base/log.h"
+#include "router/base/strbuf.h"
+#include "router/rate_limit.h"
 #include "router/route_table.h"
+
+/* --- status_routes
+ * ------------------------------------------------------------
+ */
+
+#define STATUS_ROUTES 2U /* of a server */
+
+/* {"/prefix":"app",…}, as Ray Serve's proxy answers. */
+static char *routes_json(const struct proxy_settings *settings,
+                         const struct server_settings *server)
+{
+    AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+    strbuf_add_char(&text, '{');
+    for (uint32_t i = 0; i < server->route_count; i++) {
+        const struct route_settings *route = &server->routes[i];
+
+        if (route->app == UINT32_MAX)
+            continue;
+        if (text.len > 1)
+            strbuf_add_char(&text, ',');
+        strbuf_add_json(&text, sv_of(route->prefix));
+        strbuf_add_char(&text, ':');
+        strbuf_add_json(&text, sv_of(settings->apps[route->app].name));
+    }
+    strbuf_add_str(&text, "}\n");
+    return xstrdup(text.data);
+}
+
+static void fill_status(struct route_settings *status,
+                        const struct proxy_settings *settings,
+                        const struct server_settings *server)
+{
+    static const char *const prefixes[STATUS_ROUTES] = {"/-/healthz",
+                                                        "/-/routes"};
+
+    for (unsigned i = 0; i < STATUS_ROUTES; i++)
+        status[i] = (struct route_settings){
+            .prefix = xstrdup(prefixes[i]),
+            .app = UINT32_MAX,
+            .return_code = 200,
+            .return_text =
+                i == 0 ? xstrdup("success") : routes_json(settings, server),
+            .access_log = server->access_log,
+        };
+}
+
+/* --- all routes --------------------------------------------------------------
+ */
+
+static void fill_route(struct route *route,
+                       const struct route_settings *settings,
+                       const struct server_settings *server,
+                       struct app *const *apps)
+{
+    const struct rate_settings *rate = &settings->protection.rate;
+
+    route->settings = settings;
+    route->server = server;
+    route->app_index = settings->app;
+    if (route->app_index != UINT32_MAX)
+        route->app = apps[route->app_index];
+    if (rate->requests > 0)
+        route->rate_limit = rate_limit_new(rate->requests, rate->period_s,
+                                           rate->burst, RATE_LIMIT_KEYS_MAX);
+}
+
+static uint32_t count_routes(const struct server_settings *server)
+{
+    return server->route_count + (server->status_routes ? STATUS_ROUTES : 0);
+}
 
 static void number_routes(struct routes *routes,
                           const struct proxy_settings *settings,
@@ -16,20 +89,26 @@ static void number_routes(struct routes *routes,
     uint32_t at = 0;
 
     for (uint32_t s = 0; s < settings->server_count; s++)
-        routes->count += settings->servers[s].route_count;
+        routes->count += count_routes(&settings->servers[s]);
     routes->all = xcalloc(routes->count + 1, sizeof *routes->all);
+    routes->status_count = settings->server_count * STATUS_ROUTES;
+    routes->status = xcalloc(routes->status_count + 1U, sizeof *routes->status);
     for (uint32_t s = 0; s < settings->server_count; s++) {
         const struct server_settings *server = &settings->servers[s];
 
-        for (uint32_t r = 0; r < server->route_count; r++) {
-            struct route *route = &routes->all[at];
+        struct route_settings *status = &routes->status[s * STATUS_ROUTES];
 
-            route->settings = &server->routes[r];
-            route->server = server;
-            route->app_index = server->routes[r].app;
-            if (route->app_index != UINT32_MAX)
-                route->app = apps[route->app_index];
-            route->index = at++;
+        if (server->status_routes)
+            fill_status(status, settings, server);
+        for (uint32_t r = 0; r < count_routes(server); r++, at++) {
+            bool is_status = r >= server->route_count;
+
+            routes->all[at].index = at;
+            fill_route(&routes->all[at],
+                       is_status ? &status[r - server->route_count]
+                                 : &server->routes[r],
+                       server, apps);
+            routes->all[at].returns_json = r == server->route_count + 1;
         }
     }
 }
@@ -51,15 +130,15 @@ static void add_server(struct route_table *table, struct routes *routes,
     struct route *route = first_route_of(routes, server);
 
     route_table_add_host(table, host);
-    for (uint32_t r = 0; r < server->route_count; r++) {
+    for (uint32_t r = 0; r < count_routes(server); r++) {
         struct err err;
 
         /* conf refuses what could fail here: two routes with one prefix, a
          * prefix that is not normalised. */
-        if (!route_table_add(table, host, sv_of(server->routes[r].prefix),
+        if (!route_table_add(table, host, sv_of(route[r].settings->prefix),
                              &route[r], &err))
             log_error("front", "a route cannot be used", "prefix=%s why=\"%s\"",
-                      server->routes[r].prefix, err.text);
+                      route[r].settings->prefix, err.text);
     }
 }
 
@@ -118,6 +197,13 @@ void routes_free(struct routes **routes_ptr)
     for (uint32_t i = 0; i < routes->table_count; i++)
         route_table_free(&routes->tables[i]);
     free(routes->tables);
+    for (uint32_t i = 0; i < routes->count; i++)
+        rate_limit_free(&routes->all[i].rate_limit);
+    for (uint32_t i = 0; i < routes->status_count; i++) {
+        free(routes->status[i].prefix);
+        free(routes->status[i].return_text);
+    }
+    free(routes->status);
     free(routes->all);
     free(routes);
     *routes_ptr = NULL;

@@ -6,6 +6,7 @@
 #ifndef PROXY_ROUTES_H
 #define PROXY_ROUTES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "router/base/attr.h"
@@ -13,6 +14,7 @@
 struct app;
 struct listener_settings;
 struct proxy_settings;
+struct rate_limit;
 struct route_settings;
 struct route_table;
 struct server_settings;
@@ -22,10 +24,14 @@ struct route {
     const struct server_settings *server;
     struct app *app; /* NULL: it answers by itself (`return`) */
     uint32_t app_index;
-    uint32_t index; /* in routes->all */
+    uint32_t index;                /* in routes->all */
+    struct rate_limit *rate_limit; /* NULL: none */
+    bool returns_json;
 };
 
 struct routes {
+    uint32_t status_count;
+    struct route_settings *status; /* of /-/healthz and /-/routes */
     uint32_t count;
     struct route *all;
     uint32_t table_count; /* one a listener, sealed */

@@ -26,6 +26,8 @@ static void route_settings_done(struct route_settings *route)
     free(route->return_text);
     field_settings_done(&route->request_headers);
     field_settings_done(&route->response_headers);
+    free(route->error_pages.numbers);
+    protection_settings_done(&route->protection);
 }
 
 static void server_settings_done(struct server_settings *server)
@@ -35,6 +37,7 @@ static void server_settings_done(struct server_settings *server)
     free(server->names);
     free(server->trusted);
     tls_settings_done(&server->tls);
+    free(server->error_pages.numbers);
     for (uint32_t i = 0; i < server->route_count; i++)
         route_settings_done(&server->routes[i]);
     free(server->routes);
@@ -69,6 +72,7 @@ void proxy_settings_free(struct proxy_settings **settings)
     for (uint32_t i = 0; i < s->app_count; i++)
         app_settings_done(&s->apps[i]);
     free(s->apps);
+    shared_settings_done(&s->shared);
     free(s);
     *settings = NULL;
 }
@@ -168,6 +172,9 @@ static void put_route(struct strbuf *buf, const struct route_settings *route)
     wire_put_u32(buf, route->retry);
     put_fields(buf, &route->request_headers);
     put_fields(buf, &route->response_headers);
+    wire_put_u32(buf, route->access_log);
+    page_numbers_encode(&route->error_pages, buf);
+    protection_settings_encode(&route->protection, buf);
 }
 
 static void get_route_target(struct wire_reader *r, struct route_settings *ret)
@@ -200,6 +207,9 @@ static void get_route(struct wire_reader *r, struct route_settings *ret)
     ret->retry = get_u32_in(r, 0, PROXY_RETRY_MAX);
     get_fields(r, &ret->request_headers);
     get_fields(r, &ret->response_headers);
+    ret->access_log = wire_get_u32(r);
+    page_numbers_decode(r, &ret->error_pages);
+    protection_settings_decode(r, &ret->protection);
 }
 
 /* --- servers ------------------------------------------------------------- */
@@ -261,6 +271,9 @@ static void put_server(struct strbuf *buf, const struct server_settings *server)
     wire_put_u32(buf, server->trusted_count);
     for (uint32_t i = 0; i < server->trusted_count; i++)
         put_range(buf, &server->trusted[i]);
+    wire_put_u32(buf, server->status_routes);
+    wire_put_u32(buf, server->access_log);
+    page_numbers_encode(&server->error_pages, buf);
     wire_put_u32(buf, server->route_count);
     for (uint32_t i = 0; i < server->route_count; i++)
         put_route(buf, &server->routes[i]);
@@ -289,6 +302,9 @@ static void get_server(struct wire_reader *r, struct server_settings *ret)
     ret->trusted = get_array(r, 12, sizeof *ret->trusted, &ret->trusted_count);
     for (uint32_t i = 0; i < ret->trusted_count && !r->failed; i++)
         get_range(r, &ret->trusted[i]);
+    ret->status_routes = get_bool(r);
+    ret->access_log = wire_get_u32(r);
+    page_numbers_decode(r, &ret->error_pages);
     ret->routes = get_array(r, 64, sizeof *ret->routes, &ret->route_count);
     for (uint32_t i = 0; i < ret->route_count && !r->failed; i++)
         get_route(r, &ret->routes[i]);
@@ -373,6 +389,26 @@ static void get_tickets(struct wire_reader *r, struct ticket_seed *ret)
 /* --- all of it -------------------------------------------------------------
  */
 
+static bool pages_fit(const struct proxy_settings *s,
+                      const struct page_numbers *pages)
+{
+    for (uint32_t i = 0; i < pages->count; i++)
+        if (pages->numbers[i] == 0 ||
+            pages->numbers[i] > s->shared.error_page_count)
+            return false;
+    return true;
+}
+
+static bool route_fits(const struct proxy_settings *s,
+                       const struct route_settings *route)
+{
+    return (route->app == UINT32_MAX || route->app < s->app_count) &&
+           route->access_log <= s->shared.access_log_count &&
+           route->protection.basic_auth <= s->shared.basic_file_count &&
+           route->protection.api_keys <= s->shared.key_file_count &&
+           pages_fit(s, &route->error_pages);
+}
+
 /* Every index leads to something that is there, and so does every listener
  * with TLS to certificates. */
 static bool indices_fit(const struct proxy_settings *s)
@@ -394,12 +430,12 @@ static bool indices_fit(const struct proxy_settings *s)
     for (uint32_t i = 0; i < s->server_count; i++) {
         const struct server_settings *server = &s->servers[i];
 
-        for (uint32_t j = 0; j < server->route_count; j++) {
-            uint32_t app = server->routes[j].app;
-
-            if (app != UINT32_MAX && app >= s->app_count)
+        if (server->access_log > s->shared.access_log_count ||
+            !pages_fit(s, &server->error_pages))
+            return false;
+        for (uint32_t j = 0; j < server->route_count; j++)
+            if (!route_fits(s, &server->routes[j]))
                 return false;
-        }
     }
     return true;
 }
@@ -426,6 +462,7 @@ void proxy_settings_encode(const struct proxy_settings *settings,
     wire_put_u32(buf, s->app_count);
     for (uint32_t i = 0; i < s->app_count; i++)
         app_settings_encode(&s->apps[i], buf);
+    shared_settings_encode(&s->shared, buf);
 }
 
 static void get_apps(struct wire_reader *r, struct proxy_settings *ret)
@@ -457,6 +494,7 @@ struct proxy_settings *proxy_settings_decode(struct strview payload)
     for (uint32_t i = 0; i < s->server_count && !r.failed; i++)
         get_server(&r, &s->servers[i]);
     get_apps(&r, s);
+    shared_settings_decode(&r, &s->shared);
     if (!wire_reader_is_done(&r) || !indices_fit(s))
         return NULL;
     return TAKE(s);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proxy/protection_settings.h"
 #include "router/base/address.h"
 #include "router/base/attr.h"
 #include "router/base/log.h"
@@ -55,6 +56,9 @@ struct route_settings {
     uint32_t retry;
     struct field_settings request_headers;
     struct field_settings response_headers;
+    uint32_t access_log; /* number in shared.access_logs; 0: off */
+    struct page_numbers error_pages;
+    struct protection_settings protection;
 };
 
 /* What is decided before the route is known. */
@@ -74,6 +78,9 @@ struct server_settings {
     uint64_t hsts_ms; /* 0: off */
     uint32_t trusted_count;
     struct address_range *trusted;
+    bool status_routes;  /* /-/healthz and /-/routes */
+    uint32_t access_log; /* of requests that no route is found for */
+    struct page_numbers error_pages; /* likewise */
     uint32_t route_count;
     struct route_settings *routes;
 };
@@ -122,6 +129,7 @@ struct proxy_settings {
     struct server_settings *servers;
     uint32_t app_count;
     struct app_settings *apps;
+    struct shared_settings shared;
 };
 
 /* Free *settings and all it holds; NULL is skipped. */

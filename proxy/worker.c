@@ -9,6 +9,8 @@
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/listener.h"
+#include "proxy/log_outlet.h"
+#include "proxy/password_helper.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/upstream_pool.h"
@@ -82,6 +84,11 @@ struct worker *worker_new(const struct worker_shared *shared, unsigned index)
             route->app ? settings->apps[route->app_index].name : "",
             route->settings->prefix);
     }
+    worker->cell = metrics_cell_new(shared->metrics, METRIC_SCOPE_FRONT, "");
+    if (shared->log_writer)
+        worker->log_outlet =
+            log_outlet_new(shared->log_writer, settings->shared.log_file_count,
+                           worker->timers, shared->metrics);
     worker->requests[shared->routes->count] =
         metrics_requests_new(shared->metrics, "", "");
     return worker;
@@ -158,18 +165,6 @@ static void check_drained(struct worker *worker)
     loop_post(worker->shared->main_loop, &worker->drained_task);
 }
 
-/* NULL: to any. */
-static void end_tunnels(struct worker *worker,
-                        const struct replica_ref *replica)
-{
-    LIST_FOREACH_SAFE (&worker->busy_clients, node) {
-        struct client *client = container_of(node, struct client, node);
-
-        if (client->exchange)
-            exchange_end_tunnel(client->exchange, replica);
-    }
-}
-
 static void carry_out_drain(struct loop_task *task)
 {
     struct order order;
@@ -181,7 +176,6 @@ static void carry_out_drain(struct loop_task *task)
         listener_close(container_of(node, struct listener, node));
     while (worker_close_oldest_idle(worker))
         ;
-    end_tunnels(worker, NULL);
     check_drained(worker);
 }
 
@@ -203,19 +197,12 @@ static void carry_out_unpark(struct loop_task *task)
                    NULL);
 }
 
-static void carry_out_end_tunnels(struct loop_task *task)
-{
-    struct order order;
-    struct worker *worker = take_order(task, &order);
-
-    end_tunnels(worker, order.replica); /* which may be freed by now */
-}
-
 static void carry_out_stop(struct loop_task *task)
 {
     struct order order;
     struct worker *worker = take_order(task, &order);
 
+    log_outlet_free(&worker->log_outlet);
     loop_stop(worker->loop);
 }
 
@@ -262,11 +249,6 @@ void worker_update_tls(struct worker *worker, uint32_t server,
     loop_post(worker->loop, &order->task);
 }
 
-void worker_end_tunnels(struct worker *worker, struct replica_ref *replica)
-{
-    give_order(worker, carry_out_end_tunnels, NULL, replica);
-}
-
 void worker_stop(struct worker *worker)
 {
     for (uint32_t i = 0; i < worker->shared->settings->app_count; i++)
@@ -286,12 +268,14 @@ void worker_free(struct worker **worker_ptr)
     LIST_FOREACH_SAFE (&worker->listeners, node)
         listener_free(container_of(node, struct listener, node));
     exchange_free_unused(worker);
+    log_outlet_free(&worker->log_outlet);
     timers_free(&worker->timers);
     loop_free(&worker->loop); /* which runs what was still posted */
     worker_tls_free(&worker->tls);
     buffer_pool_done(&worker->buffers);
     free(worker->app_cells);
     free(worker->requests);
+    password_cache_free(&worker->passwords);
     free(worker);
     *worker_ptr = NULL;
 }

@@ -19,8 +19,13 @@
 #include "router/base/timers.h"
 
 struct app;
+struct access_logs;
 struct exchange;
+struct log_outlet;
+struct log_writer;
 struct metrics_cell;
+struct password_cache;
+struct password_helper;
 struct metrics_registry;
 struct metrics_requests;
 struct proxy_settings;
@@ -47,6 +52,9 @@ struct worker_shared {
     const struct routes *routes;
     struct app *const *apps; /* settings->app_count */
     struct metrics_registry *metrics;
+    const struct access_logs *access_logs;
+    struct log_writer *log_writer;           /* NULL: there is no access log */
+    struct password_helper *password_helper; /* NULL: no route needs it */
 };
 
 struct worker {
@@ -58,6 +66,8 @@ struct worker {
     bool has_thread;
     struct buffer_pool buffers;
     struct worker_tls *tls;
+    struct metrics_cell *cell;          /* of no app */
+    struct password_cache *passwords;   /* NULL until the first */
     struct metrics_cell **app_cells;    /* by app */
     struct metrics_requests **requests; /* by route; the last: no route */
     struct list listeners;
@@ -75,6 +85,8 @@ struct worker {
     bool is_draining;
     bool drain_reported;
     struct loop_task drained_task; /* to main */
+    struct log_outlet *log_outlet; /* NULL: there is no access log */
+    uint32_t connection_count;     /* so far */
     uint64_t broken_replica;       /* reported last, and when */
     uint64_t broken_us;
 };
@@ -100,8 +112,6 @@ void worker_unpark(struct worker *worker, struct app *app,
  * leaves it empty. Thread: main. */
 void worker_update_tls(struct worker *worker, uint32_t server,
                        struct tls_settings *settings);
-/* Tell the tunnels to the replica to end. Thread: main. */
-void worker_end_tunnels(struct worker *worker, struct replica_ref *replica);
 /* End the thread; after on_drained of all workers. Thread: main. */
 void worker_stop(struct worker *worker);
 /* After worker_stop() of all workers. Thread: main. */

@@ -29,6 +29,7 @@ void app_free_replica(struct replica_ref *replica)
     slot_set_done(&replica->locked->slots);
     free(replica->locked);
     free(replica->name);
+    free(replica->revision);
     free(replica);
 }
 

@@ -28,6 +28,7 @@ struct replica_ref {
     struct app *app; /* borrowed; outlives it */
     uint64_t id;
     char *name; /* for logs and `$replica` */
+    char *revision; /* of its app, for `$revision`; NULL: it has none */
     enum connect_kind connect;
     struct address address; /* CONNECT_DIRECT */
     uint32_t port;          /* CONNECT_INSIDE */

@@ -34,6 +34,11 @@ void log_setup(int fd, enum log_level level, bool json, const char *process)
     __atomic_store_n(&settings.level, level, __ATOMIC_RELAXED);
 }
 
+void log_set_fd(int fd)
+{
+    settings.fd = fd;
+}
+
 bool log_is_on(enum log_level level)
 {
     return level >= __atomic_load_n(&settings.level, __ATOMIC_RELAXED);

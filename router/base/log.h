@@ -23,6 +23,9 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARN, LOG_ERROR };
  * process: "keeper" or "front", shown on every line; a literal. */
 void log_setup(int fd, enum log_level level, bool json, const char *process);
 
+/* Lines go to fd (borrowed) from now on. Thread: main, before others run. */
+void log_set_fd(int fd);
+
 bool log_is_on(enum log_level level);
 
 /* "debug" … "error"; false when the name is none of them. */

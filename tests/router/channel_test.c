@@ -173,6 +173,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
         .port = 65535,
         .probe = 1,
         .forwarded = 0,
+        .revision = SV("0f1e2d"),
     };
     struct channel_replica_add out;
     struct strbuf payload = STRBUF_INIT;
@@ -185,6 +186,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     wire_put_u32(&payload, in.port);
     wire_put_u32(&payload, in.probe);
     wire_put_u32(&payload, in.forwarded);
+    wire_put_sv(&payload, in.revision);
     cr_assert(channel_decode_replica_add(strbuf_view(&payload), &out));
     cr_assert_eq(out.app, 7);
     cr_assert_eq(out.replica, UINT64_MAX - 1);
@@ -194,6 +196,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     cr_assert_eq(out.port, 65535);
     cr_assert_eq(out.probe, 1);
     cr_assert_eq(out.forwarded, 0);
+    cr_assert(sv_eq(out.revision, in.revision));
     for (size_t len = 0; len < payload.len; len++)
         cr_assert_not(
             channel_decode_replica_add(sv_make(payload.data, len), &out),

@@ -1,0 +1,23 @@
+/* config_shared.h - what several routes name, kept once: log files, formats,
+ * pages, files of users and of keys. Internal to conf.
+ */
+#ifndef CONF_CONFIG_SHARED_H
+#define CONF_CONFIG_SHARED_H
+
+#include <stdint.h>
+
+#include "conf/builder.h"
+#include "conf/source.h"
+#include "router/base/strbuf.h"
+
+/* The index of that log file, added where it is new. Copies path. */
+uint32_t config_log_file(struct builder *builder, const char *path);
+
+/* Append the file that the directive names to *text: lines or HTML, so no NUL.
+ * false: it could not be read and that was said, or it need not be there. */
+MUST_USE bool config_read_file(struct builder *builder,
+                               const struct conf_node *node, const char *path,
+                               const struct source_limits *limits,
+                               struct strbuf *text);
+
+#endif
