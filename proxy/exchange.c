@@ -566,6 +566,13 @@ void exchange_abort(struct exchange *x)
     exchange_client_gone(x);
 }
 
+void exchange_end_tunnel(struct exchange *x, const struct replica_ref *replica)
+{
+    if (x->state == EXCHANGE_TUNNEL &&
+        (!replica || x->tunnel_replica == replica))
+        tunnel_tell_end(x);
+}
+
 void exchange_run(struct exchange *x)
 {
     enum step step = STEP_MORE;

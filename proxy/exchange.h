@@ -10,6 +10,7 @@
 
 struct client;
 struct exchange;
+struct replica_ref;
 struct upstream;
 struct worker;
 
@@ -17,6 +18,10 @@ struct worker;
 void exchange_start(struct client *client);
 /* End it now, and its client: somebody else wants it to. */
 void exchange_abort(struct exchange *exchange);
+/* Where it is a tunnel to the replica (NULL: to any): tell the app that
+ * nothing more comes, so that it says its last and ends it. */
+void exchange_end_tunnel(struct exchange *exchange,
+                         const struct replica_ref *replica);
 
 void exchange_on_client_readable(struct exchange *exchange);
 void exchange_on_client_writable(struct exchange *exchange);

@@ -273,6 +273,8 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     probe_free(&replica->probe);
     app_drain(replica->ref, on_drained, all);
     close_parked(replica);
+    for (unsigned i = 0; i < all->worker_count; i++)
+        worker_end_tunnels(all->workers[i], replica->ref);
 }
 
 void front_replicas_resume(struct front_replicas *all, uint64_t id)

@@ -48,6 +48,13 @@ void tunnel_end(struct exchange *x)
     app_tunnel_end(TAKE(x->tunnel_replica), worker_now_us(x->worker));
 }
 
+void tunnel_tell_end(struct exchange *x)
+{
+    if (!x->request_body.is_whole)
+        (void)!relay_end(&x->request_body);
+    tunnel_run(x);
+}
+
 /* One side is broken: nothing that still waits can be of use. */
 static void break_off(struct exchange *x)
 {
@@ -87,7 +94,8 @@ static bool write_upstream(struct exchange *x)
 
 void tunnel_update_watch(struct exchange *x)
 {
-    bool reads = !x->client->saw_end && relay_has_room(&x->request_body);
+    bool reads = !x->client->saw_end && !x->request_body.is_whole &&
+                 relay_has_room(&x->request_body);
 
     client_set_watch(x->client, reads ? CLIENT_WATCH_READ : CLIENT_WATCH_CLOSE);
     if (!x->answer_body.is_whole && relay_has_room(&x->answer_body))

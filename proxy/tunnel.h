@@ -21,6 +21,10 @@ MUST_USE bool tunnel_begin(struct exchange *x);
 /* Leave the replica; before the exchange ends. */
 void tunnel_end(struct exchange *x);
 
+/* As if the client had said that nothing more comes: what it sent is passed
+ * on, then the app is told; the app's bytes still come through. */
+void tunnel_tell_end(struct exchange *x);
+
 /* Move what can be moved. The exchange may be over afterwards. */
 void tunnel_run(struct exchange *x);
 void tunnel_on_client_readable(struct exchange *x);

@@ -165,6 +165,18 @@ static void check_drained(struct worker *worker)
     loop_post(worker->shared->main_loop, &worker->drained_task);
 }
 
+/* NULL: to any. */
+static void end_tunnels(struct worker *worker,
+                        const struct replica_ref *replica)
+{
+    LIST_FOREACH_SAFE (&worker->busy_clients, node) {
+        struct client *client = container_of(node, struct client, node);
+
+        if (client->exchange)
+            exchange_end_tunnel(client->exchange, replica);
+    }
+}
+
 static void carry_out_drain(struct loop_task *task)
 {
     struct order order;
@@ -176,6 +188,7 @@ static void carry_out_drain(struct loop_task *task)
         listener_close(container_of(node, struct listener, node));
     while (worker_close_oldest_idle(worker))
         ;
+    end_tunnels(worker, NULL);
     check_drained(worker);
 }
 
@@ -195,6 +208,14 @@ static void carry_out_unpark(struct loop_task *task)
 
     app_unpark_all(order.app, order.replica, worker->index, upstream_pool_close,
                    NULL);
+}
+
+static void carry_out_end_tunnels(struct loop_task *task)
+{
+    struct order order;
+    struct worker *worker = take_order(task, &order);
+
+    end_tunnels(worker, order.replica); /* which may be freed by now */
 }
 
 static void carry_out_stop(struct loop_task *task)
@@ -247,6 +268,11 @@ void worker_update_tls(struct worker *worker, uint32_t server,
     order->settings = *settings;
     *settings = (struct tls_settings){0};
     loop_post(worker->loop, &order->task);
+}
+
+void worker_end_tunnels(struct worker *worker, struct replica_ref *replica)
+{
+    give_order(worker, carry_out_end_tunnels, NULL, replica);
 }
 
 void worker_stop(struct worker *worker)

@@ -112,6 +112,8 @@ void worker_unpark(struct worker *worker, struct app *app,
  * leaves it empty. Thread: main. */
 void worker_update_tls(struct worker *worker, uint32_t server,
                        struct tls_settings *settings);
+/* Tell the tunnels to the replica to end. Thread: main. */
+void worker_end_tunnels(struct worker *worker, struct replica_ref *replica);
 /* End the thread; after on_drained of all workers. Thread: main. */
 void worker_stop(struct worker *worker);
 /* After worker_stop() of all workers. Thread: main. */

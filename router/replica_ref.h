@@ -27,7 +27,7 @@ struct replica_locked; /* app.c's own */
 struct replica_ref {
     struct app *app; /* borrowed; outlives it */
     uint64_t id;
-    char *name; /* for logs and `$replica` */
+    char *name;     /* for logs and `$replica` */
     char *revision; /* of its app, for `$revision`; NULL: it has none */
     enum connect_kind connect;
     struct address address; /* CONNECT_DIRECT */

@@ -18,9 +18,10 @@
  *   COUNTER(SCOPE, ID, "name", "help") GAUGE(...) HISTOGRAM(...)
  * scopes: APP (the front's, label app), LISTENER (the front's, label
  * listener), FRONT (the front's, no label), KEEPER_APP (the keeper's, label
- * app), PROCESS (the keeper's, no label). A scope is counted in one of the two processes only, so that their
- * expositions can be joined. Rows of one family (before the "{") have one type
- * and one help. Requests by app, route and code have their own call. */
+ * app), PROCESS (the keeper's, no label). A scope is counted in one of the two
+ * processes only, so that their expositions can be joined. Rows of one family
+ * (before the "{") have one type and one help. Requests by app, route and code
+ * have their own call. */
 enum metric_scope {
     METRIC_SCOPE_APP,
     METRIC_SCOPE_LISTENER,
