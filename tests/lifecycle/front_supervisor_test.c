@@ -152,7 +152,7 @@ Test(front_supervisor, one_that_was_ready_is_replaced_at_once)
 {
     uint64_t killed_us;
 
-    start("READY; read x <&3; sleep 60");
+    start("READY; read x <&3; exec sleep 60");
     await_readies(1);
     for (unsigned i = 2; i <= 6; i++) {
         pid_t pid = front_supervisor_pid(supervisor);
@@ -188,7 +188,7 @@ Test(front_supervisor, one_that_talks_nonsense_is_killed_and_replaced)
 
     start("READY; printf '%s' "
           "'nonsense that is longer than the head of any frame' >&3; "
-          "sleep 60");
+          "exec sleep 60");
     cr_assert(bench_run_until(&bench, has_starts, &count, 10000));
     cr_expect_geq(downs, 1U); /* the next one may be down already */
 }
@@ -209,7 +209,7 @@ Test(front_supervisor, one_that_does_not_end_is_killed)
 {
     uint64_t began_us;
 
-    start("READY; sleep 60");
+    start("READY; exec sleep 60");
     await_readies(1);
     began_us = clock_now_us();
     front_supervisor_drain(supervisor, 60000);

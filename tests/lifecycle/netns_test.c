@@ -65,8 +65,7 @@ static struct container start(void)
             pause();
             _exit(0);
         }
-        execl("/bin/sh", "sh", "-c", "while :; do wait; sleep 100; done", ID,
-              (char *)NULL);
+        execl("/bin/sh", "sh", "-c", "kill -STOP $$", ID, (char *)NULL);
         _exit(127);
     }
     close(fds[1]);

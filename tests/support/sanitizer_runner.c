@@ -1,9 +1,12 @@
-/* tsan_runner.c - runs Criterion's tests where Criterion's own runner cannot.
+/* sanitizer_runner.c - runs Criterion's tests where Criterion's own runner
+ * cannot, or does it badly.
  *
  * Criterion maps an arena at a fixed address (boxfort), which ThreadSanitizer's
- * memory layout does not allow. So in TSan builds the executable brings these
- * few of Criterion's functions itself: each test in a forked child, in order,
- * with its suite's and its own set-up, exit code, signal and time-out.
+ * memory layout does not allow; under AddressSanitizer it calls a test passed
+ * before its leaks are looked for, and leaks itself. So with a sanitizer the
+ * executable brings these few of Criterion's functions itself: each test in a
+ * forked child, in order, with its suite's and its own set-up, exit code,
+ * signal and time-out.
  */
 #include <criterion/criterion.h>
 #include <stdarg.h>
