@@ -52,6 +52,7 @@ struct keeper {
     int exit_code;
     struct loop *loop;
     struct timers *timers;
+    struct timer poll_timer;
     struct event *signal_events[ARRAY_LEN(signals)];
     struct listen_sockets *sockets;
     struct log_files *logs;
@@ -334,8 +335,9 @@ static void send_listeners(struct keeper *keeper, struct channel *channel)
 static void on_front_start(void *arg, struct channel *channel)
 {
     struct keeper *keeper = arg;
-    struct channel_config config = {keeper->generation,
-                                    keeper->config->front_settings};
+    struct channel_config config = {
+        keeper->generation,
+        keeper->config->front_settings(keeper->config->arg)};
     struct channel_go go = {keeper->generation};
 
     channel_send_config(channel, &config, NULL, 0);
@@ -356,6 +358,16 @@ static void move_log(struct keeper *keeper)
     log_notice("keeper", "the log goes on in a file", "path=\"%s\"",
                settings_of(keeper)->log_files.items[number - 1]);
     log_set_fd(log_files_fd(keeper->logs, number - 1));
+}
+
+static void on_poll_timer(struct timer *timer)
+{
+    struct keeper *keeper = container_of(timer, struct keeper, poll_timer);
+    const struct keeper_config *config = keeper->config;
+
+    if (keeper->front && keeper->step == KEEPER_RUNS)
+        config->on_poll(config->arg, front_supervisor_channel(keeper->front));
+    timer_start(keeper->timers, timer, config->poll_ms);
 }
 
 static void on_front_ready(void *arg)
@@ -604,6 +616,7 @@ static void keeper_done(struct keeper *keeper)
         if (keeper->signal_events[i])
             event_free(keeper->signal_events[i]);
     }
+    timer_stop(&keeper->poll_timer);
     timers_free(&keeper->timers);
     loop_free(&keeper->loop);
     auto_close(&keeper->engine_lock_fd);
@@ -631,6 +644,8 @@ int keeper_run(const struct keeper_config *config)
     }
     keeper.loop = loop_new("keeper");
     keeper.timers = timers_new(keeper.loop);
+    keeper.poll_timer.on_expire = on_poll_timer;
+    timer_start(keeper.timers, &keeper.poll_timer, config->poll_ms);
     keeper.metrics = metrics_registry_new();
     keeper.cell = metrics_cell_new(keeper.metrics, METRIC_SCOPE_PROCESS, "");
     watch_signals(&keeper);

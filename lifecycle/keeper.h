@@ -4,15 +4,25 @@
 #ifndef LIFECYCLE_KEEPER_H
 #define LIFECYCLE_KEEPER_H
 
+#include <stdint.h>
+
 #include "lifecycle/listen_sockets.h"
 #include "lifecycle/settings.h"
 #include "router/base/attr.h"
 #include "router/base/strview.h"
 
+struct channel;
+
 struct keeper_config {
     const struct lifecycle_settings *settings;
-    /* For the front, which alone understands it (CHANNEL_CONFIG). */
-    struct strview front_settings;
+    /* For the front, which alone understands it: CHANNEL_CONFIG's settings,
+     * asked for at each start of a front. Borrowed until the next call. */
+    struct strview (*front_settings)(void *arg);
+    /* Every poll_ms (0: never): something that they were made of may have
+     * changed. channel: the front's; NULL: there is none now. */
+    void (*on_poll)(void *arg, struct channel *channel);
+    uint64_t poll_ms;
+    void *arg;
     /* What the front listens on; LISTENER messages name them by index. */
     unsigned listener_count;
     const struct listen_request *listeners;

@@ -15,6 +15,7 @@
 #include "lifecycle/keeper.h"
 #include "proxy/admin/admin.h"
 #include "proxy/cli/cli.h"
+#include "proxy/cli/front_config.h"
 #include "proxy/cli/listen_requests.h"
 #include "proxy/front.h"
 #include "router/base/alloc.h"
@@ -76,18 +77,26 @@ static int run_keeper(const struct config *config)
     static char name[] = "berth";
     static char front[] = "front";
     char *const front_argv[] = {name, front, NULL};
-    AUTO(strbuf_done) struct strbuf blob = STRBUF_INIT;
     AUTO(auto_free)
     struct listen_request *requests = cli_listen_requests(config->proxy);
+    struct err err;
+    AUTO(front_config_free)
+    struct front_config *front_config = front_config_new(config->proxy, &err);
     struct keeper_config keeper = {
         .settings = config->lifecycle,
+        .front_settings = front_config_encode,
+        .on_poll = front_config_poll,
+        .poll_ms = FRONT_CONFIG_POLL_MS,
+        .arg = front_config,
         .listener_count = config->proxy->listener_count,
         .listeners = requests,
         .front_argv = front_argv,
     };
 
-    proxy_settings_encode(config->proxy, &blob);
-    keeper.front_settings = strbuf_view(&blob);
+    if (!front_config) {
+        log_error("run", "cannot start", "reason=\"%s\"", err.text);
+        return 1;
+    }
     return keeper_run(&keeper);
 }
 

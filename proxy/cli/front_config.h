@@ -1,0 +1,35 @@
+/* front_config.h - what the keeper tells its fronts: the configuration, kept up
+ * to date with the certificate files that it names, and what session tickets
+ * are sealed with. Thread: keeper main.
+ */
+#ifndef PROXY_CLI_FRONT_CONFIG_H
+#define PROXY_CLI_FRONT_CONFIG_H
+
+#include "proxy/settings.h"
+#include "router/base/attr.h"
+#include "router/base/err.h"
+#include "router/base/strview.h"
+
+/* How often files are looked at; a changed one is used at the second look that
+ * finds it the same, so that a certificate and its key are both written. */
+#define FRONT_CONFIG_POLL_MS 1000
+
+struct channel;
+struct front_config; /* opaque; defined in front_config.c */
+
+/* Borrows settings, whose certificates are loaded, and keeps them up to date.
+ * NULL with ERR_FAILED when the system has no randomness. */
+MUST_USE struct front_config *front_config_new(struct proxy_settings *settings,
+                                               struct err *err);
+void front_config_free(struct front_config **config);
+
+/* CHANNEL_CONFIG's settings for a front that starts now. Borrowed until the
+ * next call. Fits keeper_config. */
+struct strview front_config_encode(void *config);
+
+/* Look at the files: load and try those that changed, and tell the front
+ * (NULL: there is none now) of new certificates by TLS_UPDATE. Those that
+ * cannot be used are logged once, and the old ones stay. Fits keeper_config. */
+void front_config_poll(void *config, struct channel *channel);
+
+#endif
