@@ -15,6 +15,8 @@
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 
+#define FLOOD_MOST_BYTES (96U << 20)
+
 uint64_t raw_now_ms(void)
 {
     return clock_now_us() / 1000;
@@ -98,6 +100,26 @@ void raw_shrink_buffers(int fd)
 
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+size_t raw_flood(int fd)
+{
+    static const char block[65536];
+    size_t sent = 0;
+
+    for (int idle = 0; idle < 3;) {
+        ssize_t n = send(fd, block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n > 0) {
+            sent += (size_t)n;
+            idle = 0;
+            cr_assert(sent < FLOOD_MOST_BYTES, "it takes without end");
+        } else {
+            usleep(50000);
+            idle++;
+        }
+    }
+    return sent;
 }
 
 static bool send_all(int fd, const char *data, size_t len)

@@ -30,6 +30,9 @@ bool raw_send_pattern(int fd, size_t offset, size_t count);
 void raw_fill_pattern(char *to, size_t offset, size_t count);
 /* Small buffers: what is unread shows soon. */
 void raw_shrink_buffers(int fd);
+/* Send until the peer has taken nothing for a while; returns how many bytes
+ * went. Fails beyond what sockets hold (tcp_rmem is 32 MB on some hosts). */
+size_t raw_flood(int fd);
 
 /* Exactly this comes next. */
 void raw_expect(int fd, const char *text);
