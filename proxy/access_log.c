@@ -187,8 +187,8 @@ static struct strview time_text(uint64_t unix_ms, bool is_iso)
 {
     static _Thread_local struct {
         time_t s;
-        char local[40];
-        char iso[40];
+        char local[96]; /* whatever a struct tm may hold, so says gcc */
+        char iso[96];
     } cached = {.s = -1};
     time_t s = (time_t)(unix_ms / 1000);
 
