@@ -81,6 +81,8 @@ void relay_discard(struct body_relay *relay, size_t head_bytes)
         relay->first = buffer->next;
         buffer_give(relay->pool, &buffer);
     }
+    pipe_give(relay->pool, &relay->pipe);
+    relay->pipe_is_full = false;
     relay->last = NULL;
     relay->at = NULL;
     relay->at_sent = 0;
@@ -112,12 +114,21 @@ static bool can_append(const struct body_relay *relay)
            last->capacity - IO_BUFFER_TAILROOM - last->end >= USEFUL_SPACE;
 }
 
+/* What is held in the pipe counts like buffers. */
+static uint32_t buffers_held(const struct body_relay *relay)
+{
+    uint32_t piped = relay->pipe ? relay->pipe->count : 0;
+
+    return relay->buffer_count +
+           (piped + IO_BUFFER_BYTES - 1) / IO_BUFFER_BYTES;
+}
+
 /* offered: new buffers that are offered already. */
 static struct io_buffer *one_more(struct body_relay *relay, uint32_t offered)
 {
     if (relay->buffer_count + offered == 0)
         return buffer_take(relay->pool);
-    if (relay->buffer_count + offered >= relay->buffer_max)
+    if (buffers_held(relay) + offered >= relay->buffer_max)
         return NULL;
     return buffer_take_extra(relay->pool);
 }
@@ -126,7 +137,7 @@ static bool can_take_more(const struct body_relay *relay)
 {
     if (relay->buffer_count == 0)
         return true;
-    return relay->buffer_count < relay->buffer_max &&
+    return buffers_held(relay) < relay->buffer_max &&
            relay->pool->extra_bytes + IO_BUFFER_BYTES <=
                relay->pool->extra_limit;
 }
@@ -332,6 +343,64 @@ void relay_finish(struct body_relay *relay, struct strview trailers)
     strbuf_add_sv(&relay->tail, HTTP_CHUNK_END);
 }
 
+/* --- past the buffers --- */
+
+/* What was sent may have to be kept for a retry: not while it can be. */
+static bool must_keep_sent(const struct body_relay *relay)
+{
+    return relay->keeps_sent && !relay->dropped &&
+           (can_append(relay) || can_take_more(relay));
+}
+
+size_t relay_pipe_space(struct body_relay *relay)
+{
+    uint64_t space = (uint64_t)relay->buffer_max * IO_BUFFER_BYTES;
+
+    if (relay->body.framing != FRAMING_LENGTH || relay->is_chunked ||
+        relay->body.remaining < BODY_RELAY_PIPE_MIN || relay->pipe_is_full ||
+        space < BODY_RELAY_PIPE_MIN || relay->at ||
+        relay->head_sent < relay->head.len || must_keep_sent(relay))
+        return 0;
+    if (!relay->pipe && !(relay->pipe = pipe_take(relay->pool)))
+        return 0;
+    if (space > PIPE_BYTES)
+        space = PIPE_BYTES;
+    if (relay->pipe->count >= space)
+        return 0;
+    space -= relay->pipe->count;
+    return (size_t)(space < relay->body.remaining ? space
+                                                  : relay->body.remaining);
+}
+
+enum relay_result relay_pipe_filled(struct body_relay *relay, size_t count)
+{
+    relay->keeps_sent = false;
+    relay_drop_sent(relay);
+    relay->dropped = true;
+    http_body_skip(&relay->body, count);
+    relay->is_whole = http_body_is_done(&relay->body);
+    return relay->is_whole ? RELAY_WHOLE : RELAY_MORE;
+}
+
+static void give_empty_pipe(struct body_relay *relay)
+{
+    if (relay->pipe->count == 0)
+        pipe_give(relay->pool, &relay->pipe);
+}
+
+void relay_pipe_unfilled(struct body_relay *relay)
+{
+    /* A pipe has room for so many pieces, however small they are. */
+    relay->pipe_is_full = relay->pipe->count > 0;
+    give_empty_pipe(relay);
+}
+
+void relay_pipe_drained(struct body_relay *relay)
+{
+    relay->pipe_is_full = false;
+    give_empty_pipe(relay);
+}
+
 /* --- what goes out --- */
 
 /* Only a buffer of which nothing was sent: start moves. */
@@ -413,7 +482,7 @@ void relay_sent(struct body_relay *relay, size_t count)
 
 bool relay_is_empty(const struct body_relay *relay)
 {
-    return relay->head_sent == relay->head.len && !relay->at;
+    return relay->head_sent == relay->head.len && !relay->at && !relay->pipe;
 }
 
 bool relay_is_done(const struct body_relay *relay)

@@ -5,7 +5,8 @@
  * It moves no bytes by itself: who reads asks for space, who writes asks what
  * is pending. Chunk framing is put around a buffer in place, when it is first
  * offered for writing, so small pieces gather while the reader is slow and
- * leave at once when it is not. Thread: owner loop.
+ * leave at once when it is not. Long plain bodies pass through a pipe instead,
+ * as long as nothing stands in the buffers. Thread: owner loop.
  */
 #ifndef PROXY_BODY_RELAY_H
 #define PROXY_BODY_RELAY_H
@@ -17,6 +18,7 @@
 
 #include "proxy/buffer_pool.h"
 #include "proxy/http_body.h"
+#include "proxy/pipe.h"
 #include "router/base/attr.h"
 #include "router/base/strbuf.h"
 
@@ -24,6 +26,8 @@
 #define BODY_RELAY_SPACE 4
 /* At most so many pieces are offered to one write. */
 #define BODY_RELAY_PENDING 16
+/* A body of which less is left goes through the buffers. */
+#define BODY_RELAY_PIPE_MIN (64 * 1024)
 
 struct body_relay {
     struct buffer_pool *pool;
@@ -38,6 +42,8 @@ struct body_relay {
     uint32_t space_used;
     uint32_t buffer_count;
     uint32_t buffer_max;
+    struct pipe *pipe;  /* comes before the buffers; NULL: it would be empty */
+    bool pipe_is_full;  /* nothing more goes into it until something left */
     struct strbuf tail; /* last chunk and trailers, once the body is whole */
     size_t tail_sent;
     bool is_chunked; /* going out */
@@ -106,8 +112,19 @@ MUST_USE bool relay_end(struct body_relay *relay);
  * trailers: whole field lines, or empty. */
 void relay_finish(struct body_relay *relay, struct strview trailers);
 
+/* --- past the buffers --- */
+
+/* How much may be moved into relay->pipe (pipe_fill()) now; 0: read into the
+ * buffers. Follow with relay_pipe_filled() or relay_pipe_unfilled(). */
+size_t relay_pipe_space(struct body_relay *relay);
+MUST_USE enum relay_result relay_pipe_filled(struct body_relay *relay,
+                                             size_t count);
+void relay_pipe_unfilled(struct body_relay *relay);
+
 /* --- what goes out --- */
 
+/* While there is a relay->pipe, it goes first: pipe_drain(), and then this. */
+void relay_pipe_drained(struct body_relay *relay);
 /* Fills ret_iov[BODY_RELAY_PENDING]; 0: nothing to write now. */
 int relay_pending(struct body_relay *relay, struct iovec *ret_iov);
 void relay_sent(struct body_relay *relay, size_t count);

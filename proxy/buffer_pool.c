@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/pipe.h"
 #include "router/base/alloc.h"
 
 /* What is kept for the next use; the rest goes back to malloc, so that a burst
@@ -39,6 +40,7 @@ void buffer_pool_done(struct buffer_pool *pool)
         free(buffer);
     }
     pool->free_count = 0;
+    pipe_free_unused(pool);
 }
 
 struct io_buffer *buffer_take(struct buffer_pool *pool)

@@ -13,6 +13,8 @@
 
 #include "router/base/attr.h"
 
+struct pipe;
+
 #define IO_BUFFER_BYTES 16384
 /* Room before and behind the bytes that are read, so that they can be framed
  * as a chunk where they are ("3f00" CR LF … CR LF "0" CR LF CR LF). */
@@ -34,9 +36,13 @@ struct buffer_pool {
     unsigned free_count;
     size_t extra_bytes;
     size_t extra_limit;
+    struct pipe *free_pipes; /* pipe.c's */
+    unsigned free_pipe_count;
+    unsigned pipe_pause; /* how many are not asked for */
 };
 
-/* extra_limit: how many bytes may be had by buffer_take_extra(). */
+/* extra_limit: how many bytes may be had by buffer_take_extra() and
+ * pipe_take(). */
 void buffer_pool_init(struct buffer_pool *pool, size_t extra_limit);
 void buffer_pool_done(struct buffer_pool *pool);
 

@@ -56,20 +56,37 @@ static void restart_app_timer(struct exchange *x)
 
 /* --- writing --- */
 
+/* Write what comes next. IO_EOF: nothing is pending. */
+static enum io_result write_next(struct body_relay *relay,
+                                 struct stream *stream, size_t *ret_count)
+{
+    struct iovec iov[BODY_RELAY_PENDING];
+    enum io_result result;
+    int pieces;
+
+    if (relay->pipe) {
+        result = pipe_drain(relay->pipe, stream_splice_fd(stream), ret_count);
+        if (result == IO_DONE)
+            relay_pipe_drained(relay);
+    } else {
+        pieces = relay_pending(relay, iov);
+        if (pieces == 0)
+            return IO_EOF;
+        result = stream_write(stream, iov, pieces, ret_count);
+        if (result == IO_DONE)
+            relay_sent(relay, *ret_count);
+    }
+    return result == IO_EOF ? IO_FAILED : result;
+}
+
 bool exchange_write_client(struct exchange *x)
 {
     struct client *client = x->client;
-    struct iovec iov[BODY_RELAY_PENDING];
-    enum io_result result = IO_DONE;
-    int pieces;
+    enum io_result result;
+    size_t count;
 
-    while ((pieces = relay_pending(&x->answer_body, iov)) > 0) {
-        size_t count;
-
-        result = stream_write(&client->stream, iov, pieces, &count);
-        if (result != IO_DONE)
-            break;
-        relay_sent(&x->answer_body, count);
+    while ((result = write_next(&x->answer_body, &client->stream, &count)) ==
+           IO_DONE) {
         x->sent_bytes += count;
         if (x->state == EXCHANGE_RELAY || x->state == EXCHANGE_REPLY)
             x->answer_began = true;
@@ -81,12 +98,12 @@ bool exchange_write_client(struct exchange *x)
         exchange_client_gone(x);
         return false;
     }
-    if (pieces > 0 && !client->is_writing)
+    if (result == IO_AGAIN && !client->is_writing)
         timer_start(x->worker->timers, &x->send_timer,
                     x->server->send_timeout_ms);
-    else if (pieces == 0)
+    else if (result == IO_EOF)
         timer_stop(&x->send_timer);
-    client_await_write(client, pieces > 0);
+    client_await_write(client, result == IO_AGAIN);
     return true;
 }
 
@@ -110,20 +127,16 @@ bool exchange_write_upstream(struct exchange *x)
 {
     enum exchange_state state = x->state;
     struct upstream *upstream = x->upstream;
-    struct iovec iov[BODY_RELAY_PENDING];
-    enum io_result result = IO_DONE;
+    struct stream stream;
+    enum io_result result;
     bool progress = false;
-    int pieces;
+    size_t count;
 
     if (!upstream || x->write_failed)
         return true;
-    while ((pieces = relay_pending(&x->request_body, iov)) > 0) {
-        size_t count;
-
-        result = upstream_write(upstream, iov, pieces, &count);
-        if (result != IO_DONE)
-            break;
-        relay_sent(&x->request_body, count);
+    stream = upstream_stream(upstream);
+    while ((result = write_next(&x->request_body, &stream, &count)) ==
+           IO_DONE) {
         upstream->is_connecting = false;
         x->wrote = true;
         progress = true;
@@ -132,7 +145,7 @@ bool exchange_write_upstream(struct exchange *x)
         on_write_failed(x, errno);
         return x->state == state;
     }
-    if (pieces > 0)
+    if (result == IO_AGAIN)
         upstream_await_write(upstream);
     else
         upstream_stop_write(upstream);
@@ -199,35 +212,65 @@ static void on_answer_end(struct exchange *x, enum io_result result)
     exchange_reject(x, REJECT_UPSTREAM_CLOSED);
 }
 
+/* Returns whether there may be more. */
+static bool read_answer_piece(struct exchange *x)
+{
+    struct iovec iov[BODY_RELAY_SPACE];
+    struct rejection rejection;
+    struct strview excess;
+    enum relay_result filled;
+    enum io_result result;
+    size_t count;
+    int pieces = relay_space(&x->answer_body, false, iov);
+
+    if (pieces == 0)
+        return false;
+    result = upstream_read(x->upstream, iov, pieces, &count);
+    if (result != IO_DONE) {
+        relay_cancel_space(&x->answer_body);
+        if (result != IO_AGAIN)
+            on_answer_end(x, result);
+        return false;
+    }
+    filled = relay_fill(&x->answer_body, count, &x->arena, &excess, &rejection);
+    on_body_result(x, filled, excess, &rejection);
+    return x->answer_body.was_full;
+}
+
+/* The same past the buffers. Only what was announced is taken, so what may
+ * stand behind it is looked for. */
+static bool splice_answer_piece(struct exchange *x, size_t space)
+{
+    struct body_relay *body = &x->answer_body;
+    size_t count;
+    enum io_result result =
+        pipe_fill(body->pipe, x->upstream->fd, space, &count);
+
+    if (result != IO_DONE) {
+        relay_pipe_unfilled(body);
+        if (result != IO_AGAIN)
+            on_answer_end(x, result);
+        return false;
+    }
+    if (relay_pipe_filled(body, count) == RELAY_WHOLE)
+        on_answer_whole(x, !upstream_is_quiet(x->upstream));
+    return count == space;
+}
+
 /* Returns false when the exchange is over. */
 static bool read_answer_body(struct exchange *x)
 {
-    struct iovec iov[BODY_RELAY_SPACE];
+    bool can_splice = stream_splice_fd(&x->client->stream) >= 0;
 
     for (int round = 0;
          round < READ_ROUNDS && x->upstream && x->state == EXCHANGE_RELAY;
          round++) {
-        struct rejection rejection;
-        struct strview excess;
-        enum relay_result filled;
-        enum io_result result;
-        size_t count;
-        int pieces = relay_space(&x->answer_body, false, iov);
+        size_t space = can_splice ? relay_pipe_space(&x->answer_body) : 0;
+        bool goes_on =
+            space > 0 ? splice_answer_piece(x, space) : read_answer_piece(x);
 
-        if (pieces == 0)
+        if (!goes_on)
             return true;
-        result = upstream_read(x->upstream, iov, pieces, &count);
-        if (result != IO_DONE) {
-            relay_cancel_space(&x->answer_body);
-            if (result != IO_AGAIN)
-                on_answer_end(x, result);
-            return true;
-        }
-        filled =
-            relay_fill(&x->answer_body, count, &x->arena, &excess, &rejection);
-        on_body_result(x, filled, excess, &rejection);
-        if (!x->answer_body.was_full)
-            break;
         if (!exchange_write_client(x))
             return false;
     }

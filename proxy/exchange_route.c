@@ -8,6 +8,7 @@
 #include "proxy/listener.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
+#include "proxy/upstream.h"
 #include "router/base/clock.h"
 #include "router/base/metrics.h"
 #include "router/request_path.h"
@@ -362,31 +363,69 @@ bool exchange_body_filled(struct exchange *x, enum relay_result result,
     return true;
 }
 
+/* IO_DONE: a piece was read, and there may be more; IO_AGAIN: no more for
+ * now, or the request was refused. */
+static enum io_result read_body_piece(struct exchange *x)
+{
+    struct body_relay *body = &x->request_body;
+    struct iovec iov[BODY_RELAY_SPACE];
+    struct rejection rejection;
+    struct strview excess;
+    enum relay_result result;
+    enum io_result io;
+    size_t count;
+    int pieces = relay_space(body, true, iov);
+
+    if (pieces == 0)
+        return IO_AGAIN;
+    io = stream_read(&x->client->stream, iov, pieces, &count);
+    if (io != IO_DONE) {
+        relay_cancel_space(body);
+        return io;
+    }
+    result = relay_fill(body, count, &x->arena, &excess, &rejection);
+    if (!exchange_body_filled(x, result, excess, &rejection))
+        return IO_AGAIN;
+    return body->was_full ? IO_DONE : IO_AGAIN;
+}
+
+/* The same past the buffers. */
+static enum io_result splice_body_piece(struct exchange *x, size_t space)
+{
+    struct body_relay *body = &x->request_body;
+    size_t count;
+    enum io_result io = pipe_fill(
+        body->pipe, stream_splice_fd(&x->client->stream), space, &count);
+
+    if (io != IO_DONE) {
+        relay_pipe_unfilled(body);
+        return io;
+    }
+    if (!exchange_body_filled(x, relay_pipe_filled(body, count),
+                              sv_make(NULL, 0), NULL))
+        return IO_AGAIN;
+    return count == space ? IO_DONE : IO_AGAIN;
+}
+
+static size_t pipe_space(struct exchange *x)
+{
+    if ((x->state != EXCHANGE_SEND && x->state != EXCHANGE_RELAY) ||
+        !x->upstream || x->upstream->is_connecting || x->write_failed ||
+        stream_splice_fd(&x->client->stream) < 0)
+        return 0;
+    return relay_pipe_space(&x->request_body);
+}
+
 bool exchange_read_body(struct exchange *x)
 {
-    struct iovec iov[BODY_RELAY_SPACE];
     enum io_result io = IO_DONE;
 
     for (int round = 0; round < READ_ROUNDS && !x->request_body.is_whole;
          round++) {
-        enum relay_result result;
-        struct rejection rejection;
-        struct strview excess;
-        size_t count;
-        int pieces = relay_space(&x->request_body, true, iov);
+        size_t space = pipe_space(x);
 
-        if (pieces == 0)
-            break;
-        io = stream_read(&x->client->stream, iov, pieces, &count);
-        if (io != IO_DONE) {
-            relay_cancel_space(&x->request_body);
-            break;
-        }
-        result =
-            relay_fill(&x->request_body, count, &x->arena, &excess, &rejection);
-        if (!exchange_body_filled(x, result, excess, &rejection))
-            return true;
-        if (!x->request_body.was_full)
+        io = space > 0 ? splice_body_piece(x, space) : read_body_piece(x);
+        if (io != IO_DONE)
             break;
         if (x->state != EXCHANGE_BUFFER && !exchange_write_upstream(x))
             return true;

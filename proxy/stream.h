@@ -78,6 +78,13 @@ static inline bool stream_has_pending(const struct stream *stream)
     return stream->tls && tls_stream_has_pending(stream->tls);
 }
 
+/* The socket, where the bytes on it are the bytes themselves, so that the
+ * kernel can move them from or to a pipe; -1: they must pass through here. */
+static inline int stream_splice_fd(const struct stream *stream)
+{
+    return stream->tls ? -1 : stream->fd;
+}
+
 /* Say that nothing more will be written. (A close_notify for which there is no
  * room now is left out: HTTP says by itself where an answer ends.) */
 static inline void stream_shutdown(struct stream *stream)

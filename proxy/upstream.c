@@ -185,7 +185,7 @@ void upstream_stop_write(struct upstream *upstream)
 enum io_result upstream_read(struct upstream *upstream, const struct iovec *iov,
                              int iov_count, size_t *ret_count)
 {
-    struct stream stream = {.fd = upstream->fd};
+    struct stream stream = upstream_stream(upstream);
 
     return stream_read(&stream, iov, iov_count, ret_count);
 }
@@ -194,7 +194,7 @@ enum io_result upstream_write(struct upstream *upstream,
                               const struct iovec *iov, int iov_count,
                               size_t *ret_count)
 {
-    struct stream stream = {.fd = upstream->fd};
+    struct stream stream = upstream_stream(upstream);
 
     return stream_write(&stream, iov, iov_count, ret_count);
 }

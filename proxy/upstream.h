@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "proxy/stream.h"
 #include "router/base/attr.h"
 #include "router/base/io.h"
 
@@ -51,6 +52,12 @@ void upstream_resume(struct upstream *upstream);
 /* Have exchange_on_upstream_writable() called when it takes bytes again. */
 void upstream_await_write(struct upstream *upstream);
 void upstream_stop_write(struct upstream *upstream);
+
+/* Its bytes as a stream, which borrows the socket. */
+static inline struct stream upstream_stream(const struct upstream *upstream)
+{
+    return (struct stream){.fd = upstream->fd};
+}
 
 /* As stream_read() and stream_write(). */
 MUST_USE enum io_result upstream_read(struct upstream *upstream,
