@@ -273,8 +273,11 @@ static void make_workers(struct front *front)
 static bool certificates_are_good(const struct proxy_settings *settings,
                                   struct err *err)
 {
+    const struct tls_settings *admin = &settings->admin.tls;
     struct err warning;
 
+    if (admin->pair_count > 0 && !tls_settings_check(admin, &warning, err))
+        return false;
     for (uint32_t i = 0; i < settings->server_count; i++) {
         const struct tls_settings *tls = &settings->servers[i].tls;
 
@@ -405,12 +408,26 @@ static void on_go(struct front *front, uint64_t generation)
 
 /* --- messages --- */
 
+static bool on_admin_tls_update(struct front *front, struct strview encoded)
+{
+    struct wire_reader reader = wire_reader_of(encoded);
+    AUTO(tls_settings_done) struct tls_settings settings = {0};
+
+    if (!tls_settings_decode(&reader, &settings) || settings.pair_count == 0)
+        return false;
+    if (front->admin)
+        front->admin_api->update_tls(front->admin, &settings);
+    return true;
+}
+
 /* Decoded once for each worker: they share nothing. */
 static bool on_tls_update(struct front *front,
                           const struct channel_tls_update *message)
 {
     uint32_t workers = front->settings->worker_count;
 
+    if (message->server == UINT32_MAX)
+        return on_admin_tls_update(front, message->settings);
     if (message->server >= front->settings->server_count ||
         front->settings->servers[message->server].tls.pair_count == 0)
         return false;

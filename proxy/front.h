@@ -17,6 +17,7 @@ struct front; /* opaque; defined in front.c */
 struct loop;
 struct metrics_registry;
 struct proxy_settings;
+struct tls_settings;
 
 /* How the front starts the admin API, which sits above it (proxy/admin may
  * include proxy, not the other way round; main.c knows both). */
@@ -27,6 +28,8 @@ struct front_admin {
     /* Takes fd, a listening socket of settings.listeners[listener], which
      * is_admin. May be called several times a listener. */
     void (*listen)(void *admin, uint32_t listener, int fd);
+    /* New certificates of its listeners; borrowed for the call. */
+    void (*update_tls)(void *admin, const struct tls_settings *settings);
     /* No call of front_query() is answered afterwards. */
     void (*stop)(void *admin);
 };

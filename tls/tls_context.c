@@ -403,6 +403,20 @@ bool tls_context_same_clients(const struct tls_context *a,
                             sizeof a->client_policy) == 0;
 }
 
+struct ssl_st *tls_context_accept(const struct tls_context *context)
+{
+    SSL *ssl = SSL_new(context->ssl);
+
+    assert(!context->tickets);
+    if (!ssl)
+        abort();
+    /* Who drives it asks SSL_pending(), which does not know of bytes that were
+     * read ahead. */
+    SSL_set_read_ahead(ssl, 0);
+    SSL_set_accept_state(ssl);
+    return ssl;
+}
+
 struct ssl_ctx_st *tls_context_ssl(const struct tls_context *context)
 {
     return context->ssl;

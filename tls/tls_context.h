@@ -19,6 +19,7 @@
 struct tls_context; /* opaque; defined in tls_context.c */
 struct tls_tickets;
 struct ssl_ctx_st;
+struct ssl_st;
 
 /* Build from settings, loaded (borrowed for the call). tickets: the worker's,
  * borrowed for the context's life; NULL: no resumption. bind: what a session
@@ -41,6 +42,11 @@ uint32_t tls_context_server(const struct tls_context *context);
  * otherwise a Host that leads to the other one is 421 (http.md). */
 bool tls_context_same_clients(const struct tls_context *a,
                               const struct tls_context *b);
+
+/* A connection that awaits its handshake, for code that drives OpenSSL by
+ * itself (libevent): the caller takes it. It needs the context no longer, whose
+ * tickets are NULL. */
+MUST_USE struct ssl_st *tls_context_accept(const struct tls_context *context);
 
 /* For tls_sni and tls_stream only. */
 struct ssl_ctx_st *tls_context_ssl(const struct tls_context *context);

@@ -75,6 +75,8 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
     size_t len;
 
     (void)arg;
+    if (!stream) /* tls_context_accept(): there is no choice */
+        return SSL_CLIENT_HELLO_SUCCESS;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &len) &&
         !tls_stream_hello_name(data, len, &name)) {
         *alert = SSL_AD_DECODE_ERROR;

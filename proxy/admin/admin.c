@@ -66,6 +66,11 @@ static void listen_on(void *admin, uint32_t listener, int fd)
     admin_server_listen(admin, listener, fd);
 }
 
+static void update_tls(void *admin, const struct tls_settings *settings)
+{
+    admin_server_update_tls(admin, settings);
+}
+
 static void stop(void *admin)
 {
     struct admin_server *server = admin;
@@ -76,5 +81,6 @@ static void stop(void *admin)
 const struct front_admin admin_api = {
     .start = start,
     .listen = listen_on,
+    .update_tls = update_tls,
     .stop = stop,
 };

@@ -1,6 +1,7 @@
 /* admin_access.c - who may ask the admin API for what. */
 #include "proxy/admin/admin_access.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,7 +23,41 @@ static struct strview host_without_port(struct strview host)
     return end ? sv_make(host.ptr, (size_t)(end - host.ptr)) : host;
 }
 
-static bool host_is_ours(const struct admin_ask *ask)
+static bool is_ip_literal(struct strview host)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr bits;
+
+    if (host.len == 0 || host.len >= sizeof copy)
+        return false;
+    memcpy(copy, host.ptr, host.len);
+    copy[host.len] = '\0';
+    return inet_pton(AF_INET, copy, &bits) == 1 ||
+           inet_pton(AF_INET6, copy, &bits) == 1;
+}
+
+static bool is_server_name(const struct admin_settings *settings,
+                           struct strview host)
+{
+    for (uint32_t i = 0; i < settings->name_count; i++) {
+        struct strview name = sv_of(settings->names[i]);
+
+        /* "*.example.com" */
+        if (name.ptr[0] == '*') {
+            name = sv_skip(name, 1);
+            if (host.len <= name.len)
+                continue;
+            if (sv_eq_nocase(sv_skip(host, host.len - name.len), name))
+                return true;
+        } else if (sv_eq_nocase(host, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool host_is_ours(const struct admin_settings *settings,
+                         const struct admin_ask *ask)
 {
     char own[ADDRESS_TEXT_SIZE];
     struct strview host;
@@ -35,8 +70,11 @@ static bool host_is_ours(const struct admin_ask *ask)
         return false;
     host = host_without_port(ask->host);
     address_format_host(ask->listener, own);
+    /* On all addresses: no DNS leads to one that is written as numbers. */
+    if (address_is_any(ask->listener) && is_ip_literal(host))
+        return true;
     return sv_eq_nocase(host, SV("localhost")) ||
-           sv_eq_nocase(host, sv_of(own));
+           sv_eq_nocase(host, sv_of(own)) || is_server_name(settings, host);
 }
 
 bool admin_secret_equal(struct strview a, struct strview b)
@@ -74,7 +112,7 @@ enum admin_verdict admin_access_check(const struct admin_settings *settings,
 
     if (ask->listener->any.sa_family == AF_UNIX)
         return ADMIN_ALLOWED;
-    if (!host_is_ours(ask))
+    if (!host_is_ours(settings, ask))
         return ADMIN_MISDIRECTED;
     if (ask->is_open)
         return ADMIN_ALLOWED;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -13,9 +14,9 @@
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/base/loop.h"
+#include "tls/tls_context.h"
 
-#define LOOK_AGAIN_MS  100
-#define LISTENERS_STEP 4
+#define LOOK_AGAIN_MS 100
 
 struct gate_entry {
     struct bufferevent *fresh; /* of this turn: its socket is not known yet */
@@ -24,13 +25,19 @@ struct gate_entry {
     ino_t inode;
 };
 
+struct gate_listener {
+    struct gate_listener *next;
+    struct admin_gate *gate;
+    struct evconnlistener *listener;
+    struct tls_context *const *tls; /* NULL: plain */
+};
+
 struct admin_gate {
     struct loop *loop;
     unsigned max;
     unsigned count;
     struct gate_entry *entries; /* has room for max */
-    struct evconnlistener **listeners;
-    unsigned listener_count;
+    struct gate_listener *listeners;
     bool is_closed;
     struct event *look_again;
     struct loop_task learn;
@@ -68,11 +75,11 @@ static void set_closed(struct admin_gate *gate, bool is_closed)
     if (gate->is_closed == is_closed)
         return;
     gate->is_closed = is_closed;
-    for (unsigned i = 0; i < gate->listener_count; i++) {
+    for (struct gate_listener *l = gate->listeners; l; l = l->next) {
         if (is_closed)
-            evconnlistener_disable(gate->listeners[i]);
+            evconnlistener_disable(l->listener);
         else
-            evconnlistener_enable(gate->listeners[i]);
+            evconnlistener_enable(l->listener);
     }
     log_debug("admin", is_closed ? "too many connections" : "accepting again",
               "count=%u", gate->count);
@@ -136,8 +143,13 @@ static void on_learn(struct loop_task *task)
 /* evhttp asks for the bufferevent of a connection that it just accepted. */
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
-    struct admin_gate *gate = arg;
-    struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+    struct gate_listener *listener = arg;
+    struct admin_gate *gate = listener->gate;
+    struct bufferevent *bev =
+        listener->tls ? bufferevent_openssl_socket_new(
+                            base, -1, tls_context_accept(*listener->tls),
+                            BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
+                      : bufferevent_socket_new(base, -1, 0);
 
     if (!bev)
         abort(); /* out of memory, as everywhere */
@@ -163,14 +175,14 @@ struct admin_gate *admin_gate_new(struct loop *loop, unsigned max)
 }
 
 void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
-                      struct evconnlistener *listener)
+                      struct evconnlistener *listener,
+                      struct tls_context *const *tls)
 {
-    if (gate->listener_count % LISTENERS_STEP == 0)
-        gate->listeners =
-            xrealloc(gate->listeners, (gate->listener_count + LISTENERS_STEP) *
-                                          sizeof(struct evconnlistener *));
-    gate->listeners[gate->listener_count++] = listener;
-    evhttp_set_bevcb(http, on_connection, gate);
+    struct gate_listener *l = xcalloc(1, sizeof(*l));
+
+    *l = (struct gate_listener){gate->listeners, gate, listener, tls};
+    gate->listeners = l;
+    evhttp_set_bevcb(http, on_connection, l);
     evconnlistener_set_error_cb(listener, on_accept_error);
 }
 
@@ -184,8 +196,13 @@ static void free_gate(void *ptr)
 {
     struct admin_gate *gate = ptr;
 
+    while (gate->listeners) {
+        struct gate_listener *l = gate->listeners;
+
+        gate->listeners = l->next;
+        free(l);
+    }
     free(gate->entries);
-    free(gate->listeners);
     free(gate);
 }
 

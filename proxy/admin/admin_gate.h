@@ -16,14 +16,17 @@ struct admin_gate; /* opaque */
 struct evhttp;
 struct evconnlistener;
 struct loop;
+struct tls_context;
 
 MUST_USE struct admin_gate *admin_gate_new(struct loop *loop, unsigned max);
 /* Before the listeners and servers go. NULL is skipped. */
 void admin_gate_free(struct admin_gate **gate);
 
-/* Count the connections of http, which come from listener. Both borrowed. */
+/* Count the connections of http, which come from listener. Both borrowed.
+ * tls: where the context for a new connection stands then; NULL: plain. */
 void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
-                      struct evconnlistener *listener);
+                      struct evconnlistener *listener,
+                      struct tls_context *const *tls);
 
 /* Open now; for tests and logs. Cost: a system call each. */
 unsigned admin_gate_count(struct admin_gate *gate);

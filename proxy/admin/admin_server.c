@@ -21,6 +21,7 @@
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/base/loop.h"
+#include "tls/tls_context.h"
 
 #define HEAD_MAX_BYTES    (16 * 1024)
 #define BODY_MAX_BYTES    (64 * 1024)
@@ -39,13 +40,34 @@ struct admin_server {
     struct admin_calls *calls;
     struct admin_gate *gate;
     struct admin_listener *listeners;
+    struct tls_context *tls; /* NULL: no listener has TLS */
 };
+
+void admin_server_update_tls(struct admin_server *server,
+                             const struct tls_settings *settings)
+{
+    struct err err;
+    struct tls_context *fresh =
+        tls_context_new(settings, NULL, SV("admin"), &err);
+
+    if (!fresh) {
+        log_error("admin", "certificates cannot be used", "why=\"%s\"",
+                  err.text);
+        return;
+    }
+    tls_context_unref(&server->tls);
+    server->tls = fresh;
+}
 
 struct admin_server *admin_server_new(const struct admin_host *host)
 {
     struct admin_server *server = xcalloc(1, sizeof(*server));
+    const struct tls_settings *tls =
+        &host->ops->settings(host->front)->admin.tls;
 
     server->host = *host;
+    if (tls->pair_count > 0)
+        admin_server_update_tls(server, tls);
     server->calls = admin_calls_new(&server->host);
     server->gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
     return server;
@@ -64,6 +86,7 @@ void admin_server_free(struct admin_server **server)
         evhttp_free(listener->http);
         free(listener);
     }
+    tls_context_unref(&(*server)->tls);
     free(*server);
     *server = NULL;
 }
@@ -191,6 +214,14 @@ static void on_request(struct evhttp_request *request, void *arg)
     }
 }
 
+static const struct listener_settings *
+settings_of(const struct admin_listener *listener)
+{
+    const struct admin_host *host = &listener->server->host;
+
+    return &host->ops->settings(host->front)->listeners[listener->index];
+}
+
 void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
 {
     struct admin_listener *fresh = xcalloc(1, sizeof(*fresh));
@@ -217,6 +248,7 @@ void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
                   EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
                   EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(http, on_request, fresh);
-    admin_gate_watch(server->gate, http, accepter);
+    admin_gate_watch(server->gate, http, accepter,
+                     settings_of(fresh)->is_tls ? &server->tls : NULL);
     log_debug("admin", "listening", "listener=%u", listener);
 }

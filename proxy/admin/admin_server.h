@@ -3,7 +3,8 @@
  *
  * libevent's evhttp on main's loop. Heads are bounded by 16 KB, bodies by
  * 64 KB, silence by 10 s, and connections by ADMIN_CONNECTIONS_MAX: beyond it
- * nothing is accepted until one ends. Thread: main.
+ * nothing is accepted until one ends. With TLS where the listener has it.
+ * Thread: main.
  */
 #ifndef PROXY_ADMIN_ADMIN_SERVER_H
 #define PROXY_ADMIN_ADMIN_SERVER_H
@@ -13,6 +14,7 @@
 #include "router/base/attr.h"
 
 struct admin_host;
+struct tls_settings;
 struct admin_server; /* opaque */
 
 #define ADMIN_CONNECTIONS_MAX 64
@@ -25,5 +27,10 @@ void admin_server_free(struct admin_server **server);
 /* Takes fd, a listening socket of settings->listeners[listener]. */
 void admin_server_listen(struct admin_server *server, uint32_t listener,
                          int fd);
+
+/* New certificates for connections from now on; those that cannot be used are
+ * logged, and the old ones stay. Borrowed for the call. */
+void admin_server_update_tls(struct admin_server *server,
+                             const struct tls_settings *settings);
 
 #endif

@@ -39,6 +39,7 @@ void address_format_host(const struct address *address, char *ret_text);
 
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_loopback(const struct address *address); /* Unix: true */
+bool address_is_any(const struct address *address);      /* 0.0.0.0, :: */
 /* 0 for Unix. Host byte order. */
 unsigned address_port(const struct address *address);
 

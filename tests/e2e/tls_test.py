@@ -80,9 +80,9 @@ def connect(berth, name="one.example", context=None, session=None, port=None):
     return conn
 
 
-def common_name(berth, name="one.example"):
+def common_name(berth, name="one.example", port=None):
     """Of the certificate that is served for a name."""
-    with connect(berth, name) as conn:
+    with connect(berth, name, port=port) as conn:
         der = conn.sock.getpeercert(binary_form=True)
     shown = subprocess.run(
         ["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "multiline"],
@@ -445,3 +445,39 @@ def test_proxy_protocol_before_tls(t):
         raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
             assert raw.recv(100) == b""
+
+
+def test_the_admin_api_over_tls(t):
+    berth, certs = serve(t, ports={"tls_admin": t.free_port()})
+    berth.preamble = berth.preamble.replace("admin {", """admin {
+        listen 127.0.0.1:@tls_admin@ tls; server_name admin.example;
+        tls_certificate @dir@/admin.pem; tls_certificate_key @dir@/admin.key;""", 1)
+    berth.configure(CONF.replace("SERVER", "").replace("MORE", ""))
+    certs.make("admin", "admin.example")
+    berth.start()
+    port = berth.ports["tls_admin"]
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with connect(berth, "admin.example", tls_client(version), port=port) as conn:
+            for host, status in (("admin.example", 200), ("localhost", 200), ("evil.example", 421)):
+                assert conn.request("GET", "/healthz", host=host).status == status, host
+        with connect(berth, "admin.example", tls_client(version), port=port) as conn:
+            answer = conn.request("GET", "/metrics", host="localhost")
+            assert answer.complete and "berth_connections_total" in answer.text
+    # What is no handshake harms nobody.
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+    silent[0].sendall(b"GET / HTTP/1.1\r\n\r\n")
+    with connect(berth, "admin.example", port=port) as conn:
+        assert conn.request("GET", "/healthz", host="localhost").status == 200
+    for sock in silent:
+        sock.close()
+    certs.make("admin", "admin.example", subject="/CN=renewed")
+    berth.wait_log("new certificates file=.*admin.pem")
+    wait_until(lambda: common_name(berth, port=port) == "renewed", 5, "the new one")
+
+
+def test_an_admin_address_for_all_needs_tls(t):
+    berth, _ = serve(t)
+    berth.preamble = berth.preamble.replace("admin {", "admin { listen 0.0.0.0:1;", 1)
+    berth.configure(CONF.replace("SERVER", "").replace("MORE", ""))
+    done = berth.cli("check", check=False)
+    assert done.returncode == 1 and 'needs "tls"' in done.stderr, done

@@ -52,9 +52,25 @@ static const struct {
      true, ADMIN_ALLOWED},
     {"another IPv6 address is not ours", "[::1]:9901", "[::2]:9901", NO_FIELD,
      false, true, ADMIN_MISDIRECTED},
+    {"a name of its own", "127.0.0.1:9901", "Admin.example:9901", NO_FIELD,
+     false, true, ADMIN_ALLOWED},
+    {"a name below its own", "127.0.0.1:9901", "x.ops.example", NO_FIELD, false,
+     true, ADMIN_ALLOWED},
+    {"not the name above", "127.0.0.1:9901", "ops.example", NO_FIELD, false,
+     true, ADMIN_MISDIRECTED},
+    {"on all addresses any address will do", "0.0.0.0:9901", "192.0.2.1:9901",
+     NO_FIELD, false, true, ADMIN_ALLOWED},
+    {"on all addresses, IPv6", "[::]:9901", "[2001:db8::1]:9901", NO_FIELD,
+     false, true, ADMIN_ALLOWED},
+    {"on all addresses no other name will", "0.0.0.0:9901", "evil.example",
+     NO_FIELD, false, true, ADMIN_MISDIRECTED},
     {"an unclosed bracket is not ours", "[::1]:9901", "[::1", NO_FIELD, false,
      true, ADMIN_MISDIRECTED},
 };
+
+static char name[] = "admin.example";
+static char wildcard[] = "*.ops.example";
+static char *names[] = {name, wildcard};
 
 static void check(size_t i, const struct admin_settings *settings,
                   enum admin_verdict expected)
@@ -79,7 +95,8 @@ Test(admin_access, a_listener_asks_for_what_the_table_says)
 {
     char full[] = "full";
     char look[] = "look";
-    const struct admin_settings settings = {.token = full, .read_token = look};
+    const struct admin_settings settings = {
+        .token = full, .read_token = look, .name_count = 2, .names = names};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         check(i, &settings, cases[i].expected);
@@ -87,7 +104,7 @@ Test(admin_access, a_listener_asks_for_what_the_table_says)
 
 Test(admin_access, without_tokens_no_token_fits)
 {
-    const struct admin_settings settings = {.token = NULL};
+    const struct admin_settings settings = {.name_count = 2, .names = names};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         bool had_token = cases[i].authorization != NO_FIELD &&

@@ -292,6 +292,12 @@ static void on_front_listen(void *admin, uint32_t listener, int fd)
     close(fd);
 }
 
+static void on_front_tls(void *admin, const struct tls_settings *settings)
+{
+    (void)admin;
+    (void)settings;
+}
+
 static void on_front_stop(void *admin)
 {
     (void)admin;
@@ -300,7 +306,7 @@ static void on_front_stop(void *admin)
 static void *run_front(void *arg)
 {
     static const struct front_admin hooks = {on_front_start, on_front_listen,
-                                             on_front_stop};
+                                             on_front_tls, on_front_stop};
     struct front_harness *h = arg;
 
     h->exit_code = front_main(h->front_fd, &hooks);
