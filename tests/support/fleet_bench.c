@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lifecycle/socket_dir.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/loop.h"
@@ -118,6 +119,7 @@ void bench_done(struct fleet_bench *bench)
     loop_free(&bench->loop);
     for (unsigned i = 0; i < BENCH_APPS; i++)
         free(bench->apps[i].upstreams);
+    socket_dir_sweep(bench->state_dir, NULL, 0);
     snprintf(path, sizeof path, "%s/sockets", bench->state_dir);
     rmdir(path);
     rmdir(bench->state_dir);
