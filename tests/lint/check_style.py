@@ -29,13 +29,18 @@ ASSERTION = re.compile(r"\bcr_(assert|expect|fail)\w*\b|\b(abort|__builtin_trap)
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 
 
-def tracked(root):
-    """What git has, and new files that it would take."""
-    names = subprocess.run(
-        ["git", "-C", root, "ls-files", "-co", "--exclude-standard"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split("\n")
-    return [root / name for name in names if name and (root / name).is_file()]
+def sources(root):
+    """What git has, and new files that it would take; without git or its folder
+    (an unpacked archive), all but what is built."""
+    try:
+        names = subprocess.run(
+            ["git", "-C", root, "ls-files", "-co", "--exclude-standard"],
+            check=True, capture_output=True, text=True,
+        ).stdout.splitlines()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        names = [f.relative_to(root) for f in sorted(root.rglob("*"))
+                 if not f.relative_to(root).parts[0].startswith(("build", ".git"))]
+    return [root / name for name in names if (root / name).is_file()]
 
 
 def functions(lines):
@@ -90,10 +95,10 @@ def check_sizes(root, files, bad):
     return beyond_aim
 
 
-def asserting_names(sources):
+def asserting_names(texts):
     """The functions and macros below tests/ that assert, by what they call too."""
     bodies = {}
-    for text in sources:
+    for text in texts:
         for name, _, _, body in functions(text.splitlines()):
             bodies[name] = bodies.get(name, "") + body
         for name, body in re.findall(
@@ -111,10 +116,10 @@ def asserting_names(sources):
 
 
 def check_c_tests(root, files, bad):
-    sources = {f: f.read_text() for f in files
-               if f.suffix in FILE and f.is_relative_to(root / "tests")}
-    known = asserting_names(sources.values())
-    for file, text in sources.items():
+    texts = {f: f.read_text() for f in files
+             if f.suffix in FILE and f.is_relative_to(root / "tests")}
+    known = asserting_names(texts.values())
+    for file, text in texts.items():
         if not file.name.endswith("_test.c"):
             continue
         name, tests = file.relative_to(root), 0
@@ -188,7 +193,7 @@ def check_format(root, files, bad):
 
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    files, bad = tracked(root), []
+    files, bad = sources(root), []
     beyond_aim = check_sizes(root, files, bad)
     check_c_tests(root, files, bad)
     check_python_tests(root, files, bad)
