@@ -225,7 +225,7 @@ def main():
     args.berth = args.berth or pathlib.Path(args.build) / "berth"
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    args.connections = args.connections or min(10000, hard // 2 - 200)
+    args.connections = args.connections or min(10000, hard // 2 - 400)
     results = {}
     with benchlib.Bench(args.build) as bench:
         make_certificate(bench.dir)
