@@ -290,6 +290,47 @@ static void on_turn(struct loop_task *task)
 
 /* --- what must hold --- */
 
+/* As berth writes them: hex digits, CRLF, data, CRLF. Whether they are right
+ * as far as they go, the last of them not being there. */
+static bool are_chunks_cut(struct strview text)
+{
+    while (text.len > 0) {
+        size_t digits = 0;
+        uint64_t size;
+
+        while (digits < text.len &&
+               strchr("0123456789abcdef", text.ptr[digits]))
+            digits++;
+        if (digits == text.len)
+            return true;
+        size = strtoull(text.ptr, NULL, 16);
+        if (digits == 0 || digits > 8 || text.ptr[digits] != '\r')
+            return false;
+        if (size == 0) /* trailers that are cut */
+            return true;
+        if (digits + 2 + size + 2 >= text.len)
+            return true;
+        text = sv_skip(text, digits + 2 + size);
+        if (memcmp(text.ptr, "\r\n", 2) != 0)
+            return false;
+        text = sv_skip(text, 2);
+    }
+    return true;
+}
+
+/* One message, or the beginning of one whose body never ends. */
+static void check_message(struct strview text, bool ok,
+                          const struct strict_message *message)
+{
+    if (ok)
+        return;
+    if (message->body_kind != STRICT_CHUNKED)
+        fprintf(stderr, "%s: \"%.*s\"\n", message->why ? message->why : "?",
+                SV_ARG(text));
+    MUST(message->body_kind == STRICT_CHUNKED && !message->is_whole);
+    MUST(are_chunks_cut(sv_skip(text, message->head_len)));
+}
+
 static bool has_head(struct strview text)
 {
     return text.len > 0 && memmem(text.ptr, text.len, "\r\n\r\n", 4) != NULL;
@@ -312,7 +353,7 @@ static void check_requests(const struct side *side)
         struct strict_text value;
         bool is_upgrade = strict_http_count(message, "Upgrade", &value) > 0;
 
-        MUST(ok);
+        check_message(rest, ok, message);
         MUST(strict_http_count(message, "Host", &value) == 1);
         MUST(strict_http_count(message, "X-Request-Id", &value) == 1);
         strict_http_done(message);
@@ -338,7 +379,7 @@ static void check_answers(const struct side *side)
         size_t used = message->is_whole ? message->total : rest.len;
         unsigned status = message->status;
 
-        MUST(ok);
+        check_message(rest, ok, message);
         strict_http_done(message);
         rest = sv_skip(rest, used);
         if (status == 101)
