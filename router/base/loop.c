@@ -34,6 +34,9 @@ struct loop {
     struct late_free *late;
 };
 
+/* The loop that this thread runs, or NULL. */
+static _Thread_local struct loop *own_loop;
+
 static void wake(struct loop *loop)
 {
     uint64_t one = 1;
@@ -155,6 +158,7 @@ void loop_run(struct loop *loop)
 {
     loop->owner = pthread_self();
     loop->has_owner = true;
+    own_loop = loop;
     end_turn(loop); /* what was deferred before the first turn */
     while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
         /* EVLOOP_ONCE: one poll and the callbacks it made active, so that
@@ -164,6 +168,7 @@ void loop_run(struct loop *loop)
     }
     __atomic_store_n(&loop->stop, false, __ATOMIC_RELEASE);
     loop->has_owner = false;
+    own_loop = NULL;
 }
 
 void loop_stop(struct loop *loop)
