@@ -22,10 +22,14 @@
 /* Connections taken in one go; the rest waits until others were served. */
 #define ACCEPT_BATCH 32
 
-static bool make_room(struct worker *worker)
+/* is_due: one waits to be accepted for sure. Else no other is closed for it;
+ * if there is one, the loop says so again. */
+static bool make_room(struct worker *worker, bool is_due)
 {
     if (worker->client_count < worker->client_max)
         return true;
+    if (!is_due)
+        return false;
     if (worker_close_oldest_idle(worker))
         return true;
     worker_pause_accept(worker, false);
@@ -66,15 +70,20 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         socklen_t len = sizeof peer;
         int client;
 
-        if (!make_room(worker))
+        if (!make_room(worker, i == 0))
             return;
         memset(&peer, 0, sizeof peer);
         client = accept4(fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client < 0) {
             if (errno == EAGAIN)
                 return;
-            if (!is_passing(errno))
-                on_accept_failed(worker, errno);
+            if (is_passing(errno))
+                continue;
+            /* Said before it is looked whether one waits at all: believed
+             * only where the loop said so. */
+            if (i > 0)
+                return;
+            on_accept_failed(worker, errno);
             continue;
         }
         metrics_add(listener->cell, METRIC_CONNECTIONS, 1);

@@ -36,19 +36,43 @@ static void no_delay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-int raw_listen(uint16_t *ret_port)
+int raw_listen_at(uint16_t port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-              listen(fd, 1024) == 0);
+                  listen(fd, 1024) == 0,
+              "listen: %s", strerror(errno));
+    return fd;
+}
+
+int raw_listen(uint16_t *ret_port)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+    int fd = raw_listen_at(0);
+
     cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     *ret_port = ntohs(at.sin_port);
+    return fd;
+}
+
+int raw_listen_v6(uint16_t *ret_port)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+                              .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+              listen(fd, 1024) == 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    *ret_port = ntohs(at.sin6_port);
     return fd;
 }
 
@@ -80,7 +104,7 @@ int raw_accept(int listen_fd)
     return fd;
 }
 
-int raw_connect(uint16_t port)
+int raw_try_connect(uint16_t port)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons(port),
@@ -88,9 +112,19 @@ int raw_connect(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     cr_assert(fd >= 0);
-    cr_assert(connect(fd, (struct sockaddr *)&to, sizeof to) == 0,
-              "connect to port %u: %s", port, strerror(errno));
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        auto_close(&fd);
+        return -1;
+    }
     no_delay(fd);
+    return fd;
+}
+
+int raw_connect(uint16_t port)
+{
+    int fd = raw_try_connect(port);
+
+    cr_assert(fd >= 0, "connect to port %u: %s", port, strerror(errno));
     return fd;
 }
 

@@ -15,12 +15,18 @@
 
 /* Listen on 127.0.0.1 with any free port. */
 int raw_listen(uint16_t *ret_port);
+/* That very port again. */
+int raw_listen_at(uint16_t port);
+/* On [::1] alone. */
+int raw_listen_v6(uint16_t *ret_port);
 int raw_listen_unix(const char *path);
 /* The next connection. */
 int raw_accept(int listen_fd);
 /* Whether one comes within that time; it is left to be accepted. */
 bool raw_has_connection(int listen_fd, unsigned within_ms);
 int raw_connect(uint16_t port);
+/* -1: refused. */
+int raw_try_connect(uint16_t port);
 
 void raw_send(int fd, const char *text);
 void raw_send_bytes(int fd, const void *data, size_t len);
