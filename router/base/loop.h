@@ -42,7 +42,8 @@ const char *loop_name(const struct loop *loop);
 uint64_t loop_now_us(struct loop *loop);
 
 /* Run `task` on the loop's thread in its next turn (of that thread itself: at
- * the end of this one), in the order of the calls of one thread. Wait-free; may be called under a lock. Thread: any. */
+ * the end of this one), in the order of the calls of one thread. Wait-free; may
+ * be called under a lock. Thread: any. */
 void loop_post(struct loop *loop, struct loop_task *task);
 
 /* Run `task` at the end of this turn (or of the next, outside of one), in
