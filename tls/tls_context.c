@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,6 +69,25 @@ static uint64_t monotonic_ms(void)
     return clock_now_us() / 1000;
 }
 
+static EVP_CIPHER *fetched_ticket_cipher;
+
+static void fetch_ticket_cipher(void)
+{
+    fetched_ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    if (!fetched_ticket_cipher)
+        abort();
+}
+
+/* Fetched once: EVP_aes_256_cbc() would be looked up for each ticket. Lives as
+ * long as the process. */
+static const EVP_CIPHER *ticket_cipher(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch_ticket_cipher);
+    return fetched_ticket_cipher;
+}
+
 static int use_ticket_key(const struct tls_ticket_key *key,
                           const unsigned char *iv, EVP_CIPHER_CTX *cipher,
                           EVP_MAC_CTX *mac, int encrypt)
@@ -82,8 +102,8 @@ static int use_ticket_key(const struct tls_ticket_key *key,
     params[2] = OSSL_PARAM_construct_end();
     if (EVP_MAC_CTX_set_params(mac, params) != 1)
         return -1;
-    if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv,
-                          encrypt) != 1)
+    if (EVP_CipherInit_ex2(cipher, ticket_cipher(), key->aes, iv, encrypt,
+                           NULL) != 1)
         return -1;
     return 1;
 }
@@ -100,7 +120,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 
     if (encrypt) {
         key = tls_tickets_current(context->tickets, monotonic_ms());
-        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher())) != 1)
             return -1;
         memcpy(name, key->name, sizeof key->name);
         return use_ticket_key(key, iv, cipher, mac, 1);
@@ -109,6 +129,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     if (!key)
         return 0;
     ok = use_ticket_key(key, iv, cipher, mac, 0);
+    /* Clients use a ticket of TLS 1.3 once (RFC 8446, C.4): each resumption
+     * must bring the next one. */
+    renew = renew || SSL_version(ssl) == TLS1_3_VERSION;
     return ok == 1 && renew ? 2 : ok;
 }
 

@@ -5,8 +5,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "router/base/alloc.h"
 #include "router/base/strview.h"
@@ -15,9 +17,11 @@
 #include "tls/tls_stream_hello.h"
 
 #define RECORD_BYTES 16384
+#define LARGE_BYTES  4096
 
 struct tls_stream {
     SSL *ssl;
+    int fd;
     const struct tls_sni *sni;
     struct tls_context *context; /* of the server; holds a reference */
     char *client_subject;        /* once it was asked for */
@@ -25,7 +29,9 @@ struct tls_stream {
     enum io_result held;         /* of a read, to be told by the next one */
     bool wants_write;
     bool read_wants_write;
-    bool starved; /* what is buffered is less than a record */
+    bool starved;      /* what is buffered is less than a record */
+    bool saw_end;      /* of the socket */
+    bool more_follows; /* another record, at once */
 };
 
 /* Where the parts of one record are gathered: used within one call only, so
@@ -51,6 +57,82 @@ bool tls_stream_hello_name(const unsigned char *data, size_t len,
         return false;
     *ret_name = sv_make((const char *)data + 5, name);
     return true;
+}
+
+/* --- the socket: OpenSSL's own BIO, but for flags of send() --- */
+
+static int socket_write(BIO *bio, const char *data, size_t size,
+                        size_t *ret_count)
+{
+    struct tls_stream *stream = BIO_get_data(bio);
+    /* Full segments, where it is known that the next record is written now. */
+    int flags = MSG_NOSIGNAL | (stream->more_follows ? MSG_MORE : 0);
+    ssize_t n = send(stream->fd, data, size, flags);
+
+    BIO_clear_retry_flags(bio);
+    if (n > 0) {
+        *ret_count = (size_t)n;
+        return 1;
+    }
+    if (errno == EAGAIN || errno == EINTR)
+        BIO_set_retry_write(bio);
+    return 0;
+}
+
+static int socket_read(BIO *bio, char *data, size_t size, size_t *ret_count)
+{
+    struct tls_stream *stream = BIO_get_data(bio);
+    ssize_t n = recv(stream->fd, data, size, 0);
+
+    BIO_clear_retry_flags(bio);
+    if (n > 0) {
+        *ret_count = (size_t)n;
+        return 1;
+    }
+    if (n == 0)
+        stream->saw_end = true;
+    else if (errno == EAGAIN || errno == EINTR)
+        BIO_set_retry_read(bio);
+    return 0;
+}
+
+static long socket_ctrl(BIO *bio, int what, long number, void *pointer)
+{
+    const struct tls_stream *stream = BIO_get_data(bio);
+
+    (void)number;
+    (void)pointer;
+    if (what == BIO_CTRL_EOF)
+        return stream->saw_end;
+    return what == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *socket_method;
+
+/* Lives as long as the process. */
+static void make_socket_method(void)
+{
+    socket_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+                                 "berth socket");
+    if (!socket_method ||
+        BIO_meth_set_write_ex(socket_method, socket_write) != 1 ||
+        BIO_meth_set_read_ex(socket_method, socket_read) != 1 ||
+        BIO_meth_set_ctrl(socket_method, socket_ctrl) != 1)
+        abort();
+}
+
+static BIO *socket_bio(struct tls_stream *stream)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    BIO *bio;
+
+    pthread_once(&once, make_socket_method);
+    bio = BIO_new(socket_method);
+    if (!bio)
+        abort(); /* out of memory, which style.md lets abort */
+    BIO_set_data(bio, stream);
+    BIO_set_init(bio, 1);
+    return bio;
 }
 
 static void use_context(struct tls_stream *stream, struct tls_context *context)
@@ -104,13 +186,16 @@ void tls_stream_hello_install(struct ssl_ctx_st *ssl)
 struct tls_stream *tls_stream_new(const struct tls_sni *sni, int fd)
 {
     struct tls_stream *stream = xcalloc(1, sizeof *stream);
+    BIO *bio = socket_bio(stream);
 
+    stream->fd = fd;
     stream->sni = sni;
     stream->held = IO_DONE;
     stream->context = tls_context_ref(tls_sni_find(sni, SV("")));
     stream->ssl = SSL_new(tls_context_ssl(stream->context));
-    if (!stream->ssl || SSL_set_fd(stream->ssl, fd) != 1)
-        abort(); /* out of memory, which style.md lets abort */
+    if (!stream->ssl)
+        abort();
+    SSL_set_bio(stream->ssl, bio, bio);
     SSL_set_app_data(stream->ssl, stream);
     SSL_set_accept_state(stream->ssl);
     return stream;
@@ -258,23 +343,30 @@ bool tls_stream_read_wants_write(const struct tls_stream *stream)
     return stream->read_wants_write;
 }
 
-/* The parts as one run of at most a record. */
-static struct strview gather_parts(const struct iovec *parts, int count)
+/* What goes into the next record. A large part goes by itself, where it lies;
+ * small ones are gathered, but take no more of a large one than half of it:
+ * else each part that follows would be cut and copied, too. */
+static struct strview next_record(const struct iovec *parts, int count)
 {
     size_t len = 0;
 
-    if (count == 1 || parts[0].iov_len >= RECORD_BYTES)
+    if (count == 1 || parts[0].iov_len >= LARGE_BYTES)
         return sv_make(parts[0].iov_base, parts[0].iov_len < RECORD_BYTES
                                               ? parts[0].iov_len
                                               : RECORD_BYTES);
     for (int i = 0; i < count && len < sizeof gather; i++) {
         size_t n = parts[i].iov_len;
+        bool fits = n <= sizeof gather - len;
 
+        if (!fits && n >= 2 * LARGE_BYTES)
+            n /= 2;
         if (n > sizeof gather - len)
             n = sizeof gather - len;
         if (n > 0)
             memcpy(gather + len, parts[i].iov_base, n);
         len += n;
+        if (!fits)
+            break;
     }
     return sv_make(gather, len);
 }
@@ -283,12 +375,17 @@ enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count)
 {
-    struct strview run = gather_parts(parts, count);
+    struct strview run = next_record(parts, count);
+    size_t total = 0;
     int result;
 
+    for (int i = 0; i < count && total <= run.len; i++)
+        total += parts[i].iov_len;
+    stream->more_follows = total > run.len;
     ERR_clear_error();
     errno = 0;
     result = SSL_write_ex(stream->ssl, run.ptr, run.len, ret_count);
+    stream->more_follows = false;
     return result == 1 ? IO_DONE : outcome(stream, result);
 }
 
