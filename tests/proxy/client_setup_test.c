@@ -121,6 +121,84 @@ Test(client_setup, a_request_over_tls_reaches_the_app_as_https)
     end(&f);
 }
 
+Test(client_setup, new_keys_may_be_asked_for_at_any_time)
+{
+    struct fixture f = begin_tls(1);
+    struct tls_peer *client;
+    int app = -1;
+
+    start(&f);
+    client = connect_to(&f, "one.test");
+    for (int i = 0; i < 3; i++) {
+        tls_peer_update_keys(client);
+        free(exchange(&f, client, &app));
+    }
+    tls_peer_end(&client);
+    close(app);
+    end(&f);
+}
+
+Test(client_setup, requests_in_one_record_are_all_answered)
+{
+    struct fixture f = begin_tls(1);
+    struct tls_peer *client;
+    int app;
+
+    start(&f);
+    client = connect_to(&f, "one.test");
+    tls_peer_send(client, GET GET GET);
+    app = raw_accept(f.listen);
+    for (int i = 0; i < 3; i++) {
+        free(raw_read_head(app));
+        raw_send(app, OK);
+        free(tls_peer_read_head(client));
+        tls_peer_expect(client, "ok");
+    }
+    tls_peer_end(&client);
+    close(app);
+    end(&f);
+}
+
+/* More than the sockets hold, in both directions, in records of 16 KB that
+ * never fit berth's buffers. */
+Test(client_setup, large_bodies_go_both_ways_to_the_byte)
+{
+    enum { SIZE = 3 << 20 };
+    struct fixture f = begin_tls(1);
+    AUTO(auto_free) char *body = xcalloc(1, SIZE);
+    struct tls_peer *client;
+    char head[128];
+    int app;
+
+    raw_fill_pattern(body, 0, SIZE);
+    start(&f);
+    client = connect_to(&f, "one.test");
+    snprintf(head, sizeof head,
+             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", SIZE);
+    tls_peer_send(client, head);
+    /* The app reads when all that berth and the sockets take is sent. */
+    for (size_t at = 0; at < 65536; at += 9999)
+        tls_peer_send_bytes(client, body + at,
+                            at + 9999 > 65536 ? 65536 - at : 9999);
+    app = raw_accept(f.listen);
+    free(raw_read_head(app));
+    for (size_t at = 65536; at < SIZE; at += 65536) {
+        raw_expect_pattern(app, at - 65536, 65536);
+        tls_peer_send_bytes(client, body + at, 65536);
+    }
+    raw_expect_pattern(app, SIZE - 65536, 65536);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+             SIZE);
+    raw_send(app, head);
+    for (size_t at = 0; at < SIZE; at += 65536)
+        cr_assert(raw_send_pattern(app, at, 65536));
+    free(tls_peer_read_head(client));
+    tls_peer_expect_bytes(client, body, SIZE);
+    tls_peer_end(&client);
+    close(app);
+    end(&f);
+}
+
 Test(client_setup, tls_1_1_is_refused)
 {
     struct fixture f = begin_tls(1);

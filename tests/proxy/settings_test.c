@@ -14,7 +14,10 @@ static const char text[] =
     "  client_half_close answer;"
     "  route /a { app x; request_header X-A b; response_header X-B ''; }"
     "  route /r { return 301 /a; } route /t { return 404; } }"
-    " server { listen unix:/s; listen 80 default; } }"
+    " server { listen unix:/s; listen 80 default; }"
+    " server { listen 443 tls proxy_protocol; tls_certificate /c;"
+    "  tls_certificate_key /k; hsts 1d; redirect_https on;"
+    "  handshake_timeout 3s; tls_verify_client on; tls_client_ca /ca; } }"
     "app x { image localhost/x; ready_check http /h; }"
     "app y { upstream 127.0.0.1:1 unix:/u; }";
 
@@ -26,6 +29,10 @@ static struct proxy_settings *settings_new(void)
 
     cr_assert_not_null(config, "%s", errors.data);
     config->proxy->admin.token = xstrdup("token");
+    config->proxy->servers[2].tls.pairs[0].certificate_pem = xstrdup("pem");
+    config->proxy->servers[2].tls.pairs[0].key_pem = xstrdup("key");
+    config->proxy->tickets.rotation_ms = 5;
+    memcpy(config->proxy->tickets.secret, "secret", 6);
     return TAKE(config->proxy);
 }
 
@@ -58,12 +65,23 @@ Test(settings, what_goes_over_the_channel_comes_out_the_same)
         cr_expect(address_equal(&a->address, &b->address));
         cr_expect_str_eq(a->text, b->text);
         cr_expect_eq(a->is_admin, b->is_admin);
+        cr_expect_eq(a->is_tls, b->is_tls);
+        cr_expect_eq(a->proxy_protocol, b->proxy_protocol);
         cr_expect_eq(a->unix_mode, b->unix_mode);
         cr_assert_eq(a->server_count, b->server_count);
         for (uint32_t j = 0; j < a->server_count; j++)
             cr_expect_eq(a->servers[j], b->servers[j]);
     }
-    cr_assert_eq(after->server_count, 2);
+    cr_assert_eq(after->server_count, 3);
+    cr_expect_eq(after->servers[2].tls.pair_count, 1);
+    cr_expect_str_eq(after->servers[2].tls.pairs[0].key_pem, "key");
+    cr_expect_eq(after->servers[2].tls.verify, TLS_VERIFY_ON);
+    cr_expect_eq(after->servers[2].hsts_ms, 24 * 3600 * 1000);
+    cr_expect_eq(after->servers[2].handshake_timeout_ms, 3000);
+    cr_expect(after->servers[2].redirect_https);
+    cr_expect_arr_eq(after->tickets.secret, before->tickets.secret,
+                     sizeof before->tickets.secret);
+    cr_expect_eq(after->tickets.rotation_ms, 5);
     cr_expect_eq(after->servers[0].name_count, 2);
     cr_expect_str_eq(after->servers[0].names[1], "*.c");
     cr_expect(after->servers[0].half_close_answers);
@@ -160,7 +178,9 @@ CHANGE(drain_timeout, s->drain_timeout_ms = PROXY_TIME_MAX_MS + 1)
 CHANGE(buffer_memory, s->buffer_memory_bytes = PROXY_BYTES_MAX + 1)
 CHANGE(no_connections, s->max_connections = 0)
 CHANGE(unix_mode, s->listeners[0].unix_mode = 01000)
-CHANGE(listener_server, s->listeners[2].servers[0] = 2)
+CHANGE(listener_server, s->listeners[2].servers[0] = 3)
+CHANGE(tls_without_pair, s->listeners[2].is_tls = true)
+CHANGE(key_not_loaded, free(TAKE(s->servers[2].tls.pairs[0].key_pem)))
 CHANGE(admin_with_servers, s->listeners[2].is_admin = true)
 CHANGE(listener_without, s->listeners[0].is_admin = false)
 CHANGE(family, s->servers[0].trusted[0].family = AF_NETLINK)
@@ -197,6 +217,8 @@ Test(settings, values_out_of_range_are_refused)
         CASE(no_connections),
         CASE(unix_mode),
         CASE(listener_server),
+        CASE(tls_without_pair),
+        CASE(key_not_loaded),
         CASE(family),
         CASE(prefix_len),
         CASE(admin_with_servers),
