@@ -205,10 +205,9 @@ static struct strview time_text(uint64_t unix_ms, bool is_iso)
                  "%02d/%s/%04d:%02d:%02d:%02d %.5s", tm.tm_mday,
                  months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
                  tm.tm_sec, zone);
-        snprintf(cached.iso, sizeof cached.iso,
-                 "%04d-%02d-%02dT%02d:%02d:%02d%.3s:%.2s", tm.tm_year + 1900,
-                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                 zone, zone + 3);
+        strftime(cached.iso, sizeof cached.iso, "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(cached.iso + strlen(cached.iso), 16, "%.3s:%.2s", zone,
+                 zone + 3);
         cached.s = s;
     }
     return sv_of(is_iso ? cached.iso : cached.local);

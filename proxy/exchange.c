@@ -116,13 +116,38 @@ static void on_rate_timer(struct timer *timer)
     struct exchange *x = container_of(timer, struct exchange, rate_timer);
     uint64_t got = x->request_body.body.total - x->rate_bytes;
 
-    if (x->rate_paused ||
-        got >= x->route->settings->client_min_rate * (RATE_WINDOW_MS / 1000)) {
+    /* While berth reads nothing there is no rate; the window begins anew when
+     * it reads again. */
+    if (x->rate_paused) {
+        timer_start(x->worker->timers, timer, RATE_WINDOW_MS);
+        return;
+    }
+    if (got >= x->route->settings->client_min_rate * (RATE_WINDOW_MS / 1000)) {
         start_rate_window(x);
         return;
     }
     exchange_reject(x, REJECT_CLIENT_TIMEOUT);
     exchange_run(x);
+}
+
+void exchange_watch_reader(struct exchange *x)
+{
+    if (x->route->settings->client_min_rate == 0 ||
+        timer_is_running(&x->reader_timer))
+        return;
+    x->reader_bytes = x->sent_bytes;
+    timer_start(x->worker->timers, &x->reader_timer, RATE_WINDOW_MS);
+}
+
+static void on_reader_timer(struct timer *timer)
+{
+    struct exchange *x = container_of(timer, struct exchange, reader_timer);
+    uint64_t taken = x->sent_bytes - x->reader_bytes;
+
+    if (taken >= x->route->settings->client_min_rate * (RATE_WINDOW_MS / 1000))
+        exchange_watch_reader(x);
+    else
+        exchange_client_gone(x);
 }
 
 /* The client takes nothing of its answer. */
@@ -158,6 +183,7 @@ static bool awaits_body(const struct exchange *x)
 void exchange_update_body_timers(struct exchange *x)
 {
     bool awaits = awaits_body(x);
+    bool was_paused = x->rate_paused;
 
     if (!awaits) {
         timer_stop(&x->body_timer);
@@ -169,7 +195,7 @@ void exchange_update_body_timers(struct exchange *x)
     if (!x->slot || x->request_body.is_whole ||
         x->route->settings->client_min_rate == 0)
         timer_stop(&x->rate_timer);
-    else if (!timer_is_running(&x->rate_timer))
+    else if (!timer_is_running(&x->rate_timer) || (awaits && was_paused))
         start_rate_window(x);
 }
 
@@ -336,6 +362,7 @@ static struct exchange *take_object(struct worker *worker)
     x->body_timer.on_expire = on_body_timer;
     x->rate_timer.on_expire = on_rate_timer;
     x->send_timer.on_expire = on_send_timer;
+    x->reader_timer.on_expire = on_reader_timer;
     x->request_timer.on_expire = on_request_timer;
     return x;
 }
@@ -365,6 +392,7 @@ void exchange_stop_timers(struct exchange *x)
     timer_stop(&x->body_timer);
     timer_stop(&x->rate_timer);
     timer_stop(&x->send_timer);
+    timer_stop(&x->reader_timer);
     timer_stop(&x->request_timer);
 }
 

@@ -80,6 +80,7 @@ struct exchange {
     struct timer body_timer;
     struct timer rate_timer;
     struct timer send_timer;
+    struct timer reader_timer; /* client_min_rate, of the answer */
     struct timer request_timer;
 
     /* For the access log; the views are the arena's. */
@@ -95,10 +96,11 @@ struct exchange {
     uint64_t sent_bytes;     /* to the client */
     uint64_t sent_head_size; /* of those, what is no body */
 
-    uint64_t started_us;  /* first byte read */
-    uint64_t slot_us;     /* slot taken */
-    uint64_t app_done_us; /* last byte of the app; 0: not yet */
-    uint64_t rate_bytes;  /* of the body when rate_timer was started */
+    uint64_t started_us;   /* first byte read */
+    uint64_t slot_us;      /* slot taken */
+    uint64_t app_done_us;  /* last byte of the app; 0: not yet */
+    uint64_t rate_bytes;   /* of the body when rate_timer was started */
+    uint64_t reader_bytes; /* of sent_bytes when reader_timer was */
     uint64_t answer_bytes;
     size_t interim_bytes; /* of answer_body.head: before the final head */
     uint32_t attempts;    /* that failed */
@@ -131,6 +133,8 @@ void exchange_update_watch(struct exchange *x);
 void exchange_start_timer(struct exchange *x, uint64_t delay_ms);
 /* The request's body is (not) awaited: its time-outs run (not). */
 void exchange_update_body_timers(struct exchange *x);
+/* The app's answer waits for a slow client, who so holds its slot. */
+void exchange_watch_reader(struct exchange *x);
 void exchange_stop_timers(struct exchange *x);
 struct metrics_cell *exchange_cell(const struct exchange *x);
 

@@ -183,6 +183,7 @@ static void on_answer_whole(struct exchange *x, bool excess)
     timer_stop(&x->timer);
     timer_stop(&x->body_timer);
     timer_stop(&x->rate_timer);
+    timer_stop(&x->reader_timer);
     timer_stop(&x->request_timer);
     exchange_release(x, reusable);
 }
@@ -517,7 +518,9 @@ enum step exchange_step_relay(struct exchange *x)
     if (!relay_has_room(&x->answer_body)) {
         upstream_pause(x->upstream);
         timer_stop(&x->timer);
+        exchange_watch_reader(x);
     } else if (!x->upstream->is_reading) {
+        timer_stop(&x->reader_timer);
         upstream_resume(x->upstream);
         restart_app_timer(x);
     }

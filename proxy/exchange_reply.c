@@ -49,6 +49,7 @@ static bool begin_reply(struct exchange *x)
     assert(!x->is_queued && !x->awaits_socket && !x->handover);
     timer_stop(&x->body_timer);
     timer_stop(&x->rate_timer);
+    timer_stop(&x->reader_timer);
     timer_stop(&x->request_timer);
     exchange_release(x, false);
     buffer_give(&x->worker->buffers, &x->answer_in);

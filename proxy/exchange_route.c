@@ -430,6 +430,7 @@ bool exchange_read_body(struct exchange *x)
         if (x->state != EXCHANGE_BUFFER && !exchange_write_upstream(x))
             return true;
     }
+    exchange_update_body_timers(x);
     if (io == IO_EOF || io == IO_FAILED) {
         /* Not whole: the app must see that, too. */
         exchange_client_gone(x);
