@@ -2,8 +2,10 @@
 #include "proxy/exchange.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "proxy/exchange_private.h"
 #include "proxy/listener.h"
@@ -130,21 +132,34 @@ static void on_rate_timer(struct timer *timer)
     exchange_run(x);
 }
 
+/* What has left the socket, not what went into it: the kernel says that a full
+ * one takes bytes again when a third of it is free, and that can be a
+ * megabyte, minutes of an honest but slow reader. */
+static uint64_t taken_by_client(const struct exchange *x)
+{
+    int queued = 0;
+
+    if (ioctl(x->client->stream.fd, SIOCOUTQ, &queued) != 0 || queued < 0)
+        queued = 0;
+    return x->sent_bytes > (uint64_t)queued ? x->sent_bytes - (uint64_t)queued
+                                            : 0;
+}
+
 void exchange_watch_reader(struct exchange *x)
 {
     if (x->route->settings->client_min_rate == 0 ||
         timer_is_running(&x->reader_timer))
         return;
-    x->reader_bytes = x->sent_bytes;
+    x->reader_bytes = taken_by_client(x);
     timer_start(x->worker->timers, &x->reader_timer, RATE_WINDOW_MS);
 }
 
 static void on_reader_timer(struct timer *timer)
 {
     struct exchange *x = container_of(timer, struct exchange, reader_timer);
-    uint64_t taken = x->sent_bytes - x->reader_bytes;
+    uint64_t rate = x->route->settings->client_min_rate;
 
-    if (taken >= x->route->settings->client_min_rate * (RATE_WINDOW_MS / 1000))
+    if (taken_by_client(x) >= x->reader_bytes + rate * (RATE_WINDOW_MS / 1000))
         exchange_watch_reader(x);
     else
         exchange_client_gone(x);

@@ -100,7 +100,7 @@ struct exchange {
     uint64_t slot_us;      /* slot taken */
     uint64_t app_done_us;  /* last byte of the app; 0: not yet */
     uint64_t rate_bytes;   /* of the body when rate_timer was started */
-    uint64_t reader_bytes; /* of sent_bytes when reader_timer was */
+    uint64_t reader_bytes; /* the client had when reader_timer was */
     uint64_t answer_bytes;
     size_t interim_bytes; /* of answer_body.head: before the final head */
     uint32_t attempts;    /* that failed */
