@@ -73,11 +73,21 @@ static struct strview field_value(const struct http_head *head,
 static struct strview request_line(const struct http_head *head,
                                    struct arena *arena)
 {
-    char *text =
-        arena_printf(arena, "%.*s %.*s HTTP/1.%u", SV_ARG(head->method_name),
-                     SV_ARG(head->target), head->minor);
+    static const char version[] = " HTTP/1.";
+    struct strview method = head->method_name;
+    struct strview target = head->target;
+    size_t len = method.len + 1 + target.len + sizeof version;
+    char *text = arena_alloc(arena, len);
+    char *at = text;
 
-    return sv_of(text);
+    memcpy(at, method.ptr, method.len);
+    at += method.len;
+    *at++ = ' ';
+    memcpy(at, target.ptr, target.len);
+    at += target.len;
+    memcpy(at, version, sizeof version - 1);
+    at[sizeof version - 1] = head->minor == 0 ? '0' : '1';
+    return sv_make(text, len);
 }
 
 static struct strview head_value(const struct log_op *op,

@@ -176,10 +176,17 @@ bool log_format_parse(struct strview text, struct log_format *ret_format,
 /* --- values -----------------------------------------------------------------
  */
 
-/* Bytes that stand for themselves in both ways of escaping. */
+/* Bytes that do not stand for themselves in one of the ways of escaping. */
+static const bool is_special[256] = {
+    [0 ... 0x1f] = true,
+    ['"'] = true,
+    ['\\'] = true,
+    [0x7f ... 0xff] = true,
+};
+
 static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    return !is_special[c];
 }
 
 static void add_json(struct strview value, struct strbuf *line)
