@@ -18,7 +18,7 @@
 #include "router/base/metrics.h"
 
 /* Objects kept for the next requests of a worker. */
-#define FREE_MAX 256
+#define FREE_MAX 512
 /* client_min_rate is measured over so long a time. */
 #define RATE_WINDOW_MS 10000
 

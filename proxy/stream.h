@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -34,6 +35,45 @@ static inline enum io_result stream_outcome(ssize_t n, size_t *ret_count)
     return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_FAILED;
 }
 
+/* recv(), send() and sendmsg() of libc are cancellation points, which costs
+ * two locked instructions a call in a process with threads; nobody cancels
+ * threads here. A sanitizer wants to see libc's. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STREAM_LIBC_CALLS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||     \
+    __has_feature(memory_sanitizer)
+#define STREAM_LIBC_CALLS 1
+#endif
+#endif
+
+static inline ssize_t stream_recv(int fd, void *to, size_t size)
+{
+#ifdef STREAM_LIBC_CALLS
+    return recv(fd, to, size, 0);
+#else
+    return syscall(SYS_recvfrom, fd, to, size, 0, NULL, NULL);
+#endif
+}
+
+static inline ssize_t stream_send(int fd, const void *from, size_t size)
+{
+#ifdef STREAM_LIBC_CALLS
+    return send(fd, from, size, MSG_NOSIGNAL);
+#else
+    return syscall(SYS_sendto, fd, from, size, MSG_NOSIGNAL, NULL, 0);
+#endif
+}
+
+static inline ssize_t stream_sendmsg(int fd, const struct msghdr *message)
+{
+#ifdef STREAM_LIBC_CALLS
+    return sendmsg(fd, message, MSG_NOSIGNAL);
+#else
+    return syscall(SYS_sendmsg, fd, message, MSG_NOSIGNAL);
+#endif
+}
+
 /* Read what is there into the pieces of iov, in order. */
 MUST_USE static inline enum io_result stream_read(struct stream *stream,
                                                   const struct iovec *iov,
@@ -45,7 +85,7 @@ MUST_USE static inline enum io_result stream_read(struct stream *stream,
     if (stream->tls)
         return tls_stream_readv(stream->tls, iov, iov_count, ret_count);
     if (iov_count == 1)
-        n = recv(stream->fd, iov[0].iov_base, iov[0].iov_len, 0);
+        n = stream_recv(stream->fd, iov[0].iov_base, iov[0].iov_len);
     else
         n = readv(stream->fd, iov, iov_count);
     return stream_outcome(n, ret_count);
@@ -66,9 +106,9 @@ MUST_USE static inline enum io_result stream_write(struct stream *stream,
         return tls_stream_writev(stream->tls, iov, iov_count, ret_count);
     /* send() and sendmsg(): writev() would raise SIGPIPE. */
     if (iov_count == 1)
-        n = send(stream->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+        n = stream_send(stream->fd, iov[0].iov_base, iov[0].iov_len);
     else
-        n = sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+        n = stream_sendmsg(stream->fd, &message);
     return stream_outcome(n, ret_count);
 }
 
