@@ -351,12 +351,12 @@ static void on_interim(struct exchange *x)
     struct forward_answer answer;
 
     x->answer_in->start += (uint32_t)x->answer.bytes;
-    if (x->answer.status == 100 && x->said_continue)
-        return;
     if (++x->interim_count > INTERIM_MAX) {
         invalid_answer(x, "The app sent too many interim answers.");
         return;
     }
+    if (x->answer.status == 100 && x->said_continue)
+        return;
     forward_answer_init(x, &answer);
     forward_headers_interim(&answer, &x->answer_body.head);
 }

@@ -364,10 +364,12 @@ def process(places, options, index, done, pipe):
 class World:
     """The app and berth, in a folder of their own."""
 
-    def __init__(self, options):
+    def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="berth-soak-"))
         self.dir.chmod(0o755)
         self.children = []
+
+    def open(self, options):
         self.places = {name: free_port() for name in
                        ("plain", "tls", "admin", "upstream")}
         self.make_certificate()
@@ -403,11 +405,6 @@ class World:
             "TSAN_OPTIONS": "second_deadlock_stack=1",
         }
         command = [harness.berth_bin(), "run", "-c", conf]
-        if options.valgrind:
-            command = ["valgrind", "--trace-children=yes", "--leak-check=full",
-                       "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
-                       "--track-fds=no", "--error-exitcode=99",
-                       f"--log-file={self.dir}/valgrind.%p", *command]
         self.berth = self.start(command, self.log, env)
         harness.wait_until(lambda: self.answers(), 60, "berth serves")
         self.front = next(iter(harness.children_of(self.berth.pid)))
@@ -445,14 +442,8 @@ class World:
         text = self.log.read_text(errors="replace")
         found = re.search(
             r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error: |"
-            r"Assertion .* failed", text)
-        reports = [text[found.start():][:8000]] if found else []
-        for path in self.dir.glob("valgrind.*"):
-            text = path.read_text(errors="replace")
-            match = re.search(r"ERROR SUMMARY: (\d+) errors", text)
-            if not match or match[1] != "0":
-                reports.append(text[:8000])
-        return reports
+            r"LeakSanitizer|Assertion .* failed", text)
+        return [text[found.start():][:8000]] if found else []
 
 
 def free_port():
@@ -544,15 +535,15 @@ def parse():
     parser.add_argument("--threads", type=int, default=12)
     parser.add_argument("--only", help="the name of one scenario")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    parser.add_argument("--valgrind", action="store_true")
     return parser.parse_args()
 
 
 def main():
     options = parse()
     print(f"seed {options.seed}, {harness.berth_bin()}", flush=True)
-    world = World(options)
+    world = World()
     try:
+        world.open(options)
         before = sample(world.front)
         started = time.monotonic()
         reports, samples = run_load(world, options)

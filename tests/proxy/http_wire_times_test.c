@@ -59,14 +59,12 @@ Test(http_wire_times, an_app_that_does_not_answer_in_time, .timeout = 30)
         int client;
         int app;
 
-        set_limit(&f, rows[i].limit, 150);
+        set_limit(&f, rows[i].limit, 400);
         fixture_start(&f);
         client = harness_connect(f.h);
         app = fixture_send_get(&f, client);
         raw_send(app, rows[i].app_says);
-        do
-            head = raw_read_head(client);
-        while (strncmp(head, "HTTP/1.1 103 ", 13) == 0);
+        head = wire_read_final_head(client);
         cr_assert_eq(atoi(head + 9), (int)rows[i].status, "%s: \"%s\"",
                      rows[i].label, head);
         fixture_expect_field(head, "X-Berth-Error", rows[i].code);
@@ -95,7 +93,7 @@ Test(http_wire_times, an_answer_that_stalls_is_cut)
         int client;
         int app;
 
-        set_limit(&f, rows[i].limit, 150);
+        set_limit(&f, rows[i].limit, 400);
         fixture_start(&f);
         client = harness_connect(f.h);
         app = fixture_send_get(&f, client);
@@ -117,13 +115,13 @@ Test(http_wire_times, an_answer_that_goes_on_is_not_cut_by_the_read_timeout)
     int client;
     int app;
 
-    set_limit(&f, READ_TIMEOUT, 200);
+    set_limit(&f, READ_TIMEOUT, 600);
     fixture_start(&f);
     client = harness_connect(f.h);
     app = fixture_send_get(&f, client);
     raw_send(app, LINE "Content-Length: 6\r\n\r\n");
     for (int i = 0; i < 6; i++) {
-        usleep(80000);
+        usleep(150000);
         raw_send(app, "x");
     }
     fixture_expect_head(client, LINE);
@@ -150,14 +148,14 @@ Test(http_wire_times, a_slow_reader_is_not_the_apps_time_out, .timeout = 30)
     int client;
     int app;
 
-    set_limit(&f, READ_TIMEOUT, 200);
+    set_limit(&f, READ_TIMEOUT, 600);
     fixture_start(&f);
     client = harness_connect(f.h);
     raw_shrink_buffers(client);
     app = fixture_send_get(&f, client);
     raw_send(app, LINE "Content-Length: 33554432\r\n\r\n");
     pthread_create(&sender, NULL, send_much, &app);
-    usleep(700000);
+    usleep(1200000);
     fixture_expect_head(client, LINE);
     raw_expect_pattern(client, 0, MUCH);
     pthread_join(sender, NULL);
@@ -367,5 +365,80 @@ Test(http_wire_times, a_half_closed_client_gets_what_berth_says_itself)
     shutdown(client, SHUT_WR);
     wire_expect_refusal(client, 400, "bad_request", "half-closed");
     close(client);
+    fixture_end(&f);
+}
+
+/* --- who holds a slot --- */
+
+Test(http_wire_times, a_small_body_takes_its_slot_when_it_is_whole)
+{
+    struct front_fixture f = fixture_begin(1);
+    int client;
+    int app;
+
+    fixture_start(&f);
+    client = harness_connect(f.h);
+    raw_send(client, POST "Content-Length: 6\r\n\r\nabc");
+    usleep(50000);
+    cr_assert_eq(harness_counts(f.h, 0).in_flight, 0);
+    cr_assert(!raw_has_connection(f.listen, 0));
+    raw_send(client, "def");
+    app = raw_accept(f.listen);
+    fixture_expect_head(app, "POST / ");
+    raw_expect(app, "abcdef");
+    fixture_answer_ok(app, client);
+    close(client);
+    close(app);
+    fixture_end(&f);
+}
+
+/* The client has not read a byte of its answer, and the next one is served. */
+Test(http_wire_times, a_slot_ends_with_the_apps_last_byte)
+{
+    struct front_fixture f = fixture_begin(1);
+    static char body[200000];
+    int slow;
+    int client;
+    int app;
+
+    harness_app(f.h, 0)->concurrency = 1;
+    fixture_start(&f);
+    slow = harness_connect(f.h);
+    app = fixture_send_get(&f, slow);
+    raw_send(app, LINE "Content-Length: 200000\r\n\r\n");
+    raw_send_bytes(app, body, sizeof body);
+    client = harness_connect(f.h);
+    raw_send(client, GET);
+    fixture_expect_head(app, "GET / ");
+    fixture_answer_ok(app, client);
+    fixture_expect_head(slow, LINE);
+    free(raw_read_bytes(slow, sizeof body));
+    close(slow);
+    close(client);
+    close(app);
+    fixture_end(&f);
+}
+
+/* Interim answers that berth keeps to itself are bounded, too. */
+Test(http_wire_times, an_app_cannot_say_100_for_ever)
+{
+    struct front_fixture f = fixture_begin(1);
+    int client;
+    int app;
+
+    harness_start(f.h);
+    client = harness_connect(f.h);
+    raw_send(client,
+             POST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    fixture_expect_head(client, "HTTP/1.1 100 ");
+    raw_send(client, "body");
+    harness_add_replica(f.h, 0, 1, f.port);
+    app = raw_accept(f.listen);
+    free(raw_read_head(app));
+    for (int i = 0; i < 17; i++)
+        raw_send(app, "HTTP/1.1 100 Continue\r\n\r\n");
+    fixture_expect_error(client, 502, "upstream_invalid");
+    close(client);
+    close(app);
     fixture_end(&f);
 }

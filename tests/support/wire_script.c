@@ -134,6 +134,17 @@ void wire_expect_refusal(int fd, unsigned status, const char *code,
     free(error);
 }
 
+char *wire_read_final_head(int fd)
+{
+    char *head = raw_read_head(fd);
+
+    while (strncmp(head, "HTTP/1.1 1", 10) == 0) {
+        free(head);
+        head = raw_read_head(fd);
+    }
+    return head;
+}
+
 static void play(struct front_fixture *f, const struct wire_script *row)
 {
     uint16_t port = harness_port(f->h);

@@ -49,6 +49,8 @@ void wire_expect_end(int fd, enum wire_end end, const char *label);
  * the end. */
 void wire_expect_refusal(int fd, unsigned status, const char *code,
                          const char *label);
+/* The head of the final answer, after any interim ones; the caller frees it. */
+char *wire_read_final_head(int fd);
 /* Play the rows, each on connections of its own, with a front that runs. */
 void wire_play(struct front_fixture *f, const struct wire_script *rows,
                size_t count);
