@@ -428,8 +428,7 @@ Test(http_wire_times, an_app_cannot_say_100_for_ever)
 
     harness_start(f.h);
     client = harness_connect(f.h);
-    raw_send(client,
-             POST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    raw_send(client, POST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     fixture_expect_head(client, "HTTP/1.1 100 ");
     raw_send(client, "body");
     harness_add_replica(f.h, 0, 1, f.port);
