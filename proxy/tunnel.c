@@ -39,6 +39,9 @@ bool tunnel_begin(struct exchange *x)
         (void)!relay_adopt(&x->answer_body, &x->answer_in, &x->arena, &excess,
                            &rejection);
     touch(x);
+    /* Those that were there when the drain began have been told. */
+    if (x->worker->is_draining || app_is_draining(x->tunnel_replica))
+        (void)!relay_end(&x->request_body);
     return true;
 }
 

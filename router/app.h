@@ -137,6 +137,8 @@ MUST_USE bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
                                struct replica_ref **ret_replica,
                                struct waiter **ret_waiter);
 void app_tunnel_end(struct replica_ref *replica, uint64_t now_us);
+/* Whether app_drain() was called for it. */
+bool app_is_draining(struct replica_ref *replica);
 
 /* --- unconnected or keeper-connected sockets; Thread: any --- */
 

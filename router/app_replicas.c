@@ -114,6 +114,16 @@ void app_publish(struct replica_ref *replica, uint64_t now_us)
     mutex_unlock(&app->lock);
 }
 
+bool app_is_draining(struct replica_ref *replica)
+{
+    bool is_draining;
+
+    mutex_lock(&replica->app->lock);
+    is_draining = replica->locked->is_draining;
+    mutex_unlock(&replica->app->lock);
+    return is_draining;
+}
+
 void app_drain(struct replica_ref *replica,
                void (*on_drained)(struct replica_ref *replica, void *arg),
                void *arg)

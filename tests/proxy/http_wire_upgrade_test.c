@@ -260,3 +260,29 @@ Test(http_wire_upgrade, is_told_to_end_when_the_front_drains)
     close(client);
     close(f.listen);
 }
+
+Test(http_wire_upgrade, one_that_begins_while_the_replica_drains_is_told,
+     .timeout = 30)
+{
+    struct front_fixture f = fixture_begin(1);
+    int client;
+    int app;
+
+    fixture_start(&f);
+    client = harness_connect(f.h);
+    raw_send(client, UPGRADE "\r\n");
+    app = raw_accept(f.listen);
+    free(raw_read_head(app));
+    harness_drain_replica(f.h, 1);
+    usleep(100000);
+    raw_send(client, "early");
+    usleep(20000);
+    raw_send(app, SWITCH "bye");
+    wire_expect(client, 0, SWITCHED "bye", "upgrade");
+    raw_expect(app, "early");
+    wire_expect_end(app, WIRE_CLOSED, "is told to end");
+    close(app);
+    wire_expect_end(client, WIRE_CLOSED, "the app's end");
+    close(client);
+    fixture_end(&f);
+}
