@@ -20,6 +20,7 @@
 #include "proxy/request_id.h"
 #include "proxy/worker.h"
 #include "router/app.h"
+#include "router/app_sockets.h"
 #include "router/base/arena.h"
 #include "router/base/timers.h"
 

@@ -9,6 +9,8 @@
 #include "proxy/probe.h"
 #include "proxy/worker.h"
 #include "router/app.h"
+#include "router/app_replicas.h"
+#include "router/app_sockets.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/settings.h"

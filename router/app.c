@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "router/app_locked.h"
+#include "router/app_replicas.h"
 #include "router/base/alloc.h"
 
 static const char *const state_names[] = {"asleep", "starting", "ready",

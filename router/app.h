@@ -1,5 +1,5 @@
-/* app.h - an app as the front sees it: its published replicas, their slots,
- * its queue, its demand.
+/* app.h - an app as the front sees it: the slots of its replicas
+ * (app_replicas.h), its queue, its demand.
  *
  * Shared by all worker threads: one mutex, held for tens of nanoseconds, never
  * across a call back. A slot is the right to one request in flight at a
@@ -140,66 +140,7 @@ void app_tunnel_end(struct replica_ref *replica, uint64_t now_us);
 /* Whether app_drain() was called for it. */
 bool app_is_draining(struct replica_ref *replica);
 
-/* --- unconnected or keeper-connected sockets; Thread: any --- */
-
-struct socket_waiter { /* embedded; alive until on_socket ran or cancelled */
-    struct loop *loop;
-    void (*on_socket)(struct socket_waiter *waiter);
-    int fd; /* -1: failed; errno_value says why */
-    int errno_value;
-    /* app.c's: */
-    struct replica_ref *replica;
-    bool is_waiting;
-    struct list node;
-    struct loop_task task;
-};
-
-/* A socket of the replica's stash, or -1 when it has none: then the waiter
- * gets the next one that arrives. Asks for more through the hook when the
- * stash runs low (CONNECT_INSIDE) or one for this waiter (CONNECT_KEEPER,
- * which has no stash: an unused connection would be one of the app's).
- * Whoever takes must hold a slot or tunnel of the replica, or be main. */
-int app_take_socket(struct replica_ref *replica, struct socket_waiter *waiter);
-/* As app_leave(). Main, where it waits without a slot, leaves before it removes
- * the replica. */
-MUST_USE bool app_leave_socket(struct socket_waiter *waiter);
-/* From the channel: the answer to one ask, or a first stash. Takes fds;
- * fd_count 0: errno_value goes to one waiter (CONNECT_KEEPER) or all.
- * Thread: main. */
-void app_add_sockets(struct replica_ref *replica, const int *fds,
-                     unsigned fd_count, int errno_value);
-/* Close what is in the stash (sockets of the wrong family). Thread: main. */
-void app_drop_sockets(struct replica_ref *replica);
-/* Called on main's loop when sockets are wanted: send SOCKETS_WANTED.
- * Thread: main, before workers run. */
-void app_set_socket_hook(struct app *app,
-                         void (*hook)(struct replica_ref *replica,
-                                      unsigned count, void *arg),
-                         void *arg);
-
-/* --- replicas; Thread: main --- */
-
-/* Make a replica; not yet published: it has no slots. Copies name. */
-MUST_USE struct replica_ref *app_replica_new(struct app *app, uint64_t id,
-                                             struct strview name,
-                                             enum connect_kind connect,
-                                             const struct address *address,
-                                             uint32_t port);
-/* Make its slots available: waiters are granted at once. */
-void app_publish(struct replica_ref *replica, uint64_t now_us);
-/* No more grants; on_drained runs on main's loop (maybe at once, never inside
- * this call) when its last slot was released and its last tunnel ended. */
-void app_drain(struct replica_ref *replica,
-               void (*on_drained)(struct replica_ref *replica, void *arg),
-               void *arg);
-/* Calls a drain off. */
-void app_resume(struct replica_ref *replica, uint64_t now_us);
-/* Forget it: no more grants, socket waiters fail with ECONNRESET; freed when
- * the last slot, tunnel and parked connection are gone (maybe at once): have
- * every worker call app_unpark_all() for it, before or after. */
-void app_remove(struct replica_ref *replica);
-/* NULL: none, or removed. */
-struct replica_ref *app_find_replica(struct app *app, uint64_t id);
+/* --- state; Thread: main --- */
 
 /* State as the keeper sees it; APP_FAILED refuses all who wait and, until the
  * state changes, all who come and find no free slot (they still count as

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "router/app.h"
+#include "router/app_sockets.h"
 #include "router/base/attr.h"
 #include "router/base/list.h"
 #include "router/base/loop.h"

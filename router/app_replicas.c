@@ -1,11 +1,12 @@
 /* app_replicas.c - the replicas of an app: published, drained, forgotten. */
-#include "router/app.h"
+#include "router/app_replicas.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "router/app.h"
 #include "router/app_locked.h"
 #include "router/base/alloc.h"
 

@@ -1,10 +1,11 @@
 /* app_sockets.c - the sockets of an app's replicas, which the keeper makes. */
-#include "router/app.h"
+#include "router/app_sockets.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
+#include "router/app.h"
 #include "router/app_locked.h"
 
 static void on_socket_task(struct loop_task *task)

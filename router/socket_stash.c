@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "router/app.h"
+#include "router/app_sockets.h"
 
 void socket_stash_init(struct socket_stash *stash, enum connect_kind connect)
 {

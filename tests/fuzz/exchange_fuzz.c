@@ -24,6 +24,8 @@
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 #include "router/app.h"
+#include "router/app_replicas.h"
+#include "router/app_sockets.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/base/metrics.h"

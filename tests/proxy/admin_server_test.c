@@ -13,6 +13,7 @@
 #include "proxy/admin/admin_host.h"
 #include "proxy/settings.h"
 #include "router/app.h"
+#include "router/app_replicas.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/loop.h"

@@ -1,6 +1,8 @@
 /* An app on one thread: who gets a slot, when, and what becomes of it.
  * (app_threads_test.c does the same on many threads, at random.) */
 #include "router/app.h"
+#include "router/app_replicas.h"
+#include "router/app_sockets.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,6 +3,7 @@
  * replica, every waiter resolved exactly once, a connection always with one
  * owner, a drained replica empty. Run under TSan and ASan. */
 #include "router/app.h"
+#include "router/app_replicas.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

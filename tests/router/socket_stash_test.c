@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "router/app.h"
+#include "router/app_sockets.h"
 
 static struct socket_stash stash;
 static unsigned resolved;
