@@ -81,8 +81,10 @@ static const char *parse_spec(const char *p, struct arguments *arguments,
 static void add_text(struct strbuf *fields, const char *text, int precision,
                      bool in_quotes)
 {
-    size_t len =
-        precision < 0 ? strlen(text) : strnlen(text, (size_t)precision);
+    /* An empty view has no text at all. */
+    size_t len = precision == 0  ? 0
+                 : precision < 0 ? strlen(text)
+                                 : strnlen(text, (size_t)precision);
 
     for (size_t i = 0; i < len; i++) {
         bool is_quote = text[i] == '"';

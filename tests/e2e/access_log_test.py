@@ -33,7 +33,7 @@ def test_combined_is_what_nginx_writes(t):
     berth = start(t, "access_log @t@/log/a;")
     berth.get("/x?y=1", fields=[("User-Agent", "me/1"), ("Referer", "http://r/")])
     berth.post("/up", b"12345")
-    lines = lines_of(t.dir / "log/a", 2)
+    lines = sorted(lines_of(t.dir / "log/a", 2), key=lambda line: "POST" in line)
     assert re.fullmatch(
         r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
         r'"GET /x\?y=1 HTTP/1\.1" 200 \d+ "http://r/" "me/1"', lines[0]), lines[0]
@@ -49,7 +49,8 @@ def test_json_lines_are_json_whatever_a_peer_sends(t):
                   + hostile.encode("latin-1") + b"\r\n\r\n")
         conn.read()
     answer = berth.get("/ok")
-    first, second = map(json.loads, lines_of(t.dir / "log/a", 2))
+    both = [json.loads(line) for line in lines_of(t.dir / "log/a", 2)]
+    first, second = sorted(both, key=lambda line: line["uri"] == "/ok")
     assert first["status"] in (200, 400), first
     assert second["status"] == 200 and second["app"] == "a", second
     assert second["request_id"] == answer.field("X-Request-Id")
@@ -94,7 +95,7 @@ def test_every_variable_has_its_value(t):
         answer = conn.request("GET", "/%7euser/x?a=b", fields=[
             ("X-Forwarded-For", "192.0.2.7"), ("X-One", "1")])
     berth.get("/last")
-    line = lines_of(t.dir / "log/a", 3)[1]
+    line = next(line for line in lines_of(t.dir / "log/a", 3) if "%7euser" in line)
     has = dict(part.split("=", 1) for part in line.split("|"))
     assert set(has) == set(names)
     body = len(answer.body)
@@ -121,7 +122,7 @@ def test_the_inner_log_wins_and_off_is_off(t):
         route /d { return 204; }""")
     for path in ("/b", "/c", "/d", "/none"):
         berth.get(path)
-    assert lines_of(t.dir / "log/a", 2) == ["/d 204", "/none 404"]
+    assert sorted(lines_of(t.dir / "log/a", 2)) == ["/d 204", "/none 404"]
     assert lines_of(t.dir / "log/b", 1) == ["/b -"]
 
 
