@@ -526,6 +526,22 @@ static void read_file(const char *path, char *ret, size_t size)
     fclose(file);
 }
 
+/* Started is told when runc has let its init go on, which then still has to
+ * become the app. The environment of what it became. */
+static void read_environ_of_app(char *text, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/environ", world.container.pid);
+    for (int i = 0; i < 1000; i++) {
+        read_file(path, text, size);
+        if (text[0] && !strstr(text, "_LIBCONTAINER_"))
+            return;
+        usleep(10000);
+    }
+    cr_assert_fail("runc's init never became the app");
+}
+
 Test(podman_live, what_is_set_is_what_the_app_gets)
 {
     struct name_value env[] = {{(char *)"GREETING", (char *)"h=i \"x\""},
@@ -550,8 +566,7 @@ Test(podman_live, what_is_set_is_what_the_app_gets)
     spec.port = 8123;
     start(true);
     run(&spec);
-    snprintf(path, sizeof path, "/proc/%d/environ", world.container.pid);
-    read_file(path, text, sizeof text);
+    read_environ_of_app(text, sizeof text);
     cr_assert_not_null(strstr(text, "GREETING=h=i \"x\"\n"), "%s", text);
     cr_assert_not_null(strstr(text, "PORT=8123\n"), "%s", text);
     cr_assert_null(strstr(text, "PORT=1\n"), "%s", text);
