@@ -98,6 +98,10 @@ bool exchange_write_client(struct exchange *x)
         exchange_client_gone(x);
         return false;
     }
+    /* TLS has encrypted what it could not send: nothing can take its place. */
+    if (result == IO_AGAIN && client->stream.tls &&
+        (x->state == EXCHANGE_RELAY || x->state == EXCHANGE_REPLY))
+        x->answer_began = true;
     if (result == IO_AGAIN && !client->is_writing)
         timer_start(x->worker->timers, &x->send_timer,
                     x->server->send_timeout_ms);

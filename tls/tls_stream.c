@@ -1,6 +1,7 @@
 /* tls_stream.c - one TLS connection of a client. */
 #include "tls/tls_stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -27,6 +28,7 @@ struct tls_stream {
     char *client_subject;        /* once it was asked for */
     const char *failure;         /* a literal, or NULL */
     enum io_result held;         /* of a read, to be told by the next one */
+    size_t retry_bytes; /* of a record that waits to be written; 0: none */
     bool wants_write;
     bool read_wants_write;
     bool starved;      /* what is buffered is less than a record */
@@ -343,6 +345,26 @@ bool tls_stream_read_wants_write(const struct tls_stream *stream)
     return stream->read_wants_write;
 }
 
+/* The same bytes as before, wherever they are now. */
+static struct strview same_record(const struct iovec *parts, int count,
+                                  size_t bytes)
+{
+    size_t len = 0;
+
+    if (parts[0].iov_len >= bytes)
+        return sv_make(parts[0].iov_base, bytes);
+    for (int i = 0; i < count && len < bytes; i++) {
+        size_t left = bytes - len;
+        size_t n = parts[i].iov_len < left ? parts[i].iov_len : left;
+
+        if (n > 0)
+            memcpy(gather + len, parts[i].iov_base, n);
+        len += n;
+    }
+    assert(len == bytes);
+    return sv_make(gather, len);
+}
+
 /* What goes into the next record. A large part goes by itself, where it lies;
  * small ones are gathered, but take no more of a large one than half of it:
  * else each part that follows would be cut and copied, too. */
@@ -375,7 +397,9 @@ enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count)
 {
-    struct strview run = next_record(parts, count);
+    struct strview run = stream->retry_bytes
+                             ? same_record(parts, count, stream->retry_bytes)
+                             : next_record(parts, count);
     size_t total = 0;
     int result;
 
@@ -386,6 +410,7 @@ enum io_result tls_stream_writev(struct tls_stream *stream,
     errno = 0;
     result = SSL_write_ex(stream->ssl, run.ptr, run.len, ret_count);
     stream->more_follows = false;
+    stream->retry_bytes = result == 1 ? 0 : run.len;
     return result == 1 ? IO_DONE : outcome(stream, result);
 }
 

@@ -42,7 +42,8 @@ bool tls_stream_read_wants_write(const struct tls_stream *stream);
 
 /* One record (16 KB) at most per call; parts are gathered so that a small
  * head and body leave in one record. After IO_AGAIN the same bytes must be
- * offered again first (they may have moved, and more may follow). */
+ * offered again first (they may have moved, and more may follow): they are
+ * encrypted already, and go out whatever is offered. */
 enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count);

@@ -191,6 +191,45 @@ Test(tls_stream, an_end_without_close_notify_is_a_failure)
     test_cert_done(&cert);
 }
 
+/* More bytes behind those that wait must not change how they are cut. */
+Test(tls_stream, a_blocked_write_may_have_more_behind_it_when_tried_again)
+{
+    struct test_cert cert = ec_cert("one.test");
+    struct tls_settings s = settings_of(&cert, 1);
+    struct tls_context *context = context_of(&s, NULL, "one");
+    struct tls_sni *sni = tls_sni_new(context);
+    struct pair pair = {0};
+    char head[300] = "head";
+    char *body = xcalloc(1, 16384);
+    char *seen = xcalloc(1, 65536);
+    struct iovec parts[2] = {{head, sizeof head}, {body, 16000}};
+    enum io_result io = IO_DONE;
+    size_t n = 0;
+
+    pair_open(&pair, sni, NULL, NULL);
+    cr_assert_eq(shake(&pair), IO_DONE);
+    while (io == IO_DONE) {
+        parts[1].iov_len = 16000;
+        io = tls_stream_writev(pair.server, parts, 2, &n);
+    }
+    cr_assert_eq(io, IO_AGAIN);
+    parts[1].iov_len = 16384;
+    while (io == IO_AGAIN) {
+        cr_assert_gt(SSL_read(pair.client, seen, 65536), 0);
+        io = tls_stream_writev(pair.server, parts, 2, &n);
+    }
+    cr_assert_eq(io, IO_DONE, "%s", tls_stream_failure(pair.server));
+    cr_assert_eq(n, 16300);
+    pair_close(&pair);
+    SSL_CTX_free(pair.client_ctx);
+    tls_sni_free(&sni);
+    tls_context_unref(&context);
+    tls_settings_done(&s);
+    test_cert_done(&cert);
+    free(body);
+    free(seen);
+}
+
 Test(tls_stream, a_blocked_write_goes_on_with_the_same_bytes_elsewhere)
 {
     struct test_cert cert = ec_cert("one.test");
