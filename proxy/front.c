@@ -83,7 +83,9 @@ static bool has_changed(const struct demand *demand,
 
     return !demand->was_told || now->queued != told->queued ||
            now->in_flight != told->in_flight || now->tunnels != told->tunnels ||
-           now->arrivals != told->arrivals || now->unserved != told->unserved;
+           now->arrivals != told->arrivals ||
+           now->completions != told->completions ||
+           now->unserved != told->unserved;
 }
 
 static void tell_demand(struct demand *demand, bool always)
@@ -114,6 +116,10 @@ static void tell_demand(struct demand *demand, bool always)
         .unserved = counts.unserved,
         /* A worker's clock may be read later than this turn's. */
         .idle_us = busy || end_us > now ? 0 : now - end_us,
+        .at_us = now,
+        .completions = counts.completions,
+        .service_time_us = counts.service_time_us,
+        .slot_time_us = counts.slot_time_us,
     };
     channel_send_demand(front->channel, &message, NULL, 0);
 }

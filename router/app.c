@@ -54,6 +54,18 @@ static void post_demand(struct app *app) REQUIRES(app->lock)
     loop_post(app->main_loop, &app->demand_task);
 }
 
+/* Before in_flight changes. Workers read their clocks once a loop turn: one
+ * that is behind another's adds nothing. */
+static void count_slot_time(struct app *app, uint64_t now_us)
+    REQUIRES(app->lock)
+{
+    if (now_us <= app->locked.slot_time_at_us)
+        return;
+    app->locked.slot_time_us +=
+        (now_us - app->locked.slot_time_at_us) * app->locked.in_flight;
+    app->locked.slot_time_at_us = now_us;
+}
+
 /* --- slots and the queue -------------------------------------------------- */
 
 static bool is_better(const struct replica_locked *a,
@@ -68,6 +80,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     REQUIRES(app->lock)
 {
     struct replica_locked *best = NULL;
+    struct slot *slot;
 
     LIST_FOREACH (&app->locked.replicas, it) {
         struct replica_locked *locked = app_replica_of(it)->locked;
@@ -79,8 +92,11 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     if (!best)
         return NULL;
     best->last_used_us = now_us;
+    count_slot_time(app, now_us);
     app->locked.in_flight++;
-    return slot_set_take(&best->slots, worker);
+    slot = slot_set_take(&best->slots, worker);
+    slot->taken_us = now_us;
+    return slot;
 }
 
 static bool has_replica(struct app *app) REQUIRES(app->lock)
@@ -211,9 +227,11 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     if (app_takes_requests(locked))
         waiter = resolve_head(app, now_us);
     if (waiter) {
+        slot->taken_us = now_us;
         waiter->slot = slot;
         return waiter;
     }
+    count_slot_time(app, now_us);
     app->locked.in_flight--;
     slot_set_put(&locked->slots, slot, slot->parked, slot->parked_worker);
     app_post_drained(app, slot->replica);
@@ -233,6 +251,9 @@ struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
     is_kept = parked && app_takes_requests(replica->locked);
     slot->parked = is_kept ? parked : NULL;
     slot->parked_worker = worker;
+    app->locked.completions++;
+    if (now_us > slot->taken_us)
+        app->locked.service_time_us += now_us - slot->taken_us;
     waiter = pass_on(app, slot, now_us);
     dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
@@ -472,6 +493,10 @@ void app_count(struct app *app, uint64_t now_us, struct app_counts *ret)
     counts.arrivals = app->locked.arrivals;
     counts.refused = app->locked.refused;
     counts.unserved = app->locked.refused + app->locked.left;
+    count_slot_time(app, now_us);
+    counts.completions = app->locked.completions;
+    counts.service_time_us = app->locked.service_time_us;
+    counts.slot_time_us = app->locked.slot_time_us;
     counts.last_end_us = app->locked.last_end_us;
     count_slots(app, &counts);
     oldest_us = wait_queue_oldest_us(&app->locked.queue);

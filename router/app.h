@@ -33,7 +33,8 @@ struct slot {
      * to the worker's loop `parked_worker` until that one gives it away. */
     void *parked;
     unsigned parked_worker;
-    struct list node; /* app.c's */
+    uint64_t taken_us; /* app.c's: when its holder got it */
+    struct list node;  /* app.c's */
 };
 
 enum refusal {
@@ -164,13 +165,17 @@ struct app_counts {
     uint32_t queued;
     uint32_t in_flight;
     uint32_t tunnels;
-    uint32_t replicas;      /* published, not draining */
-    uint32_t slots;         /* of those; UINT32_MAX: no limit */
-    uint64_t arrivals;      /* since the start */
-    uint64_t refused;       /* likewise */
-    uint64_t unserved;      /* refused, or gone while they waited; likewise */
-    uint64_t last_end_us;   /* last release of a slot or end of a tunnel */
-    uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
+    uint32_t replicas; /* published, not draining */
+    uint32_t slots;    /* of those; UINT32_MAX: no limit */
+    uint64_t arrivals; /* since the start */
+    uint64_t refused;  /* likewise */
+    uint64_t unserved; /* refused, or gone while they waited; likewise */
+    /* for demand.h; since the start, requests only, no tunnels: */
+    uint64_t completions;     /* slots given back */
+    uint64_t service_time_us; /* of those, from taken to given back */
+    uint64_t slot_time_us;    /* integral of in_flight, up to now_us */
+    uint64_t last_end_us;     /* last release of a slot or end of a tunnel */
+    uint64_t waited_us_max;   /* age of the oldest waiter; 0: none */
 };
 void app_count(struct app *app, uint64_t now_us, struct app_counts *ret);
 

@@ -48,6 +48,10 @@ struct app {
         uint64_t arrivals;
         uint64_t refused;
         uint64_t left; /* while they waited */
+        uint64_t completions;
+        uint64_t service_time_us;
+        uint64_t slot_time_us; /* up to slot_time_at_us */
+        uint64_t slot_time_at_us;
         uint64_t last_end_us;
     } locked; /* by lock */
 };

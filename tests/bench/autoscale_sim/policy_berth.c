@@ -1,0 +1,96 @@
+/* policy_berth.c - berth's production code: router/demand, router/autoscaler.
+ *
+ * The front tells of its counts in the turn in which a request begins to wait,
+ * and every 250 ms; the keeper then decides: as here.
+ */
+#include <stdlib.h>
+
+#include "router/autoscaler.h"
+#include "router/base/alloc.h"
+#include "router/demand.h"
+#include "tests/bench/autoscale_sim/sim_policies.h"
+
+#define TICK_US     250000
+#define START_SHARE 0.3
+
+struct berth {
+    struct demand demand;
+    struct autoscaler_history history;
+    double start_us; /* running mean; 0: not known */
+    uint64_t unserved_mark;
+    uint64_t ready_us; /* when the youngest replica became so */
+};
+
+static void *make(struct sim_world *world)
+{
+    struct berth *berth = xcalloc(1, sizeof *berth);
+    const struct sim_workload *workload = world->workload;
+    double total_us = 0;
+
+    if (!world->setup->is_known || workload->count == 0)
+        return berth;
+    for (uint32_t i = 0; i < workload->count; i++)
+        total_us += (double)workload->arrivals[i].service_us;
+    demand_know_service(&berth->demand, total_us / workload->count);
+    berth->start_us = world->setup->start_s * 1e6;
+    return berth;
+}
+
+static void decide(void *self, struct sim_world *world)
+{
+    struct berth *berth = self;
+    const struct sim_setup *setup = world->setup;
+    const struct sim_counts *counts = sim_world_count(world);
+    struct demand_sample sample = {.at_us = world->now_us,
+                                   .queued = world->queue.count,
+                                   .in_flight = counts->in_flight,
+                                   .arrivals = counts->arrivals,
+                                   .completions = counts->completions,
+                                   .service_time_us = counts->service_time_us,
+                                   .slot_time_us = counts->slot_time_us};
+    struct autoscaler_input input = {
+        .limits = {.max = setup->cap,
+                   .idle_timeout_ms = (uint64_t)(setup->idle_timeout_s * 1e3),
+                   .concurrency = setup->concurrency},
+        .demand = {.queued = world->queue.count,
+                   .in_flight = counts->in_flight,
+                   .unserved = world->starting + world->ready == 0
+                                   ? counts->unserved - berth->unserved_mark
+                                   : 0,
+                   .idle_since_us = berth->ready_us > counts->last_end_us
+                                        ? berth->ready_us
+                                        : counts->last_end_us},
+        .replicas = {.ready = world->ready,
+                     .starting = world->starting,
+                     .start_us = (uint64_t)berth->start_us},
+        .now_us = world->now_us,
+        .history = &berth->history,
+    };
+
+    demand_add(&berth->demand, &sample);
+    demand_read(&berth->demand, world->now_us, &input.demand.load);
+    sim_world_scale(world, autoscaler_decide(&input).wanted);
+}
+
+static void on_started(void *self, struct sim_world *world, uint64_t took_us)
+{
+    struct berth *berth = self;
+
+    berth->unserved_mark = world->counts.unserved;
+    berth->ready_us = world->now_us;
+    if (berth->start_us > 0)
+        berth->start_us += START_SHARE * ((double)took_us - berth->start_us);
+    else
+        berth->start_us = (double)took_us;
+}
+
+const struct sim_policy sim_policy_berth = {
+    .name = "berth",
+    .tick_us = TICK_US,
+    .can_resume = true,
+    .make = make,
+    .free = free,
+    .on_tick = decide,
+    .on_wait = decide,
+    .on_started = on_started,
+};
