@@ -109,7 +109,9 @@ static void on_body_timer(struct timer *timer)
 static void start_rate_window(struct exchange *x)
 {
     x->rate_bytes = x->request_body.body.total;
-    x->rate_paused = false;
+    x->rate_awaited_us = 0;
+    if (x->rate_since_us != 0)
+        x->rate_since_us = worker_now_us(x->worker);
     timer_start(x->worker->timers, &x->rate_timer, RATE_WINDOW_MS);
 }
 
@@ -117,11 +119,17 @@ static void on_rate_timer(struct timer *timer)
 {
     struct exchange *x = container_of(timer, struct exchange, rate_timer);
     uint64_t got = x->request_body.body.total - x->rate_bytes;
+    uint64_t awaited_us = x->rate_awaited_us;
 
-    /* While berth reads nothing there is no rate; the window begins anew when
-     * it reads again. */
-    if (x->rate_paused) {
-        timer_start(x->worker->timers, timer, RATE_WINDOW_MS);
+    if (x->rate_since_us != 0)
+        awaited_us += worker_now_us(x->worker) - x->rate_since_us;
+    /* While berth reads nothing, because the app takes nothing, there is no
+     * rate: the window is as much longer. In whole seconds, since each length
+     * is a list of its own in timers.c. */
+    if (awaited_us < RATE_WINDOW_MS * 1000) {
+        uint64_t left_ms = RATE_WINDOW_MS - awaited_us / 1000;
+
+        timer_start(x->worker->timers, timer, (left_ms + 999) / 1000 * 1000);
         return;
     }
     if (got >= x->route->settings->client_min_rate * (RATE_WINDOW_MS / 1000)) {
@@ -198,19 +206,22 @@ static bool awaits_body(const struct exchange *x)
 void exchange_update_body_timers(struct exchange *x)
 {
     bool awaits = awaits_body(x);
-    bool was_paused = x->rate_paused;
 
     if (!awaits) {
         timer_stop(&x->body_timer);
-        x->rate_paused = true;
+        if (x->rate_since_us != 0)
+            x->rate_awaited_us += worker_now_us(x->worker) - x->rate_since_us;
+        x->rate_since_us = 0;
     } else {
+        if (x->rate_since_us == 0)
+            x->rate_since_us = worker_now_us(x->worker);
         timer_start(x->worker->timers, &x->body_timer,
                     x->route->settings->client_body_timeout_ms);
     }
     if (!x->slot || x->request_body.is_whole ||
         x->route->settings->client_min_rate == 0)
         timer_stop(&x->rate_timer);
-    else if (!timer_is_running(&x->rate_timer) || (awaits && was_paused))
+    else if (!timer_is_running(&x->rate_timer))
         start_rate_window(x);
 }
 
@@ -483,7 +494,8 @@ void exchange_start(struct client *client)
     x->awaits_socket = false;
     x->interim_bytes = 0;
     x->waited_for_start = false;
-    x->rate_paused = false;
+    x->rate_since_us = 0;
+    x->rate_awaited_us = 0;
     x->is_cut = false;
     x->sent_end_to_app = false;
     x->sent_end_to_client = false;

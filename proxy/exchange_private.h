@@ -97,11 +97,13 @@ struct exchange {
     uint64_t sent_bytes;     /* to the client */
     uint64_t sent_head_size; /* of those, what is no body */
 
-    uint64_t started_us;   /* first byte read */
-    uint64_t slot_us;      /* slot taken */
-    uint64_t app_done_us;  /* last byte of the app; 0: not yet */
-    uint64_t rate_bytes;   /* of the body when rate_timer was started */
-    uint64_t reader_bytes; /* the client had when reader_timer was */
+    uint64_t started_us;      /* first byte read */
+    uint64_t slot_us;         /* slot taken */
+    uint64_t app_done_us;     /* last byte of the app; 0: not yet */
+    uint64_t rate_bytes;      /* of the body when rate_timer was started */
+    uint64_t rate_since_us;   /* berth reads it since then; 0: not now */
+    uint64_t rate_awaited_us; /* and so long before, within the window */
+    uint64_t reader_bytes;    /* the client had when reader_timer was */
     uint64_t answer_bytes;
     size_t interim_bytes; /* of answer_body.head: before the final head */
     uint32_t attempts;    /* that failed */
@@ -118,8 +120,7 @@ struct exchange {
     bool is_queued;
     bool awaits_socket;
     bool waited_for_start;
-    bool rate_paused; /* berth did not read all the time */
-    bool is_cut;      /* the answer does not end well */
+    bool is_cut; /* the answer does not end well */
     bool ends_by_close;
 };
 
