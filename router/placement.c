@@ -1,0 +1,512 @@
+/* placement.c - what may start, and what gives way for it.
+ *
+ * Two pools are kept: what is free now, and what will be free once those that
+ * leave are gone, less what was promised to higher ranks. A start must fit in
+ * both, so that a lower rank never takes what a higher one waits for.
+ */
+#include "router/placement.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "router/base/alloc.h"
+
+#define RESIDENCE_MIN_US UINT64_C(10000000)
+#define WORTH_MIN_BYTES  (UINT64_C(1) << 20)
+
+const char *placement_resource_name(enum placement_resource resource)
+{
+    static const char *const names[] = {
+        [PLACEMENT_CPUS] = "cpus",
+        [PLACEMENT_MEMORY] = "memory",
+        [PLACEMENT_GPUS] = "gpus",
+        [PLACEMENT_GPU_MEMORY] = "gpu_memory",
+    };
+
+    return names[resource];
+}
+
+/* --- pools --- */
+
+/* What is taken of the machine. */
+struct pool {
+    const struct placement_machine *machine;
+    uint64_t cpu_millis;
+    uint64_t memory_bytes;
+    uint32_t gpu_millis[PLACEMENT_DEVICES];
+    uint64_t gpu_memory_bytes[PLACEMENT_DEVICES];
+};
+
+static struct placement_need held_of(const struct placement_replica *replica)
+{
+    struct placement_need held = replica->need;
+
+    switch (replica->hold) {
+    case PLACEMENT_ALL:
+        break;
+    case PLACEMENT_ASLEEP:
+        held.gpu_memory_bytes = 0;
+        break;
+    case PLACEMENT_DEVICES_ASLEEP:
+        held.gpu_memory_bytes = 0;
+        held.cpu_millis = 0;
+        held.memory_bytes = 0;
+        break;
+    case PLACEMENT_DEVICES_ALL:
+        held.cpu_millis = 0;
+        held.memory_bytes = 0;
+        break;
+    case PLACEMENT_NOTHING:
+        held = (struct placement_need){0};
+        break;
+    }
+    return held;
+}
+
+static uint32_t millis_a_device(const struct placement_need *need)
+{
+    return need->gpu_millis < PLACEMENT_WHOLE ? need->gpu_millis
+                                              : PLACEMENT_WHOLE;
+}
+
+static void take(struct pool *pool, const struct placement_need *need,
+                 uint64_t devices)
+{
+    pool->cpu_millis += need->cpu_millis;
+    pool->memory_bytes += need->memory_bytes;
+    for (uint32_t i = 0; i < pool->machine->device_count; i++) {
+        if (!(devices >> i & 1))
+            continue;
+        pool->gpu_millis[i] += millis_a_device(need);
+        pool->gpu_memory_bytes[i] += need->gpu_memory_bytes;
+    }
+}
+
+static void give_back(struct pool *pool,
+                      const struct placement_replica *replica)
+{
+    struct placement_need need = held_of(replica);
+
+    pool->cpu_millis -= need.cpu_millis;
+    pool->memory_bytes -= need.memory_bytes;
+    for (uint32_t i = 0; i < pool->machine->device_count; i++) {
+        if (!(replica->devices >> i & 1))
+            continue;
+        pool->gpu_millis[i] -= millis_a_device(&need);
+        pool->gpu_memory_bytes[i] -= need.gpu_memory_bytes;
+    }
+}
+
+/* --- does it fit? --- */
+
+static bool has_memory(const struct pool *pool, uint32_t device, uint64_t bytes)
+{
+    uint64_t all = pool->machine->device_memory_bytes[device];
+
+    return all == 0 || bytes == 0 ||
+           pool->gpu_memory_bytes[device] + bytes <= all;
+}
+
+static uint64_t free_memory(const struct pool *pool, uint32_t device)
+{
+    uint64_t all = pool->machine->device_memory_bytes[device];
+
+    return all == 0 ? UINT64_MAX : all - pool->gpu_memory_bytes[device];
+}
+
+/* Less room on a than on b: of millis, then of memory. */
+static bool is_tighter(const struct pool *pool, uint32_t a, uint32_t b)
+{
+    if (pool->gpu_millis[a] != pool->gpu_millis[b])
+        return pool->gpu_millis[a] > pool->gpu_millis[b];
+    return free_memory(pool, a) < free_memory(pool, b);
+}
+
+static bool fits_pinned(const struct pool *pool,
+                        const struct placement_want *want)
+{
+    for (uint32_t i = 0; i < pool->machine->device_count; i++) {
+        if ((want->pinned >> i & 1) &&
+            !has_memory(pool, i, want->need.gpu_memory_bytes))
+            return false;
+    }
+    return true;
+}
+
+/* A fraction: the device with the least room that still has enough. */
+static bool find_share(const struct pool *pool,
+                       const struct placement_need *need, uint64_t *ret_devices,
+                       bool *ret_lacks_memory)
+{
+    uint32_t best = PLACEMENT_DEVICES;
+
+    for (uint32_t i = 0; i < pool->machine->device_count; i++) {
+        if (pool->gpu_millis[i] + need->gpu_millis > PLACEMENT_WHOLE)
+            continue;
+        if (!has_memory(pool, i, need->gpu_memory_bytes)) {
+            *ret_lacks_memory = true;
+            continue;
+        }
+        if (best == PLACEMENT_DEVICES || is_tighter(pool, i, best))
+            best = i;
+    }
+    if (best == PLACEMENT_DEVICES)
+        return false;
+    *ret_devices = UINT64_C(1) << best;
+    return true;
+}
+
+/* Whole devices: empty ones; the smallest that have the memory. */
+static bool find_whole(const struct pool *pool,
+                       const struct placement_need *need, uint64_t *ret_devices,
+                       bool *ret_lacks_memory)
+{
+    const uint64_t *all = pool->machine->device_memory_bytes;
+    uint64_t devices = 0;
+
+    for (uint32_t n = need->gpu_millis / PLACEMENT_WHOLE; n > 0; n--) {
+        uint32_t best = PLACEMENT_DEVICES;
+
+        for (uint32_t i = 0; i < pool->machine->device_count; i++) {
+            if (pool->gpu_millis[i] > 0 || (devices >> i & 1))
+                continue;
+            if (!has_memory(pool, i, need->gpu_memory_bytes))
+                *ret_lacks_memory = true;
+            else if (best == PLACEMENT_DEVICES || all[i] < all[best])
+                best = i;
+        }
+        if (best == PLACEMENT_DEVICES)
+            return false;
+        devices |= UINT64_C(1) << best;
+    }
+    *ret_devices = devices;
+    return true;
+}
+
+/* false: *ret_lacking says of what there is too little. */
+static bool fits(const struct pool *pool, const struct placement_want *want,
+                 uint64_t *ret_devices, enum placement_resource *ret_lacking)
+{
+    const struct placement_need *need = &want->need;
+    const struct placement_machine *machine = pool->machine;
+    bool lacks_memory = false;
+    bool ok = true;
+
+    *ret_devices = want->pinned;
+    if (need->cpu_millis > 0 &&
+        pool->cpu_millis + need->cpu_millis > machine->cpu_millis) {
+        *ret_lacking = PLACEMENT_CPUS;
+        return false;
+    }
+    if (need->memory_bytes > 0 &&
+        pool->memory_bytes + need->memory_bytes > machine->memory_bytes) {
+        *ret_lacking = PLACEMENT_MEMORY;
+        return false;
+    }
+    if (want->pinned != 0) {
+        lacks_memory = true;
+        ok = fits_pinned(pool, want);
+    } else if (need->gpu_millis >= PLACEMENT_WHOLE) {
+        ok = find_whole(pool, need, ret_devices, &lacks_memory);
+    } else if (need->gpu_millis > 0) {
+        ok = find_share(pool, need, ret_devices, &lacks_memory);
+    }
+    if (!ok)
+        *ret_lacking = lacks_memory ? PLACEMENT_GPU_MEMORY : PLACEMENT_GPUS;
+    return ok;
+}
+
+/* --- who may give way --- */
+
+double placement_worth(const struct placement_replica *replica)
+{
+    uint64_t bytes = held_of(replica).memory_bytes;
+
+    if (replica->resident_bytes > bytes)
+        bytes = replica->resident_bytes;
+    if (bytes < WORTH_MIN_BYTES)
+        bytes = WORTH_MIN_BYTES;
+    return replica->clock +
+           (double)replica->uses * (double)replica->start_us / (double)bytes;
+}
+
+struct plan {
+    const struct placement_input *in;
+    struct placement_output *out;
+    struct pool now;    /* taken: all that is there */
+    struct pool later;  /* taken, without those that leave, with promises */
+    uint32_t *by_worth; /* [replica_count] indices, the least worth first */
+};
+
+struct ranked {
+    double worth;
+    uint64_t id;
+    uint32_t index;
+};
+
+static int compare_worth(const void *a, const void *b)
+{
+    const struct ranked *x = a;
+    const struct ranked *y = b;
+
+    if (x->worth != y->worth)
+        return x->worth < y->worth ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static void rank_replicas(struct plan *plan)
+{
+    uint32_t count = plan->in->replica_count;
+    struct ranked *ranked = xcalloc(count + 1U, sizeof *ranked);
+
+    for (uint32_t i = 0; i < count; i++)
+        ranked[i] = (struct ranked){placement_worth(&plan->in->replicas[i]),
+                                    plan->in->replicas[i].id, i};
+    qsort(ranked, count, sizeof *ranked, compare_worth);
+    plan->by_worth = xcalloc(count + 1U, sizeof *plan->by_worth);
+    for (uint32_t i = 0; i < count; i++)
+        plan->by_worth[i] = ranked[i].index;
+    free(ranked);
+}
+
+static bool may_evict(const struct plan *plan, uint32_t index,
+                      const struct placement_want *want)
+{
+    const struct placement_replica *replica = &plan->in->replicas[index];
+    uint64_t residence_us = 2 * replica->start_us;
+
+    if (residence_us < RESIDENCE_MIN_US)
+        residence_us = RESIDENCE_MIN_US;
+    if (plan->out->evict[index] || replica->is_leaving || !replica->is_idle ||
+        !replica->is_evictable || replica->app == want->app)
+        return false;
+    if (replica->importance > want->importance ||
+        (replica->is_min && replica->importance == want->importance))
+        return false;
+    return replica->since_us + residence_us <= plan->in->now_us;
+}
+
+static bool fits_without(const struct plan *plan,
+                         const struct placement_want *want,
+                         const uint32_t *victims, uint32_t count, uint32_t skip)
+{
+    struct pool pool = plan->later;
+    enum placement_resource lacking;
+    uint64_t devices;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i != skip)
+            give_back(&pool, &plan->in->replicas[victims[i]]);
+    }
+    return fits(&pool, want, &devices, &lacking);
+}
+
+static double worth_at(const struct plan *plan, uint32_t index)
+{
+    return placement_worth(&plan->in->replicas[index]);
+}
+
+/* Leave out whoever is not needed, the most worth first. */
+static uint32_t prune(const struct plan *plan,
+                      const struct placement_want *want, uint32_t *victims,
+                      uint32_t count)
+{
+    for (uint32_t i = count; i-- > 0;) {
+        if (!fits_without(plan, want, victims, count, i))
+            continue;
+        memmove(&victims[i], &victims[i + 1],
+                (count - i - 1) * sizeof *victims);
+        count--;
+    }
+    return count;
+}
+
+/* One that alone makes room may be worth less than several. */
+static uint32_t prefer_single(const struct plan *plan,
+                              const struct placement_want *want,
+                              uint32_t *victims, uint32_t count)
+{
+    double worth = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        worth += worth_at(plan, victims[i]);
+    for (uint32_t i = 0; i < plan->in->replica_count; i++) {
+        uint32_t index = plan->by_worth[i];
+
+        if (worth_at(plan, index) >= worth)
+            break;
+        if (may_evict(plan, index, want) &&
+            fits_without(plan, want, &index, 1, UINT32_MAX)) {
+            victims[0] = index;
+            return 1;
+        }
+    }
+    return count;
+}
+
+/* 0: no set of them makes room. */
+static uint32_t find_victims(const struct plan *plan,
+                             const struct placement_want *want,
+                             uint32_t *victims)
+{
+    struct pool pool = plan->later;
+    enum placement_resource lacking;
+    uint64_t devices;
+    uint32_t count = 0;
+    bool ok = false;
+
+    for (uint32_t i = 0; i < plan->in->replica_count && !ok; i++) {
+        uint32_t index = plan->by_worth[i];
+
+        if (!may_evict(plan, index, want))
+            continue;
+        victims[count++] = index;
+        give_back(&pool, &plan->in->replicas[index]);
+        ok = fits(&pool, want, &devices, &lacking);
+    }
+    if (!ok)
+        return 0;
+    count = prune(plan, want, victims, count);
+    return count > 1 ? prefer_single(plan, want, victims, count) : count;
+}
+
+/* --- all of it --- */
+
+static void promise(struct plan *plan, const struct placement_want *want,
+                    struct placement_answer *answer)
+{
+    enum placement_resource lacking;
+    uint64_t devices;
+
+    if (fits(&plan->later, want, &devices, &lacking))
+        take(&plan->later, &want->need, devices);
+    answer->verdict = PLACEMENT_SOON;
+}
+
+static void evict(struct plan *plan, const uint32_t *victims, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        double worth = worth_at(plan, victims[i]);
+
+        plan->out->evict[victims[i]] = true;
+        give_back(&plan->later, &plan->in->replicas[victims[i]]);
+        if (worth > plan->out->clock)
+            plan->out->clock = worth;
+    }
+}
+
+static bool fits_machine(const struct plan *plan,
+                         const struct placement_want *want,
+                         enum placement_resource *ret_lacking)
+{
+    struct pool empty = {.machine = plan->in->machine};
+    uint64_t devices;
+
+    return fits(&empty, want, &devices, ret_lacking);
+}
+
+/* What is free must be so in both pools, devices one by one. */
+static bool may_start(const struct plan *plan,
+                      const struct placement_want *want, uint64_t *ret_devices)
+{
+    enum placement_resource lacking;
+    struct pool both = plan->now;
+
+    for (uint32_t i = 0; i < plan->in->machine->device_count; i++) {
+        if (plan->later.gpu_millis[i] > both.gpu_millis[i])
+            both.gpu_millis[i] = plan->later.gpu_millis[i];
+        if (plan->later.gpu_memory_bytes[i] > both.gpu_memory_bytes[i])
+            both.gpu_memory_bytes[i] = plan->later.gpu_memory_bytes[i];
+    }
+    if (plan->later.cpu_millis > both.cpu_millis)
+        both.cpu_millis = plan->later.cpu_millis;
+    if (plan->later.memory_bytes > both.memory_bytes)
+        both.memory_bytes = plan->later.memory_bytes;
+    return fits(&both, want, ret_devices, &lacking);
+}
+
+static void answer(struct plan *plan, uint32_t index, uint32_t *victims)
+{
+    const struct placement_want *want = &plan->in->wants[index];
+    struct placement_answer *reply = &plan->out->answers[index];
+    enum placement_resource lacking;
+    uint64_t devices;
+    uint32_t count;
+
+    *reply = (struct placement_answer){.verdict = PLACEMENT_WAIT};
+    if (may_start(plan, want, &devices)) {
+        reply->verdict = PLACEMENT_START;
+        reply->devices = devices;
+        take(&plan->now, &want->need, devices);
+        take(&plan->later, &want->need, devices);
+        return;
+    }
+    if (fits(&plan->later, want, &devices, &lacking)) {
+        promise(plan, want, reply);
+        return;
+    }
+    reply->lacking = lacking;
+    if (!fits_machine(plan, want, &reply->lacking)) {
+        reply->verdict = PLACEMENT_NEVER;
+        return;
+    }
+    count = find_victims(plan, want, victims);
+    if (count == 0)
+        return;
+    evict(plan, victims, count);
+    promise(plan, want, reply);
+}
+
+struct wanted {
+    const struct placement_want *want;
+    uint32_t index;
+};
+
+static int compare_rank(const void *a, const void *b)
+{
+    const struct wanted *x = a;
+    const struct wanted *y = b;
+    /* 0, nobody waits, becomes the largest. */
+    uint64_t x_us = x->want->oldest_us - 1;
+    uint64_t y_us = y->want->oldest_us - 1;
+
+    if (x->want->has_none != y->want->has_none)
+        return x->want->has_none ? -1 : 1;
+    if (x->want->importance != y->want->importance)
+        return x->want->importance > y->want->importance ? -1 : 1;
+    if (x_us != y_us)
+        return x_us < y_us ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void placement_decide(const struct placement_input *in,
+                      struct placement_output *ret)
+{
+    struct plan plan = {.in = in,
+                        .out = ret,
+                        .now = {.machine = in->machine},
+                        .later = {.machine = in->machine}};
+    struct wanted *wanted = xcalloc(in->want_count + 1U, sizeof *wanted);
+    uint32_t *victims = xcalloc(in->replica_count + 1U, sizeof *victims);
+
+    assert(in->machine->device_count <= PLACEMENT_DEVICES);
+    ret->clock = in->clock;
+    for (uint32_t i = 0; i < in->replica_count; i++) {
+        struct placement_need need = held_of(&in->replicas[i]);
+
+        ret->evict[i] = false;
+        take(&plan.now, &need, in->replicas[i].devices);
+        if (!in->replicas[i].is_leaving)
+            take(&plan.later, &need, in->replicas[i].devices);
+    }
+    rank_replicas(&plan);
+    for (uint32_t i = 0; i < in->want_count; i++)
+        wanted[i] = (struct wanted){&in->wants[i], i};
+    qsort(wanted, in->want_count, sizeof *wanted, compare_rank);
+    for (uint32_t i = 0; i < in->want_count; i++)
+        answer(&plan, wanted[i].index, victims);
+    free(plan.by_worth);
+    free(victims);
+    free(wanted);
+}
