@@ -1,4 +1,4 @@
-/* policy_berth.c - berth's production code: router/demand, router/autoscaler.
+/* policy_berth.c - berth's production code: demand, autoscaler, placement.
  *
  * The front tells of its counts in the turn in which a request begins to wait,
  * and every 250 ms; the keeper then decides: as here.
@@ -8,6 +8,7 @@
 #include "router/autoscaler.h"
 #include "router/base/alloc.h"
 #include "router/demand.h"
+#include "router/placement.h"
 #include "tests/bench/autoscale_sim/sim_policies.h"
 
 #define TICK_US     250000
@@ -34,6 +35,44 @@ static void *make(struct sim_world *world)
     demand_know_service(&berth->demand, total_us / workload->count);
     berth->start_us = world->setup->start_s * 1e6;
     return berth;
+}
+
+/* How many of `wanted` there is room for: the machine has a cpu for each of
+ * `cap` replicas. Those that are called back have their room. */
+static uint32_t place(const struct sim_world *world, uint32_t wanted)
+{
+    uint32_t cap = world->setup->cap;
+    struct placement_machine machine = {.cpu_millis = cap * UINT64_C(1000)};
+    struct placement_need need = {.cpu_millis = 1000};
+    struct placement_input input = {.machine = &machine,
+                                    .now_us = world->now_us};
+    struct placement_output output = {0};
+    struct placement_replica *replicas;
+    struct placement_want *wants;
+    uint32_t placed = world->starting + world->ready + world->draining;
+
+    if (wanted <= placed)
+        return wanted;
+    replicas = xcalloc(placed + 1U, sizeof *replicas);
+    wants = xcalloc(wanted - placed, sizeof *wants);
+    for (uint32_t i = 0; i < placed; i++)
+        replicas[i] = (struct placement_replica){.id = i, .need = need};
+    for (uint32_t i = 0; i < wanted - placed; i++)
+        wants[i] = (struct placement_want){.need = need};
+    input.replicas = replicas;
+    input.replica_count = placed;
+    input.wants = wants;
+    input.want_count = wanted - placed;
+    output.answers = xcalloc(input.want_count, sizeof *output.answers);
+    output.evict = xcalloc(placed + 1U, sizeof *output.evict);
+    placement_decide(&input, &output);
+    for (uint32_t i = 0; i < input.want_count; i++)
+        placed += output.answers[i].verdict == PLACEMENT_START;
+    free(output.answers);
+    free(output.evict);
+    free(replicas);
+    free(wants);
+    return placed;
 }
 
 static void decide(void *self, struct sim_world *world)
@@ -69,7 +108,7 @@ static void decide(void *self, struct sim_world *world)
 
     demand_add(&berth->demand, &sample);
     demand_read(&berth->demand, world->now_us, &input.demand.load);
-    sim_world_scale(world, autoscaler_decide(&input).wanted);
+    sim_world_scale(world, place(world, autoscaler_decide(&input).wanted));
 }
 
 static void on_started(void *self, struct sim_world *world, uint64_t took_us)
