@@ -11,7 +11,8 @@
 #include "tests/bench/autoscale_sim/sim_report.h"
 #include "tests/bench/autoscale_sim/sim_world.h"
 
-#define POLICIES 3
+#define POLICIES    3
+#define STARTS_MOST 8
 
 static const struct sim_policy *const policies[POLICIES] = {
     &sim_policy_berth, &sim_policy_knative, &sim_policy_ray};
@@ -25,12 +26,13 @@ struct options {
     struct sim_setup setup;
     double minutes;
     double speed;
-    double starts[8];
+    double starts[STARTS_MOST];
     uint32_t start_count; /* 0: those of the case */
     uint32_t seeds;
-    uint64_t first_seed;
+    uint32_t first_seed;
     bool as_json;
     bool is_brief;
+    bool has_curve;
 };
 
 static const char usage[] =
@@ -53,36 +55,60 @@ static const char usage[] =
     "  --queue-size N      (10000)   --queue-timeout S  (300)\n"
     "  --idle-timeout S    of berth's last replica (60, as Knative's)\n"
     "  --tail S            simulated after the last arrival (700)\n"
+    "  --scale-down-delay S, --target-utilization PERCENT  of berth (auto)\n"
+    "  --curve             berth at many scale_down_delays, too\n"
     "  --known             berth knows service and start times from before\n"
     "  --brief             one line a case: berth against Knative\n"
     "  --json              as JSON\n"
     "  --plot FILE.svg     demand and replicas over time, of the last run\n";
 
-static const struct option long_options[] = {
-    {"trace", required_argument, NULL, 't'},
-    {"minutes", required_argument, NULL, 'm'},
-    {"speed", required_argument, NULL, 'x'},
-    {"service-ms", required_argument, NULL, 'b'},
-    {"prompt-ms", required_argument, NULL, 'p'},
-    {"generated-ms", required_argument, NULL, 'g'},
-    {"case", required_argument, NULL, 'c'},
-    {"seeds", required_argument, NULL, 'n'},
-    {"first-seed", required_argument, NULL, 'f'},
-    {"concurrency", required_argument, NULL, 's'},
-    {"start", required_argument, NULL, 'l'},
-    {"start-growth", required_argument, NULL, 'w'},
-    {"cap", required_argument, NULL, 'a'},
-    {"queue-size", required_argument, NULL, 'q'},
-    {"queue-timeout", required_argument, NULL, 'o'},
-    {"idle-timeout", required_argument, NULL, 'i'},
-    {"tail", required_argument, NULL, 'e'},
-    {"known", no_argument, NULL, 'k'},
-    {"brief", no_argument, NULL, 'r'},
-    {"json", no_argument, NULL, 'j'},
-    {"plot", required_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+static struct options options = {
+    .model = {0, 0.025, 20},
+    .setup = {.cap = 100,
+              .queue_size = 10000,
+              .queue_timeout_s = 300,
+              .idle_timeout_s = 60,
+              .tail_s = 700},
+    .speed = 1,
+    .seeds = 5,
+    .first_seed = 1,
 };
+
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_COUNT, OPTION_NUMBER };
+
+/* Where each option goes; `least` of counts and numbers. */
+static const struct row {
+    const char *name;
+    enum option_kind kind;
+    void *target;
+    double least;
+} rows[] = {
+    {"trace", OPTION_TEXT, &options.trace, 0},
+    {"minutes", OPTION_NUMBER, &options.minutes, 0},
+    {"speed", OPTION_NUMBER, &options.speed, 0.001},
+    {"service-ms", OPTION_NUMBER, &options.model.base_ms, 0},
+    {"prompt-ms", OPTION_NUMBER, &options.model.ms_per_prompt_token, 0},
+    {"generated-ms", OPTION_NUMBER, &options.model.ms_per_generated_token, 0},
+    {"case", OPTION_TEXT, &options.only, 0},
+    {"seeds", OPTION_COUNT, &options.seeds, 1},
+    {"first-seed", OPTION_COUNT, &options.first_seed, 0},
+    {"concurrency", OPTION_COUNT, &options.setup.concurrency, 1},
+    {"start", OPTION_NUMBER, NULL, 0},
+    {"start-growth", OPTION_NUMBER, &options.setup.start_growth_s, 0},
+    {"cap", OPTION_COUNT, &options.setup.cap, 1},
+    {"queue-size", OPTION_COUNT, &options.setup.queue_size, 0},
+    {"queue-timeout", OPTION_NUMBER, &options.setup.queue_timeout_s, 0},
+    {"idle-timeout", OPTION_NUMBER, &options.setup.idle_timeout_s, 0},
+    {"tail", OPTION_NUMBER, &options.setup.tail_s, 0},
+    {"scale-down-delay", OPTION_NUMBER, &options.setup.scale_down_s, 0},
+    {"target-utilization", OPTION_COUNT, &options.setup.utilization, 1},
+    {"known", OPTION_FLAG, &options.setup.is_known, 0},
+    {"curve", OPTION_FLAG, &options.has_curve, 0},
+    {"brief", OPTION_FLAG, &options.is_brief, 0},
+    {"json", OPTION_FLAG, &options.as_json, 0},
+    {"plot", OPTION_TEXT, &options.plot, 0},
+};
+#define ROWS (sizeof rows / sizeof rows[0])
 
 /* Not below `least`, or the program ends. */
 static double number(const char *text, double least)
@@ -98,79 +124,54 @@ static double number(const char *text, double least)
     return value;
 }
 
-static void take_option(struct options *options, int option)
+static void take_option(const struct row *row, const char *text)
 {
-    struct sim_setup *setup = &options->setup;
+    switch (row->kind) {
+    case OPTION_TEXT:
+        *(const char **)row->target = text;
+        break;
+    case OPTION_FLAG:
+        *(bool *)row->target = true;
+        break;
+    case OPTION_COUNT:
+        *(uint32_t *)row->target = (uint32_t)number(text, row->least);
+        break;
+    case OPTION_NUMBER:
+        if (row->target)
+            *(double *)row->target = number(text, row->least);
+        else if (options.start_count < STARTS_MOST)
+            options.starts[options.start_count++] = number(text, row->least);
+        break;
+    }
+}
 
-    switch (option) {
-    case 't':
-        options->trace = optarg;
-        break;
-    case 'm':
-        options->minutes = number(optarg, 0);
-        break;
-    case 'x':
-        options->speed = number(optarg, 0.001);
-        break;
-    case 'b':
-        options->model.base_ms = number(optarg, 0);
-        break;
-    case 'p':
-        options->model.ms_per_prompt_token = number(optarg, 0);
-        break;
-    case 'g':
-        options->model.ms_per_generated_token = number(optarg, 0);
-        break;
-    case 'c':
-        options->only = optarg;
-        break;
-    case 'n':
-        options->seeds = (uint32_t)number(optarg, 1);
-        break;
-    case 'f':
-        options->first_seed = (uint64_t)number(optarg, 0);
-        break;
-    case 's':
-        setup->concurrency = (uint32_t)number(optarg, 1);
-        break;
-    case 'l':
-        if (options->start_count < 8)
-            options->starts[options->start_count++] = number(optarg, 0);
-        break;
-    case 'w':
-        setup->start_growth_s = number(optarg, 0);
-        break;
-    case 'a':
-        setup->cap = (uint32_t)number(optarg, 1);
-        break;
-    case 'q':
-        setup->queue_size = (uint32_t)number(optarg, 0);
-        break;
-    case 'o':
-        setup->queue_timeout_s = number(optarg, 0);
-        break;
-    case 'i':
-        setup->idle_timeout_s = number(optarg, 0);
-        break;
-    case 'e':
-        setup->tail_s = number(optarg, 0);
-        break;
-    case 'k':
-        setup->is_known = true;
-        break;
-    case 'r':
-        options->is_brief = true;
-        break;
-    case 'j':
-        options->as_json = true;
-        break;
-    case 'v':
-        options->plot = optarg;
-        break;
-    case 'h':
-        fputs(usage, stdout);
-        exit(0);
-    default:
+static void read_options(int argc, char **argv)
+{
+    struct option longs[ROWS + 2] = {0};
+    int at;
+
+    for (size_t i = 0; i < ROWS; i++)
+        longs[i] = (struct option){.name = rows[i].name,
+                                   .has_arg = rows[i].kind == OPTION_FLAG
+                                                  ? no_argument
+                                                  : required_argument};
+    longs[ROWS] = (struct option){"help", no_argument, NULL, 'h'};
+    for (;;) {
+        int found = getopt_long(argc, argv, "", longs, &at);
+
+        if (found == -1)
+            break;
+        if (found == 'h') {
+            fputs(usage, stdout);
+            exit(0);
+        }
+        if (found != 0) {
+            fputs(usage, stderr);
+            exit(2);
+        }
+        take_option(&rows[at], optarg);
+    }
+    if (optind < argc) {
         fputs(usage, stderr);
         exit(2);
     }
@@ -206,16 +207,15 @@ static void print_brief(const char *name, double start_s,
            ray ? "" : "RAY");
 }
 
-static void print_results(const struct options *options,
-                          const struct source *source,
+static void print_results(const struct source *source,
                           const struct sim_setup *setup,
                           const struct sim_result results[POLICIES])
 {
-    if (options->is_brief) {
+    if (options.is_brief) {
         print_brief(source->name, setup->start_s, results);
         return;
     }
-    if (options->as_json) {
+    if (options.as_json) {
         static bool has_printed;
 
         printf("%s{\"case\": \"%s\", \"start_s\": %g, \"concurrency\": %u, "
@@ -229,68 +229,107 @@ static void print_results(const struct options *options,
         sim_print_head(stdout);
     }
     for (uint32_t i = 0; i < POLICIES; i++) {
-        if (options->as_json) {
+        if (options.as_json) {
             fputs(i > 0 ? ", " : "", stdout);
             sim_print_json(stdout, policies[i]->name, &results[i]);
         } else {
             sim_print_row(stdout, policies[i]->name, &results[i]);
         }
     }
-    fputs(options->as_json ? "]}" : "\n", stdout);
+    fputs(options.as_json ? "]}" : "\n", stdout);
 }
 
-static bool plot(const char *path, const struct sim_world *worlds)
+/* One run of a policy; the caller calls sim_world_done(). */
+static void run_once(const struct source *source, const struct sim_setup *setup,
+                     const struct sim_policy *policy, struct sim_world *world,
+                     struct sim_workload *made)
 {
+    *made = (struct sim_workload){0};
+    if (!source->trace)
+        sim_case_make(source->of, setup->seed, made);
+    sim_world_run(world, setup, source->trace ? source->trace : made, policy);
+}
+
+/* The mean of all runs. */
+static struct sim_result run_policy(const struct source *source,
+                                    struct sim_setup setup,
+                                    const struct sim_policy *policy)
+{
+    struct sim_result mean = {0};
+
+    for (uint32_t run = 0; run < source->runs; run++) {
+        struct sim_workload made;
+        struct sim_result result;
+        struct sim_world world;
+
+        setup.seed = options.first_seed + run;
+        run_once(source, &setup, policy, &world, &made);
+        sim_result_of(&world, &result);
+        sim_result_add(&mean, &result, source->runs);
+        sim_world_done(&world);
+        sim_workload_done(&made);
+    }
+    return mean;
+}
+
+/* The first run of each policy. */
+static bool plot(const struct source *source, struct sim_setup setup)
+{
+    struct sim_workload made[POLICIES];
+    struct sim_world worlds[POLICIES];
     struct err err;
+    bool ok;
 
-    if (sim_plot(path, worlds, POLICIES, &err))
-        return true;
-    fprintf(stderr, "autoscale_sim: %s\n", err.text);
-    return false;
+    setup.seed = options.first_seed;
+    for (uint32_t i = 0; i < POLICIES; i++)
+        run_once(source, &setup, policies[i], &worlds[i], &made[i]);
+    ok = sim_plot(options.plot, worlds, POLICIES, &err);
+    if (!ok)
+        fprintf(stderr, "autoscale_sim: %s\n", err.text);
+    for (uint32_t i = 0; i < POLICIES; i++) {
+        sim_world_done(&worlds[i]);
+        sim_workload_done(&made[i]);
+    }
+    return ok;
 }
 
-static bool run_source(const struct options *options,
-                       const struct source *source, double start_s)
+/* What waits cost: berth at one scale_down_delay after the other. */
+static void print_curve(const struct source *source, struct sim_setup setup)
 {
-    struct sim_result results[POLICIES] = {0};
-    struct sim_setup setup = options->setup;
-    bool ok = true;
+    static const double delays[] = {2, 5, 10, 20, 40, 80, 160, 320, 640};
+
+    for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
+        struct sim_result result;
+        char name[32];
+
+        setup.scale_down_s = delays[i];
+        result = run_policy(source, setup, &sim_policy_berth);
+        snprintf(name, sizeof name, "  kept %.0f s", delays[i]);
+        sim_print_row(stdout, name, &result);
+    }
+    fputs("\n", stdout);
+}
+
+static bool run_source(const struct source *source, double start_s)
+{
+    struct sim_result results[POLICIES];
+    struct sim_setup setup = options.setup;
 
     setup.start_s = start_s;
     if (setup.concurrency == 0)
         setup.concurrency = source->of ? source->of->concurrency : 4;
-    for (uint32_t run = 0; run < source->runs; run++) {
-        struct sim_world worlds[POLICIES];
-        struct sim_workload made = {0};
-        const struct sim_workload *workload = source->trace;
-
-        setup.seed = options->first_seed + run;
-        if (!workload) {
-            sim_case_make(source->of, setup.seed, &made);
-            workload = &made;
-        }
-        for (uint32_t i = 0; i < POLICIES; i++) {
-            struct sim_result result;
-
-            sim_world_run(&worlds[i], &setup, workload, policies[i]);
-            sim_result_of(&worlds[i], &result);
-            sim_result_add(&results[i], &result, source->runs);
-        }
-        if (options->plot && run + 1 == source->runs)
-            ok = plot(options->plot, worlds);
-        for (uint32_t i = 0; i < POLICIES; i++)
-            sim_world_done(&worlds[i]);
-        sim_workload_done(&made);
-    }
-    print_results(options, source, &setup, results);
-    return ok;
+    for (uint32_t i = 0; i < POLICIES; i++)
+        results[i] = run_policy(source, setup, policies[i]);
+    print_results(source, &setup, results);
+    if (options.has_curve && !options.as_json)
+        print_curve(source, setup);
+    return !options.plot || plot(source, setup);
 }
 
-static bool run_starts(const struct options *options,
-                       const struct source *source)
+static bool run_starts(const struct source *source)
 {
-    const double *starts = options->starts;
-    uint32_t count = options->start_count;
+    const double *starts = options.starts;
+    uint32_t count = options.start_count;
     bool ok = true;
 
     if (count == 0) {
@@ -302,29 +341,29 @@ static bool run_starts(const struct options *options,
         }
     }
     for (uint32_t i = 0; i < count; i++)
-        ok = run_source(options, source, starts[i]) && ok;
+        ok = run_source(source, starts[i]) && ok;
     return ok;
 }
 
-static bool run_trace(const struct options *options)
+static bool run_trace(void)
 {
     struct sim_workload workload = {0};
     struct source source = {
-        .name = "trace", .text = options->trace, .trace = &workload, .runs = 1};
+        .name = "trace", .text = options.trace, .trace = &workload, .runs = 1};
     struct err err;
     bool ok;
 
-    if (!sim_workload_read_trace(&workload, options->trace, &options->model,
-                                 options->minutes, options->speed, &err)) {
+    if (!sim_workload_read_trace(&workload, options.trace, &options.model,
+                                 options.minutes, options.speed, &err)) {
         fprintf(stderr, "autoscale_sim: %s\n", err.text);
         return false;
     }
-    ok = run_starts(options, &source);
+    ok = run_starts(&source);
     sim_workload_done(&workload);
     return ok;
 }
 
-static bool run_cases(const struct options *options)
+static bool run_cases(void)
 {
     bool found = false;
     bool ok = true;
@@ -334,43 +373,26 @@ static bool run_cases(const struct options *options)
         struct source source = {.name = of->name,
                                 .text = of->text,
                                 .of = of,
-                                .runs = options->seeds};
+                                .runs = options.seeds};
 
-        if (options->only && strcmp(options->only, of->name) != 0)
+        if (options.only && strcmp(options.only, of->name) != 0)
             continue;
         found = true;
-        ok = run_starts(options, &source) && ok;
+        ok = run_starts(&source) && ok;
     }
     if (!found)
-        fprintf(stderr, "autoscale_sim: there is no case %s\n", options->only);
+        fprintf(stderr, "autoscale_sim: there is no case %s\n", options.only);
     return found && ok;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {
-        .model = {0, 0.025, 20},
-        .setup = {.cap = 100,
-                  .queue_size = 10000,
-                  .queue_timeout_s = 300,
-                  .idle_timeout_s = 60,
-                  .tail_s = 700},
-        .speed = 1,
-        .seeds = 5,
-        .first_seed = 1,
-    };
     bool ok;
-    int option;
 
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        take_option(&options, option);
-    if (optind < argc) {
-        fputs(usage, stderr);
-        return 2;
-    }
+    read_options(argc, argv);
     if (options.as_json)
         fputs("[", stdout);
-    ok = options.trace ? run_trace(&options) : run_cases(&options);
+    ok = options.trace ? run_trace() : run_cases();
     if (options.as_json)
         fputs("]\n", stdout);
     return ok ? 0 : 1;

@@ -90,7 +90,11 @@ static void decide(void *self, struct sim_world *world)
     struct autoscaler_input input = {
         .limits = {.max = setup->cap,
                    .idle_timeout_ms = (uint64_t)(setup->idle_timeout_s * 1e3),
-                   .concurrency = setup->concurrency},
+                   .concurrency = setup->concurrency,
+                   .target_utilization_percent = setup->utilization,
+                   .has_scale_down_delay = setup->scale_down_s > 0,
+                   .scale_down_delay_ms =
+                       (uint64_t)(setup->scale_down_s * 1e3)},
         .demand = {.queued = world->queue.count,
                    .in_flight = counts->in_flight,
                    .unserved = world->starting + world->ready == 0

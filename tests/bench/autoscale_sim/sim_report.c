@@ -45,6 +45,7 @@ void sim_result_of(const struct sim_world *world, struct sim_result *ret)
     result.replicas_most = world->replicas_most;
     result.replica_s = (double)world->replica_time_us / 1e6;
     result.changes = world->changes;
+    result.starts = (double)world->started;
     free(waits);
     *ret = result;
 }
@@ -60,20 +61,22 @@ void sim_result_add(struct sim_result *mean, const struct sim_result *run,
     mean->replicas_most += run->replicas_most / runs;
     mean->replica_s += run->replica_s / runs;
     mean->changes += run->changes / runs;
+    mean->starts += run->starts / runs;
 }
 
 void sim_print_head(FILE *out)
 {
-    fprintf(out, "  %-10s %8s %8s %8s %8s %8s %6s %10s %8s\n", "policy",
+    fprintf(out, "  %-12s %8s %8s %8s %8s %8s %6s %10s %8s %7s\n", "policy",
             "p50 s", "p95 s", "p99 s", "max s", "refused", "most", "replica-s",
-            "changes");
+            "changes", "starts");
 }
 
 void sim_print_row(FILE *out, const char *policy, const struct sim_result *r)
 {
-    fprintf(out, "  %-10s %8.3f %8.3f %8.3f %8.3f %8.0f %6.0f %10.0f %8.0f\n",
+    fprintf(out,
+            "  %-12s %8.3f %8.3f %8.3f %8.3f %8.0f %6.0f %10.0f %8.0f %7.0f\n",
             policy, r->p50_s, r->p95_s, r->p99_s, r->max_s, r->refused,
-            r->replicas_most, r->replica_s, r->changes);
+            r->replicas_most, r->replica_s, r->changes, r->starts);
 }
 
 void sim_print_json(FILE *out, const char *policy, const struct sim_result *r)
@@ -82,7 +85,7 @@ void sim_print_json(FILE *out, const char *policy, const struct sim_result *r)
             "{\"policy\": \"%s\", \"wait_p50_s\": %.6f, \"wait_p95_s\": %.6f, "
             "\"wait_p99_s\": %.6f, \"wait_max_s\": %.6f, \"refused\": %.1f, "
             "\"replicas_most\": %.1f, \"replica_seconds\": %.1f, "
-            "\"scaling_changes\": %.1f}",
+            "\"scaling_changes\": %.1f, \"starts\": %.1f}",
             policy, r->p50_s, r->p95_s, r->p99_s, r->max_s, r->refused,
-            r->replicas_most, r->replica_s, r->changes);
+            r->replicas_most, r->replica_s, r->changes, r->starts);
 }

@@ -18,7 +18,8 @@ struct sim_result { /* means over runs, where there are several */
     double refused;
     double replicas_most;
     double replica_s;
-    double changes;
+    double changes; /* of the number wanted */
+    double starts;
 };
 
 /* Waits of all that were served; one that still waits at the end counts as

@@ -27,6 +27,8 @@ struct sim_setup {
     double idle_timeout_s; /* until the last replica of berth goes */
     double tail_s;         /* simulated after the last arrival */
     bool is_known;         /* berth knows s and L from before */
+    double scale_down_s;   /* berth's scale_down_delay; 0: auto */
+    uint32_t utilization;  /* berth's target_utilization; 0: auto */
     uint64_t seed;         /* of the policy's own choices */
 };
 
