@@ -22,14 +22,15 @@
  * headroom; less than that is noise, which slow load's headroom is there for.
  */
 #define SURGE 1.5
-/* In what part of a start's time a backlog is to be gone once the replicas for
- * it are ready, and the least; a backlog needs them anyway for so short a time
- * that few cost as much as many. */
-#define DRAIN_SHARE (1.0 / 16)
-#define DRAIN_MIN_S 0.1
-/* As if it had to be gone in this, where it is about what to keep. */
-#define KEEP_DRAIN_SHARE (1.0 / 4)
-#define KEEP_DRAIN_MIN_S 0.25
+/* In what part of a start's time a backlog is to be gone, once the replicas for
+ * it are ready, and the least. Spread over a whole start's time, the last of
+ * the backlog would wait for twice as long. */
+#define DRAIN_SHARE (1.0 / 8)
+#define DRAIN_MIN_S 0.25
+/* A replica that was started for a backlog stays for as long as its start took,
+ * and this long at least: the next burst is likely, the load does not need it.
+ */
+#define BACKLOG_KEEP_MIN_S 4
 
 const char *autoscaler_reason_text(enum autoscaler_reason reason)
 {
@@ -127,90 +128,94 @@ static uint32_t need_for_load(const struct autoscaler_input *in,
     return max_count(slow, ceil_count(load->fast / load->slots));
 }
 
-/* Replicas that have the queue empty in drain_s; never more than would give
- * each request a slot. */
-static uint32_t need_to_drain(const struct autoscaler_input *in,
-                              const struct load *load, double drain_s)
-{
-    double most = (double)in->demand.queued + in->demand.in_flight;
-    double work = in->demand.queued * load->service_s;
-
-    return ceil_count(fmin(load->fast + work / drain_s, most) / load->slots);
-}
-
-/* Before the first answer nobody knows how long one takes. With fewer slots
- * than requests those that a slow service leaves waiting wait for another
- * start; with too many, the first answer calls off what is not needed. */
+/* Before the first answer nobody knows how long one takes: a slot for each, or
+ * a slow service has those left over wait for another start. What turns out to
+ * be too many is called off at the first answer. */
 static uint32_t need_for_queue(const struct autoscaler_input *in,
                                const struct load *load)
 {
     double drain_s = fmax(DRAIN_MIN_S, load->start_s * DRAIN_SHARE);
     double work = in->demand.queued * load->service_s;
     double capacity = load->slots * count_of(in);
+    double all = (double)in->demand.queued + in->demand.in_flight;
 
     if (in->demand.queued == 0 || in->replicas.is_backing_off)
         return 0;
     if (load->service_s > 0 && work <= drain_s * capacity &&
         load->fast <= capacity)
         return 0; /* it drains before a new one is ready */
-    if (load->service_s > 0)
-        return need_to_drain(in, load, drain_s);
-    return ceil_count(((double)in->demand.queued + in->demand.in_flight) /
-                      load->slots);
-}
-
-/* How many of those that a backlog asks for are worth keeping for the next. */
-static uint32_t keep_for_queue(const struct autoscaler_input *in,
-                               const struct load *load)
-{
-    double drain_s = fmax(KEEP_DRAIN_MIN_S, load->start_s * KEEP_DRAIN_SHARE);
-
-    if (in->demand.queued == 0 || in->replicas.is_backing_off)
-        return 0;
     if (load->service_s <= 0)
-        return in->demand.queued > load->slots ? 2 : 1;
-    return need_to_drain(in, load, drain_s);
+        return ceil_count(all / load->slots);
+    return ceil_count(fmin(load->fast + work / drain_s, all) / load->slots);
 }
 
 /* --- letting go --- */
 
-void autoscaler_hold(struct autoscaler_history *history, uint32_t count,
-                     uint64_t now_us)
+static void note(struct autoscaler_levels *past, uint32_t count,
+                 uint64_t now_us)
 {
-    unsigned n = history->level_count;
+    unsigned n = past->count;
 
     if (count == 0)
         return;
-    while (n > 0 && history->levels[n - 1].count <= count)
+    while (n > 0 && past->levels[n - 1].count <= count)
         n--;
     if (n == AUTOSCALER_LEVELS) /* the lowest two become one, the later */
         n--;
     else
-        history->levels[n].count = count;
-    history->levels[n].at_us = now_us;
-    history->level_count = n + 1;
+        past->levels[n].count = count;
+    past->levels[n].at_us = now_us;
+    past->count = n + 1;
 }
 
-/* The most that was needed over the last delay_us. */
-static uint32_t held(struct autoscaler_history *history, uint64_t now_us,
-                     uint64_t delay_us)
+/* The most that was noted over the last delay_us. */
+static uint32_t most_of(struct autoscaler_levels *past, uint64_t now_us,
+                        uint64_t delay_us)
 {
     unsigned old = 0;
 
-    while (old < history->level_count &&
-           history->levels[old].at_us + delay_us <= now_us)
+    while (old < past->count && past->levels[old].at_us + delay_us <= now_us)
         old++;
-    history->level_count -= old;
-    memmove(&history->levels[0], &history->levels[old],
-            history->level_count * sizeof history->levels[0]);
-    return history->level_count > 0 ? history->levels[0].count : 0;
+    past->count -= old;
+    memmove(&past->levels[0], &past->levels[old],
+            past->count * sizeof past->levels[0]);
+    return past->count > 0 ? past->levels[0].count : 0;
 }
 
-static uint64_t delay_us(const struct autoscaler_input *in, double start_s)
+void autoscaler_hold(struct autoscaler_history *history, uint32_t count,
+                     uint64_t now_us)
+{
+    note(&history->load, count, now_us);
+}
+
+static double delay_s(const struct autoscaler_input *in, double start_s)
 {
     if (in->limits.has_scale_down_delay)
-        return in->limits.scale_down_delay_ms * 1000;
-    return (uint64_t)(clamp(4 * start_s, 4, 60) * 1e6);
+        return (double)in->limits.scale_down_delay_ms / 1e3;
+    return clamp(4 * start_s, 4, 60);
+}
+
+/* What was needed lately. A start is not called off when the backlog that it
+ * was made for is gone before it is ready: bursts come again, and starts that
+ * are begun and called off by turns would be 20 times as many. Those of a
+ * guess, before the first answer, are none of these. */
+static uint32_t kept(const struct autoscaler_input *in, const struct load *load,
+                     uint32_t for_load, uint32_t for_queue)
+{
+    struct autoscaler_history *history = in->history;
+    double stay_s = delay_s(in, load->start_s);
+    double start_s = load->start_s;
+    uint64_t now_us = in->now_us;
+    uint32_t load_most;
+    uint32_t backlog_most;
+
+    note(&history->load, for_load, now_us);
+    if (load->service_s > 0)
+        note(&history->backlog, for_queue, now_us);
+    load_most = most_of(&history->load, now_us, (uint64_t)(stay_s * 1e6));
+    stay_s = start_s + fmin(stay_s, fmax(start_s, BACKLOG_KEEP_MIN_S));
+    backlog_most = most_of(&history->backlog, now_us, (uint64_t)(stay_s * 1e6));
+    return max_count(load_most, backlog_most);
 }
 
 /* At most halved in clamp(L, 2 s, 10 s). `count` is what there is now. */
@@ -267,19 +272,17 @@ static void add_load(const struct autoscaler_input *in,
                      struct autoscaler_output *out)
 {
     struct load load = load_of(in);
-    uint32_t keep = max_count(out->wanted, need_for_load(in, &load));
+    uint32_t for_load = need_for_load(in, &load);
+    uint32_t for_queue = min_count(need_for_queue(in, &load), in->limits.max);
     uint32_t down;
 
-    raise_to(out, min_count(keep, in->limits.max), AUTOSCALER_LOAD);
-    raise_to(out, min_count(need_for_queue(in, &load), in->limits.max),
-             AUTOSCALER_BACKLOG);
+    for_load = min_count(max_count(out->wanted, for_load), in->limits.max);
+    raise_to(out, for_load, AUTOSCALER_LOAD);
+    raise_to(out, for_queue, AUTOSCALER_BACKLOG);
     if (!in->history)
         return;
-    keep = max_count(keep, keep_for_queue(in, &load));
-    autoscaler_hold(in->history, min_count(keep, in->limits.max), in->now_us);
-    down = held(in->history, in->now_us, delay_us(in, load.start_s));
-    down = let_go(in->history, max_count(down, out->wanted), count_of(in),
-                  in->now_us, load.start_s);
+    down = max_count(out->wanted, kept(in, &load, for_load, for_queue));
+    down = let_go(in->history, down, count_of(in), in->now_us, load.start_s);
     /* What is held keeps what there is: it starts none. */
     raise_to(out, min_count(down, count_of(in)), AUTOSCALER_HELD);
 }

@@ -52,12 +52,16 @@ struct autoscaler_limits { /* of the app's settings */
 /* What was wanted lately: an app is let down slowly. The caller keeps one an
  * app, zeroed at first; its fields are the autoscaler's. */
 #define AUTOSCALER_LEVELS 32
-struct autoscaler_history {
+struct autoscaler_levels {
     struct {
         uint64_t at_us; /* the last time that so many were needed */
         uint32_t count;
     } levels[AUTOSCALER_LEVELS]; /* ever fewer, ever later */
-    unsigned level_count;
+    unsigned count;
+};
+struct autoscaler_history {
+    struct autoscaler_levels load;
+    struct autoscaler_levels backlog;
     uint32_t period_floor; /* no lower before period_end_us */
     uint64_t period_end_us;
 };

@@ -316,7 +316,7 @@ static const struct load_case load_cases[] = {
      3,
      5,
      AUTOSCALER_BACKLOG},
-    {"backlog of short ones from zero: what drains it in L / 16",
+    {"backlog of short ones from zero: what drains it in L / 8",
      4,
      0,
      100,
@@ -327,7 +327,7 @@ static const struct load_case load_cases[] = {
      16,
      1,
      AUTOSCALER_DEMAND},
-    {"backlog of short ones: 400 * 0.03 / 1 slots",
+    {"backlog of short ones: 400 * 0.03 / 2 slots",
      4,
      0,
      400,
@@ -336,7 +336,7 @@ static const struct load_case load_cases[] = {
      0,
      0,
      16,
-     3,
+     2,
      AUTOSCALER_BACKLOG},
     {"a backlog that drains before a start ends asks for none",
      4,
@@ -533,6 +533,48 @@ Test(autoscaler, all_go_when_idle_for_idle_timeout)
     cr_assert_eq(run_for(&input, 60), 1);
     cr_assert_eq(run_for(&input, 239.75), 1);
     cr_assert_eq(run_for(&input, 1), 0);
+}
+
+static struct autoscaler_input backlog(struct autoscaler_history *history)
+{
+    return (struct autoscaler_input){
+        .limits = {.max = 100, .concurrency = 1},
+        .demand = {.queued = 10, .in_flight = 1},
+        .replicas = {.ready = 1, .start_us = 10 * SECOND},
+        .now_us = NOW,
+        .history = history,
+    };
+}
+
+static void end_backlog(struct autoscaler_input *input)
+{
+    input->demand.queued = 0;
+    input->demand.load.mean_fast = 1;
+    input->demand.load.mean_slow = 1;
+}
+
+Test(autoscaler, a_start_for_a_backlog_outlives_it_and_stays_as_long_again)
+{
+    struct autoscaler_history history = {0};
+    struct autoscaler_input input = backlog(&history);
+
+    input.demand.load = (struct demand_view){KNOWN_S(9)};
+    cr_assert_eq(run_for(&input, 0.25), 11);
+    end_backlog(&input);
+    cr_assert_eq(run_for(&input, 19.75), 11, "a start and as long again");
+    cr_assert_eq(run_for(&input, 60), 1);
+}
+
+Test(autoscaler, a_guess_is_called_off_by_the_first_answer)
+{
+    struct autoscaler_history history = {0};
+    struct autoscaler_input input = backlog(&history);
+
+    cr_assert_eq(run_for(&input, 5), 11);
+    input.demand.load = (struct demand_view){KNOWN_S(0.01)};
+    end_backlog(&input);
+    cr_assert_eq(run_for(&input, 0.25), 6, "by halves");
+    cr_assert_eq(run_for(&input, 40), 1);
 }
 
 /* --- what always holds --- */
