@@ -218,7 +218,8 @@ static uint32_t kept(const struct autoscaler_input *in, const struct load *load,
     return max_count(load_most, backlog_most);
 }
 
-/* At most halved in clamp(L, 2 s, 10 s). `count` is what there is now. */
+/* At most halved in clamp(L, 2 s, 10 s). `count`: those that start, too, since
+ * what the first answers say of the service time is of the shortest ones. */
 static uint32_t let_go(struct autoscaler_history *history, uint32_t target,
                        uint32_t count, uint64_t now_us, double start_s)
 {
