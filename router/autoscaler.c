@@ -196,9 +196,10 @@ static double delay_s(const struct autoscaler_input *in, double start_s)
 }
 
 /* What was needed lately. A start is not called off when the backlog that it
- * was made for is gone before it is ready: bursts come again, and starts that
- * are begun and called off by turns would be 20 times as many. Those of a
- * guess, before the first answer, are none of these. */
+ * was made for is gone before it is ready: bursts come again, and starts begun
+ * and called off by turns are dozens of times as many (FINDINGS.md of
+ * autoscale_sim). Those of a guess, before the first answer, are none of
+ * these. */
 static uint32_t kept(const struct autoscaler_input *in, const struct load *load,
                      uint32_t for_load, uint32_t for_queue)
 {
