@@ -15,6 +15,8 @@
 
 /* Podman allows more, but "berth-NAMESPACE-APP-…" must stay a host name. */
 #define APP_NAME_MAX 63
+/* MAX where it is not said. */
+#define REPLICAS_MAX_DEFAULT 4
 
 /* --- where the apps are -----------------------------------------------------
  */
@@ -96,7 +98,7 @@ void directive_set_replicas(struct builder *builder, struct block *block,
 
     if (!scalar_count(builder, node, node->args[0].text, range, &min))
         return;
-    max = min > 1 ? min : 1;
+    max = min > REPLICAS_MAX_DEFAULT ? min : REPLICAS_MAX_DEFAULT;
     if (node->arg_count == 2 &&
         !scalar_count(builder, node, node->args[1].text, range, &max))
         return;
@@ -109,11 +111,6 @@ void directive_set_replicas(struct builder *builder, struct block *block,
         builder_error(builder, node->args[1].place,
                       "\"replicas\" must have a MAX of 1 or more, or the app "
                       "could never run");
-    else if (max > 1)
-        builder_error(builder, node->place,
-                      "this version of berth runs at most one replica of an "
-                      "app; write \"replicas %u 1\"",
-                      min > 0);
     else {
         app->replicas_min = (uint32_t)min;
         app->replicas_max = (uint32_t)max;

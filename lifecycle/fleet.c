@@ -59,13 +59,7 @@ static struct fleet_app *find_app(const struct fleet *fleet, const char *name)
 
 static struct replica *find_replica(const struct fleet *fleet, uint64_t id)
 {
-    for (uint32_t i = 0; i < fleet->app_count; i++) {
-        struct replica *replica = fleet_app_find(fleet->apps[i], id);
-
-        if (replica)
-            return replica;
-    }
-    return NULL;
+    return id_map_get(&fleet->host.by_id, id);
 }
 
 static bool is_listed(const char *id, const struct engine_container *containers,
@@ -341,7 +335,7 @@ static bool on_drained(struct fleet *fleet, struct strview payload)
         return false;
     replica = find_replica(fleet, message.replica);
     if (replica)
-        replica_on_drained(replica);
+        fleet_app_on_drained(replica_owner_arg(replica), replica);
     return true;
 }
 
@@ -511,6 +505,7 @@ void fleet_free(struct fleet **fleet_ptr)
         fleet_app_free(&fleet->apps[i]);
     }
     image_store_free(&fleet->images);
+    id_map_done(&fleet->host.by_id);
     free(fleet->prefetches);
     free(fleet->apps);
     free(fleet);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
-#include "router/autoscaler.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
@@ -44,17 +44,6 @@ void fleet_app_count(const struct fleet_app *app,
             counts.leaving++;
     }
     *ret_counts = counts;
-}
-
-struct replica *fleet_app_find(const struct fleet_app *app, uint64_t id)
-{
-    LIST_FOREACH (&app->replicas, node) {
-        struct replica *replica = replica_of_node(node);
-
-        if (replica_view(replica)->id == id)
-            return replica;
-    }
-    return NULL;
 }
 
 /* --- what the front is told of the app --- */
@@ -120,59 +109,25 @@ static void publish_state(struct fleet_app *app)
 
 /* --- deciding --- */
 
-/* When the last request ended, or the youngest replica became ready: a start
- * that was made for a request stays for idle_timeout, also when that request
- * has gone meanwhile. */
-static uint64_t idle_since_us(const struct fleet_app *app)
-{
-    uint64_t since_us = app->last_end_us;
-
-    LIST_FOREACH (&app->replicas, node) {
-        const struct replica_view *view = replica_view(replica_of_node(node));
-
-        if (view->state == REPLICA_READY && view->since_us > since_us)
-            since_us = view->since_us;
-    }
-    return since_us;
-}
-
-static struct autoscaler_output
-ask_autoscaler(const struct fleet_app *app,
-               const struct fleet_app_counts *counts)
-{
-    const struct app_settings *settings = settings_of(app);
-    const struct autoscaler_input input = {
-        .limits = {.min = settings->replicas_min,
-                   .max = settings->replicas_max,
-                   .idle_timeout_ms = settings->idle_timeout_ms},
-        .demand = {.queued = app->queued,
-                   .in_flight = app->in_flight,
-                   .tunnels = app->tunnels,
-                   /* While there is one, the next is served, or queued. */
-                   .unserved = counts->starting + counts->ready == 0
-                                   ? app->unserved - app->unserved_mark
-                                   : 0,
-                   .idle_since_us = idle_since_us(app)},
-        .replicas = {.ready = counts->ready, .starting = counts->starting},
-        .now_us = clock_now_us(),
-    };
-
-    return autoscaler_decide(&input);
-}
-
 static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner);
+
+/* From here on its id leads to it, until it is gone. */
+static void add_replica(struct fleet_app *app, struct replica *replica)
+{
+    list_add_tail(&app->replicas, replica_node(replica));
+    id_map_put(&app->host->by_id, replica_view(replica)->id, replica);
+}
 
 static void start_one(struct fleet_app *app)
 {
     struct replica_owner owner;
-    struct replica *replica;
 
-    app->unserved_mark = app->unserved;
-    replica = replica_start(&app->host->replicas, app->settings,
-                            app->host->next_replica_id++, app->queued > 0,
-                            owner_of(app, &owner));
-    list_add_tail(&app->replicas, replica_node(replica));
+    fleet_scale_settle(app);
+    add_replica(app,
+                replica_start(&app->host->replicas, app->settings,
+                              app->host->next_replica_id++, app->queued > 0,
+                              owner_of(app, &owner)));
 }
 
 /* One that is on its way out but still whole is the quickest to have. */
@@ -189,17 +144,86 @@ static bool resume_one(struct fleet_app *app)
     return false;
 }
 
-static void leave_one(struct fleet_app *app)
+/* After a failure one start alone tries whether it goes again. */
+static bool may_start(const struct fleet_app *app, uint32_t starting)
 {
-    LIST_FOREACH (&app->replicas, node) {
+    return app->failing == 0 && !timer_is_running(&app->retry_timer) &&
+           (starting == 0 || app->start_backoff.failure_count == 0);
+}
+
+static void grow(struct fleet_app *app, const struct fleet_app_counts *counts)
+{
+    uint32_t starting = counts->starting;
+    uint32_t missing = app->wanted - counts->starting - counts->ready;
+
+    while (missing > 0 && resume_one(app))
+        missing--;
+    for (; missing > 0 && may_start(app, starting); missing--) {
+        start_one(app);
+        starting++;
+    }
+}
+
+/* Call off starts, the youngest first, that no request was waiting for. What
+ * was begun for one goes on: it may have gone, but the next one follows. */
+static void cancel_starts(struct fleet_app *app, uint32_t surplus)
+{
+    struct list *node = app->replicas.prev;
+
+    while (surplus > 0 && node != &app->replicas) {
         struct replica *replica = replica_of_node(node);
 
-        if (replica_view(replica)->state == REPLICA_READY) {
-            app->unserved_mark = app->unserved;
-            replica_leave(replica, "idle for idle_timeout");
-            return;
-        }
+        node = node->prev;
+        if (!replica_is_starting(replica) || replica_is_urgent(replica) ||
+            replica_view(replica)->is_adopted)
+            continue;
+        replica_leave(replica, "not needed any more");
+        surplus--;
     }
+}
+
+static void leave_all(struct fleet_app *app)
+{
+    fleet_scale_settle(app);
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (replica_view(replica)->state == REPLICA_READY)
+            replica_leave(replica, "idle for idle_timeout");
+    }
+}
+
+/* Which of several have nothing to do, the front alone knows in the moment: it
+ * takes some out and says which. Those that are still to come do not replace
+ * what is there: they may yet fail. */
+static void shrink(struct fleet_app *app, const struct fleet_app_counts *counts)
+{
+    const struct channel_app_shrink message = {app->index, app->wanted};
+
+    cancel_starts(app, counts->starting + counts->ready - app->wanted);
+    if (counts->ready <= app->wanted)
+        return;
+    if (app->wanted == 0 || !app->host->channel)
+        leave_all(app);
+    else
+        channel_send_app_shrink(app->host->channel, &message, NULL, 0);
+}
+
+void fleet_app_on_drained(struct fleet_app *app, struct replica *replica)
+{
+    const struct replica_view *view = replica_view(replica);
+    const struct channel_replica_resume resume = {view->id};
+    struct fleet_app_counts counts;
+
+    if (view->state != REPLICA_READY) {
+        replica_on_drained(replica);
+        return;
+    }
+    fleet_app_count(app, &counts);
+    if (app->queued == 0 && counts.ready > app->wanted)
+        replica_retire(replica, "fewer are needed");
+    else
+        channel_send_replica_resume(app->host->channel, &resume, NULL, 0);
 }
 
 /* Without a front, nothing is in flight: what drains is drained. */
@@ -227,14 +251,11 @@ static void decide(struct loop_task *task)
     if (is_external(app)) {
         app->wanted = counts.ready;
     } else if (app->host->may_start && app->adopting == 0) {
-        app->wanted = ask_autoscaler(app, &counts).wanted;
-        if (app->wanted > counts.starting + counts.ready) {
-            if (!resume_one(app) && app->failing == 0 &&
-                !timer_is_running(&app->retry_timer))
-                start_one(app);
-        } else if (app->wanted < counts.ready) {
-            leave_one(app);
-        }
+        app->wanted = fleet_scale_decide(app, &counts).wanted;
+        if (app->wanted > counts.starting + counts.ready)
+            grow(app, &counts);
+        else if (app->wanted < counts.starting + counts.ready)
+            shrink(app, &counts);
     }
     if (!app->host->channel)
         finish_drains(app);
@@ -285,7 +306,7 @@ static void record_start(struct fleet_app *app, const struct replica_view *view,
 static void on_crash(struct fleet_app *app, const struct replica_view *view)
 {
     metrics_add(app->cell, METRIC_REPLICA_CRASHES, 1);
-    app->unserved_mark = app->unserved;
+    fleet_scale_settle(app);
     if (clock_now_us() - view->ready_at_us < STABLE_AFTER_US)
         wait_before_start(app, &app->crash_backoff);
     else
@@ -341,7 +362,7 @@ static void on_replica_state(void *arg, struct replica *replica,
         timer_stop(&app->retry_timer);
         app->is_refusing = false;
         app->retry_at_us = 0;
-        app->unserved_mark = app->unserved;
+        fleet_scale_settle(app);
         record_start(app, view, true);
         break;
     case REPLICA_FAILED:
@@ -353,6 +374,7 @@ static void on_replica_state(void *arg, struct replica *replica,
         break;
     case REPLICA_GONE:
         list_remove(replica_node(replica));
+        id_map_remove(&app->host->by_id, view->id);
         loop_free_later(app->host->replicas.loop, replica, free_replica);
         break;
     default:
@@ -398,12 +420,15 @@ static void on_replica_failed(void *arg, struct replica *replica,
     struct fleet_app *app = arg;
     const struct app_settings *settings = settings_of(app);
     unsigned tries = settings->start_retries > 0 ? settings->start_retries : 1;
+    uint64_t id = replica_view(replica)->id;
 
-    (void)replica;
     app->failing--;
     record_error(app, failure);
-    if (!failure->was_ready) {
+    if (!failure->was_ready)
         metrics_add(app->cell, METRIC_START_FAILURES, 1);
+    /* Of several that were begun together, the first failure counts. */
+    if (!failure->was_ready && id >= app->first_id_after_failure) {
+        app->first_id_after_failure = app->host->next_replica_id;
         wait_before_start(app, &app->start_backoff);
         if (failure->is_permanent || app->start_backoff.failure_count >= tries)
             app->is_refusing = true;
@@ -434,7 +459,7 @@ bool fleet_app_adopt(struct fleet_app *app,
 
     if (!replica)
         return false;
-    list_add_tail(&app->replicas, replica_node(replica));
+    add_replica(app, replica);
     front_announce_replica(app->host->channel, app->index, settings_of(app),
                            replica, true);
     fleet_app_decide_soon(app);
@@ -471,13 +496,7 @@ void fleet_app_announce(struct fleet_app *app)
 
 void fleet_app_on_front_down(struct fleet_app *app)
 {
-    if (app->in_flight + app->tunnels > 0)
-        app->last_end_us = clock_now_us();
-    app->queued = 0;
-    app->in_flight = 0;
-    app->tunnels = 0;
-    app->unserved = 0; /* the next front counts from there */
-    app->unserved_mark = 0;
+    fleet_scale_on_front_down(app);
     app->state_is_known = false;
     fleet_app_decide_soon(app);
 }
@@ -485,13 +504,7 @@ void fleet_app_on_front_down(struct fleet_app *app)
 void fleet_app_on_demand(struct fleet_app *app,
                          const struct channel_demand *demand)
 {
-    app->queued = demand->queued;
-    app->in_flight = demand->in_flight;
-    app->tunnels = demand->tunnels;
-    app->unserved = demand->unserved;
-    /* idle_us counts from the last end; without one it says nothing. */
-    if (demand->arrivals > 0 || demand->in_flight > 0)
-        app->last_end_us = clock_now_us() - demand->idle_us;
+    fleet_scale_on_demand(app, demand);
     fleet_app_decide_soon(app);
 }
 
@@ -507,7 +520,7 @@ static void add_external(struct fleet_app *app)
             &app->host->replicas, app->settings, app->host->next_replica_id++,
             &settings->upstreams[i], owner_of(app, &owner));
 
-        list_add_tail(&app->replicas, replica_node(replica));
+        add_replica(app, replica);
     }
     app->state = APP_READY;
     app->wanted = settings->upstream_count;
@@ -547,6 +560,7 @@ void fleet_app_free(struct fleet_app **app_ptr)
     LIST_FOREACH_SAFE (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
+        id_map_remove(&app->host->by_id, replica_view(replica)->id);
         replica_free(&replica);
     }
     free(app->error.log);

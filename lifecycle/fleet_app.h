@@ -16,6 +16,7 @@
 #include "router/app.h"
 #include "router/base/attr.h"
 #include "router/base/err.h"
+#include "router/base/id_map.h"
 #include "router/base/list.h"
 #include "router/base/loop.h"
 #include "router/base/metrics.h"
@@ -28,6 +29,7 @@ struct fleet_host {
     struct channel *channel; /* to the front; NULL: there is none now */
     bool may_start; /* what runs already is known, and berth does not stop */
     uint64_t next_replica_id;
+    struct id_map by_id; /* struct replica */
 };
 
 struct fleet_app_error { /* the last one, for status */
@@ -62,6 +64,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
 
     uint32_t wanted;
     struct backoff start_backoff;
+    uint64_t first_id_after_failure; /* older ones began before it was known */
     struct backoff crash_backoff;
     struct timer retry_timer; /* runs: no start before it expires */
     uint64_t retry_at_us;
@@ -102,8 +105,9 @@ void fleet_app_decide_soon(struct fleet_app *app);
 /* Let all replicas leave, and start no other (host->may_start is false). */
 void fleet_app_stop(struct fleet_app *app);
 
-/* NULL: it has none of that id. Cost: O(its replicas). */
-struct replica *fleet_app_find(const struct fleet_app *app, uint64_t id);
+/* The front says that this one of its replicas has nothing in flight, and gets
+ * nothing more. */
+void fleet_app_on_drained(struct fleet_app *app, struct replica *replica);
 
 struct fleet_app_counts {
     uint32_t starting; /* to PROBING */

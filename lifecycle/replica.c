@@ -30,7 +30,7 @@ static const unsigned transitions[REPLICA_STATE_COUNT] = {
     [REPLICA_CREATING] = TO(STARTING) | TO(STOPPING) | TO(FAILED) | TO(GONE),
     [REPLICA_STARTING] = TO(PROBING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_PROBING] = TO(READY) | TO(STOPPING) | TO(FAILED),
-    [REPLICA_READY] = TO(DRAINING) | TO(FAILED),
+    [REPLICA_READY] = TO(DRAINING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_DRAINING] = TO(READY) | TO(STOPPING) | TO(FAILED),
     [REPLICA_STOPPING] = TO(GONE),
     [REPLICA_FAILED] = TO(GONE),
@@ -180,6 +180,12 @@ void replica_leave(struct replica *replica, const char *why)
     default:
         break; /* on its way out already */
     }
+}
+
+void replica_retire(struct replica *replica, const char *why)
+{
+    if (replica->view.state == REPLICA_READY)
+        replica_stop_now(replica, why);
 }
 
 void replica_resume(struct replica *replica, const char *why)
@@ -404,6 +410,16 @@ struct replica *replica_of_node(struct list *node)
 bool replica_is_starting(const struct replica *replica)
 {
     return replica->view.state <= REPLICA_PROBING;
+}
+
+bool replica_is_urgent(const struct replica *replica)
+{
+    return replica->is_urgent;
+}
+
+void *replica_owner_arg(const struct replica *replica)
+{
+    return replica->owner.arg;
 }
 
 bool replica_is_announced(const struct replica *replica)

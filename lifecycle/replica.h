@@ -138,7 +138,10 @@ const char *replica_container_name(const struct replica *replica);
 struct list *replica_node(struct replica *replica);
 struct replica *replica_of_node(struct list *node);
 
+void *replica_owner_arg(const struct replica *replica);
+
 bool replica_is_starting(const struct replica *replica); /* to PROBING */
+bool replica_is_urgent(const struct replica *replica); /* begun for a request */
 /* The front knows it: PROBING, READY, DRAINING. */
 bool replica_is_announced(const struct replica *replica);
 /* Its process is held: its end will be seen in the moment it comes. */
@@ -158,6 +161,8 @@ void replica_on_died(struct replica *replica, int exit_code);
 /* READY: drain, then stop. READY or not yet there: no request will be hurt.
  * A replica that does not serve yet is stopped as soon as may be. */
 void replica_leave(struct replica *replica, const char *why);
+/* READY, and the front has drained it: stop it. */
+void replica_retire(struct replica *replica, const char *why);
 /* DRAINING: back to READY. */
 void replica_resume(struct replica *replica, const char *why);
 

@@ -287,8 +287,10 @@ void exchange_fail_attempt(struct exchange *x, enum reject_code code,
     bool was_reused = x->upstream && x->upstream->is_reused;
     bool may = may_repeat(x);
 
-    if (!was_reused && text)
+    if (!was_reused && text) {
+        app_suspect(x->slot->replica, worker_now_us(x->worker));
         worker_report_broken(x->worker, x->slot->replica, text);
+    }
     upstream_close(&x->upstream);
     buffer_give(&x->worker->buffers, &x->answer_in);
     if (may && was_reused && !x->has_bytes_from_app) {

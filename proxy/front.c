@@ -485,6 +485,7 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_replica_add add;
         struct channel_sockets sockets;
         struct channel_replica_drain drain;
+        struct channel_app_shrink shrink;
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
         struct channel_app_state state;
@@ -529,6 +530,9 @@ static bool handle(struct front *front, enum channel_type type,
             return false;
         front_replicas_drain(front->replicas, m.drain.replica);
         return true;
+    case CHANNEL_APP_SHRINK:
+        return channel_decode_app_shrink(payload, &m.shrink) &&
+               front_replicas_shrink(front->replicas, &m.shrink);
     case CHANNEL_REPLICA_RESUME:
         if (!channel_decode_replica_resume(payload, &m.resume))
             return false;

@@ -12,6 +12,7 @@
 #include "router/app_replicas.h"
 #include "router/app_sockets.h"
 #include "router/base/alloc.h"
+#include "router/base/id_map.h"
 #include "router/base/log.h"
 #include "router/settings.h"
 
@@ -33,6 +34,7 @@ struct front_replicas {
     struct worker *const *workers;
     unsigned worker_count;
     struct list replicas;
+    struct id_map by_id;
 };
 
 static void on_sockets_wanted(struct replica_ref *ref, unsigned count,
@@ -66,14 +68,7 @@ void front_replicas_set_workers(struct front_replicas *all,
 
 static struct front_replica *find(struct front_replicas *all, uint64_t id)
 {
-    LIST_FOREACH (&all->replicas, node) {
-        struct front_replica *replica =
-            container_of(node, struct front_replica, node);
-
-        if (replica->id == id)
-            return replica;
-    }
-    return NULL;
+    return id_map_get(&all->by_id, id);
 }
 
 static void close_parked(struct front_replica *replica)
@@ -90,6 +85,7 @@ static void forget(struct front_replica *replica)
     close_parked(replica);
     app_remove(replica->ref);
     list_remove(&replica->node);
+    id_map_remove(&replica->all->by_id, replica->id);
     free(replica);
 }
 
@@ -102,6 +98,7 @@ void front_replicas_free(struct front_replicas **replicas)
     all->worker_count = 0; /* they are gone, and what they had parked */
     LIST_FOREACH_SAFE (&all->replicas, node)
         forget(container_of(node, struct front_replica, node));
+    id_map_done(&all->by_id);
     free(all);
 }
 
@@ -243,6 +240,7 @@ bool front_replicas_add(struct front_replicas *all,
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
     list_add_tail(&all->replicas, &replica->node);
+    id_map_put(&all->by_id, replica->id, replica);
     if (message->probe)
         start_probe(replica, message->forwarded);
     if (replica->probe && fd_count > 0)
@@ -263,6 +261,7 @@ static void on_drained(struct replica_ref *ref, void *arg)
     struct front_replicas *all = arg;
     const struct channel_replica_drained message = {.replica = ref->id};
 
+    close_parked(find(all, ref->id));
     channel_send_replica_drained(*all->channel, &message, NULL, 0);
 }
 
@@ -277,6 +276,15 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     close_parked(replica);
     for (unsigned i = 0; i < all->worker_count; i++)
         worker_end_tunnels(all->workers[i], replica->ref);
+}
+
+bool front_replicas_shrink(struct front_replicas *all,
+                           const struct channel_app_shrink *message)
+{
+    if (message->app >= all->app_count)
+        return false;
+    app_shrink(all->apps[message->app], message->keep, on_drained, all);
+    return true;
 }
 
 void front_replicas_resume(struct front_replicas *all, uint64_t id)

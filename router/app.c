@@ -31,6 +31,9 @@ unsigned app_index(const struct app *app)
     return app->index;
 }
 
+/* How long a replica at which an attempt failed comes last. */
+#define SUSPECT_US 1000000U
+
 /* --- telling others ------------------------------------------------------- */
 
 static void on_resolve_task(struct loop_task *task)
@@ -69,8 +72,12 @@ static void count_slot_time(struct app *app, uint64_t now_us)
 /* --- slots and the queue -------------------------------------------------- */
 
 static bool is_better(const struct replica_locked *a,
-                      const struct replica_locked *b)
+                      const struct replica_locked *b, uint64_t now_us)
 {
+    bool suspect = a->suspect_until_us > now_us;
+
+    if (suspect != (b->suspect_until_us > now_us))
+        return !suspect;
     if (a->slots.held != b->slots.held)
         return a->slots.held < b->slots.held;
     return a->last_used_us > b->last_used_us;
@@ -86,7 +93,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
         struct replica_locked *locked = app_replica_of(it)->locked;
 
         if (app_takes_requests(locked) && slot_set_has_free(&locked->slots) &&
-            (!best || is_better(locked, best)))
+            (!best || is_better(locked, best, now_us)))
             best = locked;
     }
     if (!best)
@@ -236,6 +243,15 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     slot_set_put(&locked->slots, slot, slot->parked, slot->parked_worker);
     app_post_drained(app, slot->replica);
     return NULL;
+}
+
+void app_suspect(struct replica_ref *replica, uint64_t now_us)
+{
+    struct app *app = replica->app;
+
+    mutex_lock(&app->lock);
+    replica->locked->suspect_until_us = now_us + SUSPECT_US;
+    mutex_unlock(&app->lock);
 }
 
 struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,

@@ -93,7 +93,8 @@ void app_set_demand_hook(struct app *app, struct loop *loop,
 /* --- slots; Thread: any --- */
 
 /* Take a slot, or wait for one. Prefers the replica with the fewest requests
- * in flight (tie: the most recently used), on it a slot whose connection is
+ * in flight (tie: the most recently used), and one that is not under suspicion
+ * (app_suspect()) before any that is; on it a slot whose connection is
  * parked on the waiter's worker, then one without, then another worker's. */
 enum acquire app_acquire(struct app *app, struct waiter *waiter,
                          uint64_t now_us);
@@ -140,6 +141,10 @@ MUST_USE bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
 void app_tunnel_end(struct replica_ref *replica, uint64_t now_us);
 /* Whether app_drain() was called for it. */
 bool app_is_draining(struct replica_ref *replica);
+
+/* An attempt at the replica failed: for a moment it is taken only where no
+ * other has a free slot, though it has the fewest in flight. Thread: any. */
+void app_suspect(struct replica_ref *replica, uint64_t now_us);
 
 /* --- state; Thread: main --- */
 

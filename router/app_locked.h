@@ -65,6 +65,7 @@ struct replica_locked {
     bool is_removed;
     uint32_t tunnels;
     uint64_t last_used_us;
+    uint64_t suspect_until_us;
     struct slot_set slots;
     struct socket_stash stash;
     void (*on_drained)(struct replica_ref *replica, void *arg);

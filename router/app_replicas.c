@@ -140,6 +140,53 @@ void app_drain(struct replica_ref *replica,
     mutex_unlock(&app->lock);
 }
 
+/* Of those that may go at once, the least recently used; NULL: there is none.
+ */
+static struct replica_locked *find_idle(struct app *app) REQUIRES(app->lock)
+{
+    struct replica_locked *oldest = NULL;
+
+    LIST_FOREACH (&app->locked.replicas, it) {
+        struct replica_locked *locked = app_replica_of(it)->locked;
+
+        if (app_takes_requests(locked) && locked->slots.held == 0 &&
+            locked->tunnels == 0 &&
+            (!oldest || locked->last_used_us < oldest->last_used_us))
+            oldest = locked;
+    }
+    return oldest;
+}
+
+static uint32_t count_serving(struct app *app) REQUIRES(app->lock)
+{
+    uint32_t count = 0;
+
+    LIST_FOREACH (&app->locked.replicas, it)
+        count += app_takes_requests(app_replica_of(it)->locked);
+    return count;
+}
+
+void app_shrink(struct app *app, uint32_t keep,
+                void (*on_drained)(struct replica_ref *replica, void *arg),
+                void *arg)
+{
+    struct replica_locked *locked;
+    uint32_t count;
+
+    assert(app->main_loop);
+    mutex_lock(&app->lock);
+    for (count = count_serving(app); count > keep; count--) {
+        locked = find_idle(app);
+        if (!locked)
+            break;
+        locked->is_draining = true;
+        locked->on_drained = on_drained;
+        locked->drained_arg = arg;
+        app_post_drained(app, locked->replica);
+    }
+    mutex_unlock(&app->lock);
+}
+
 void app_resume(struct replica_ref *replica, uint64_t now_us)
 {
     struct app *app = replica->app;

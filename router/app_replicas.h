@@ -26,6 +26,12 @@ void app_publish(struct replica_ref *replica, uint64_t now_us);
 void app_drain(struct replica_ref *replica,
                void (*on_drained)(struct replica_ref *replica, void *arg),
                void *arg);
+/* As app_drain(), for replicas that have nothing in flight, the least recently
+ * used first, until `keep` are left that take requests. Fewer where the rest is
+ * busy. */
+void app_shrink(struct app *app, uint32_t keep,
+                void (*on_drained)(struct replica_ref *replica, void *arg),
+                void *arg);
 /* Calls a drain off. */
 void app_resume(struct replica_ref *replica, uint64_t now_us);
 /* Forget it: no more grants, socket waiters fail with ECONNRESET; freed when

@@ -32,6 +32,9 @@ void app_settings_encode(const struct app_settings *settings,
     wire_put_u32(buf, settings->concurrency);
     wire_put_u32(buf, settings->replicas_min);
     wire_put_u32(buf, settings->replicas_max);
+    wire_put_u32(buf, settings->target_utilization_percent);
+    wire_put_u32(buf, settings->has_scale_down_delay);
+    wire_put_u64(buf, settings->scale_down_delay_ms);
     wire_put_u32(buf, settings->queue_size);
     wire_put_u64(buf, settings->queue_timeout_ms);
     wire_put_u64(buf, settings->idle_timeout_ms);
@@ -98,6 +101,9 @@ bool app_settings_decode(struct wire_reader *reader,
     settings.concurrency = wire_get_u32(reader);
     settings.replicas_min = wire_get_u32(reader);
     settings.replicas_max = wire_get_u32(reader);
+    settings.target_utilization_percent = wire_get_u32(reader);
+    settings.has_scale_down_delay = get_enum(reader, 1);
+    settings.scale_down_delay_ms = wire_get_u64(reader);
     settings.queue_size = wire_get_u32(reader);
     settings.queue_timeout_ms = wire_get_u64(reader);
     settings.idle_timeout_ms = wire_get_u64(reader);

@@ -30,6 +30,9 @@ struct app_settings {
     uint32_t concurrency; /* slots a replica; 0: no limit */
     uint32_t replicas_min;
     uint32_t replicas_max;
+    uint32_t target_utilization_percent; /* of the slots; 0: auto */
+    bool has_scale_down_delay;           /* false: auto */
+    uint64_t scale_down_delay_ms;
     uint32_t queue_size;
     uint64_t queue_timeout_ms;
     uint64_t idle_timeout_ms; /* 0: off */

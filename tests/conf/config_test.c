@@ -91,7 +91,7 @@ Test(config, an_app_has_every_default)
     cr_expect_str_eq(app->name, "a");
     cr_expect_eq(app->concurrency, 8);
     cr_expect_eq(app->replicas_min, 0);
-    cr_expect_eq(app->replicas_max, 1);
+    cr_expect_eq(app->replicas_max, 4);
     cr_expect_eq(app->queue_size, 1000);
     cr_expect_eq(app->queue_timeout_ms, 60000);
     cr_expect_eq(app->idle_timeout_ms, 300000);
@@ -154,7 +154,7 @@ Test(config, a_container_is_read_whole)
     cr_expect_eq(c->pids, 100);
     cr_expect_eq(app->concurrency, 0);
     cr_expect_eq(app->replicas_min, 1);
-    cr_expect_eq(app->replicas_max, 1);
+    cr_expect_eq(app->replicas_max, 4, "unless more is asked for");
     cr_expect_eq(app->idle_timeout_ms, 0);
     cr_expect_eq(app->on_cold_start, COLD_START_REJECT);
     cr_expect_eq(app->ready_check.kind, CHECK_HTTP);
@@ -580,9 +580,8 @@ Test(config, apps)
          "depends on the host. Is it docker.io/me/app, or localhost/me/app?\n"},
         {"no image", "app a { image 'a b'; }",
          "t:1:15: \"a b\" is no name of an image\n"},
-        {"several replicas", APP("replicas 0 4;"),
-         "t:1:30: this version of berth runs at most one replica of an app; "
-         "write \"replicas 0 1\"\n"},
+        {"too many replicas", APP("replicas 0 1001;"),
+         "t:1:30: \"replicas\" must be 0 to 1000, not 1001\n"},
         {"min above max", APP("replicas 1 0;"),
          "t:1:30: \"replicas\" has a MIN (1) above its MAX (0)\n"},
         {"never", APP("replicas 0 0;"),
@@ -685,7 +684,7 @@ Test(config, all_errors_come_at_once_in_order)
          "app a { imge x; port 0;\n"
          "  memory lots; }\n"
          "nonsense { }\n"
-         "app c { image localhost/c; replicas 3; }\n",
+         "app c { image localhost/c; replicas 3 2; }\n",
          "t:1:1: \"worker_threads\" must be 1 to 1024, not 0\n"
          "t:2:42: there is no app \"b\"; did you mean \"a\"?\n"
          "t:3:1: app \"a\" has neither \"image\" nor \"upstream\"\n"
@@ -695,8 +694,7 @@ Test(config, all_errors_come_at_once_in_order)
          "t:4:10: \"memory\" takes a size such as 512, 16k, 10m or 4g, not "
          "\"lots\"\n"
          "t:5:1: unknown directive \"nonsense\" at the top level\n"
-         "t:6:28: this version of berth runs at most one replica of an app; "
-         "write \"replicas 1 1\"\n"},
+         "t:6:28: \"replicas\" has a MIN (3) above its MAX (2)\n"},
         {"what is missing is not said of a broken file",
          "http { server { route / { app b; } route /x { } } }\napp a { port 1 "
          "}",

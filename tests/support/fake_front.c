@@ -43,6 +43,7 @@ static void on_replica(struct fake_front *front, enum channel_type type,
     struct channel_replica_drain drain;
     struct channel_replica_remove removal;
     struct channel_replica_resume resume;
+    struct channel_app_shrink shrink;
 
     if (type == CHANNEL_REPLICA_DRAIN &&
         channel_decode_replica_drain(payload, &drain))
@@ -56,6 +57,10 @@ static void on_replica(struct fake_front *front, enum channel_type type,
              channel_decode_replica_resume(payload, &resume))
         strbuf_printf(&front->log, "resume replica=%lu\n",
                       (unsigned long)resume.replica);
+    else if (type == CHANNEL_APP_SHRINK &&
+             channel_decode_app_shrink(payload, &shrink))
+        strbuf_printf(&front->log, "shrink app=%u keep=%u\n", shrink.app,
+                      shrink.keep);
     else
         abort();
 }
@@ -92,6 +97,7 @@ static void on_front_message(void *arg, enum channel_type type,
     case CHANNEL_REPLICA_DRAIN:
     case CHANNEL_REPLICA_REMOVE:
     case CHANNEL_REPLICA_RESUME:
+    case CHANNEL_APP_SHRINK:
         on_replica(front, type, payload);
         break;
     default:

@@ -1,0 +1,27 @@
+/* fleet_scale.h - an app's demand as the keeper knows it, and how many replicas
+ * follow from it. Thread: keeper main.
+ */
+#ifndef LIFECYCLE_FLEET_SCALE_H
+#define LIFECYCLE_FLEET_SCALE_H
+
+#include <stdint.h>
+
+#include "lifecycle/fleet_app.h"
+#include "router/autoscaler.h"
+#include "router/channel.h"
+
+/* The front says where the app stands. */
+void fleet_scale_on_demand(struct fleet_app *app,
+                           const struct channel_demand *demand);
+/* The front is gone: nothing is in flight any more. */
+void fleet_scale_on_front_down(struct fleet_app *app);
+
+/* A start that was made for requests has ended, or a replica left: those who
+ * came up to now and found no slot have had theirs. */
+void fleet_scale_settle(struct fleet_app *app);
+
+struct autoscaler_output
+fleet_scale_decide(struct fleet_app *app,
+                   const struct fleet_app_counts *counts);
+
+#endif
