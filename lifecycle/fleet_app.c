@@ -124,10 +124,9 @@ static void start_one(struct fleet_app *app)
     struct replica_owner owner;
 
     fleet_scale_settle(app);
-    add_replica(app,
-                replica_start(&app->host->replicas, app->settings,
-                              app->host->next_replica_id++, app->queued > 0,
-                              owner_of(app, &owner)));
+    add_replica(app, replica_start(&app->host->replicas, app->settings,
+                                   app->host->next_replica_id++,
+                                   app->queued > 0, owner_of(app, &owner)));
 }
 
 /* One that is on its way out but still whole is the quickest to have. */

@@ -29,8 +29,10 @@ static void on_demand(struct app *of, void *arg)
 static void set_up(void)
 {
     now = 1000;
-    settings = (struct app_settings){
-        .concurrency = 2, .replicas_max = 4, .queue_size = 10, .max_tunnels = 2};
+    settings = (struct app_settings){.concurrency = 2,
+                                     .replicas_max = 4,
+                                     .queue_size = 10,
+                                     .max_tunnels = 2};
     loop = loop_new("test");
     app = app_new(&settings, 0, 1);
     app_set_demand_hook(app, loop, on_demand, NULL);
@@ -147,8 +149,7 @@ Test(app_replicas, shrinking_never_takes_one_with_requests_or_tunnels)
 
     for (unsigned i = 0; i < REPLICAS; i++)
         acquire(&held[i]);
-    cr_assert(
-        app_tunnel_begin(held[2].slot, now++, &tunnelled, &next));
+    cr_assert(app_tunnel_begin(held[2].slot, now++, &tunnelled, &next));
     cr_assert_null(next);
     shrink(0);
     cr_expect_eq(drained_count, 0U);
