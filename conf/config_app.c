@@ -17,6 +17,7 @@
 #define APP_NAME_MAX 63
 /* MAX where it is not said. */
 #define REPLICAS_MAX_DEFAULT 4
+#define SCALE_DOWN_MAX_MS    86400000U
 
 /* --- where the apps are -----------------------------------------------------
  */
@@ -115,6 +116,42 @@ void directive_set_replicas(struct builder *builder, struct block *block,
         app->replicas_min = (uint32_t)min;
         app->replicas_max = (uint32_t)max;
     }
+}
+
+void directive_set_target_utilization(struct builder *builder,
+                                      struct block *block,
+                                      const struct conf_node *node)
+{
+    static const uint64_t range[2] = {1, 100};
+    struct app_settings *app = block->owner[OWNER_app_settings];
+    AUTO(auto_free) char *text = xstrdup(node->args[0].text);
+    size_t len = strlen(text);
+    uint64_t percent = 0;
+
+    if (len > 1 && text[len - 1] == '%')
+        text[len - 1] = '\0';
+    if (strcmp(text, "auto") != 0 &&
+        !scalar_count(builder, node, text, range, &percent))
+        return;
+    app->target_utilization_percent = (uint32_t)percent;
+}
+
+void directive_set_scale_down_delay(struct builder *builder,
+                                    struct block *block,
+                                    const struct conf_node *node)
+{
+    struct app_settings *app = block->owner[OWNER_app_settings];
+    const char *text = node->args[0].text;
+    uint64_t ms = 0;
+
+    app->has_scale_down_delay = strcmp(text, "auto") != 0;
+    if (app->has_scale_down_delay &&
+        (units_parse_time(text, &ms) != UNITS_OK || ms > SCALE_DOWN_MAX_MS))
+        builder_error(builder, node->args[0].place,
+                      "\"%s\" takes a time up to 1d, such as 30s, or auto, "
+                      "not \"%.80s\"",
+                      node->name, text);
+    app->scale_down_delay_ms = ms;
 }
 
 /* "status=200-399" or "status=204". */

@@ -436,6 +436,27 @@ void directive_print_cpus(struct printer *p, const struct directive *row)
     print_one(p, row, text);
 }
 
+void directive_print_target_utilization(struct printer *p,
+                                        const struct directive *row)
+{
+    printer_begin(p, row->name);
+    if (app_of(p)->target_utilization_percent > 0)
+        print_number(p, app_of(p)->target_utilization_percent);
+    else
+        printer_word(p, "auto");
+    printer_end(p);
+}
+
+void directive_print_scale_down_delay(struct printer *p,
+                                      const struct directive *row)
+{
+    char text[UNITS_TEXT_SIZE] = "auto";
+
+    if (app_of(p)->has_scale_down_delay)
+        units_format_time(app_of(p)->scale_down_delay_ms, text);
+    print_one(p, row, text);
+}
+
 void directive_print_replicas(struct printer *p, const struct directive *row)
 {
     printer_begin(p, row->name);

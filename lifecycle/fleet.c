@@ -7,9 +7,11 @@
 
 #include "lifecycle/adopt.h"
 #include "lifecycle/fleet_app.h"
+#include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
 #include "lifecycle/front_announce.h"
 #include "lifecycle/image_store.h"
+#include "lifecycle/learned.h"
 #include "lifecycle/socket_dir.h"
 #include "lifecycle/start_queue.h"
 #include "router/base/alloc.h"
@@ -19,6 +21,8 @@
 #include "router/base/timers.h"
 
 #define TICK_MS 250
+/* How often what was learned is written, where it has changed. */
+#define LEARNED_MS 10000
 
 /* An image that is pulled ahead of the first request. */
 struct prefetch {
@@ -36,6 +40,8 @@ struct fleet {
     struct fleet_app **apps;
     struct prefetch *prefetches;
     struct timer tick;
+    struct timer learned_timer;
+    struct strbuf learned; /* as it was written last */
     struct engine_call *list_call;
     struct engine_call *prune_call;
     uint64_t listed_at_us; /* when the list was asked for */
@@ -425,6 +431,55 @@ void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg)
     finish_stop(fleet);
 }
 
+/* --- what was learned --- */
+
+static void on_learned(void *arg, const char *name,
+                       const struct learned_app *known)
+{
+    struct fleet_app *app = find_app(arg, name);
+
+    if (app) /* else it is not configured any more */
+        fleet_scale_know(app, known);
+}
+
+static void read_learned(struct fleet *fleet)
+{
+    struct err err;
+
+    if (!learned_read(fleet->options.settings->state_dir, on_learned, fleet,
+                      &err))
+        log_warn("fleet", "what was learned of apps is lost, or a part of it",
+                 "reason=\"%s\"", err.text);
+}
+
+/* Where it has changed. */
+static void write_learned(struct fleet *fleet)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct err err;
+
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        struct learned_app known;
+
+        fleet_scale_tell(fleet->apps[i], &known);
+        learned_add(&text, fleet->apps[i]->settings->app->name, &known);
+    }
+    if (!sv_eq(strbuf_view(&text), strbuf_view(&fleet->learned)) &&
+        !learned_write(fleet->options.settings->state_dir, &text, &err))
+        log_warn("fleet", "cannot keep what was learned of apps",
+                 "reason=\"%s\"", err.text);
+    strbuf_done(&fleet->learned);
+    fleet->learned = text;
+}
+
+static void on_learned_timer(struct timer *timer)
+{
+    struct fleet *fleet = container_of(timer, struct fleet, learned_timer);
+
+    write_learned(fleet);
+    timer_start(fleet->options.timers, timer, LEARNED_MS);
+}
+
 static void on_tick(struct timer *timer)
 {
     struct fleet *fleet = container_of(timer, struct fleet, tick);
@@ -486,6 +541,9 @@ struct fleet *fleet_new(const struct fleet_options *options)
     fleet->stopped_task.run = run_stopped;
     fleet->tick.on_expire = on_tick;
     timer_start(options->timers, &fleet->tick, TICK_MS);
+    read_learned(fleet);
+    fleet->learned_timer.on_expire = on_learned_timer;
+    timer_start(options->timers, &fleet->learned_timer, LEARNED_MS);
     return fleet;
 }
 
@@ -497,6 +555,9 @@ void fleet_free(struct fleet **fleet_ptr)
         return;
     fleet_freeze_starts(fleet); /* what leaves gives its turn to nobody */
     timer_stop(&fleet->tick);
+    timer_stop(&fleet->learned_timer);
+    write_learned(fleet);
+    strbuf_done(&fleet->learned);
     engine_cancel(&fleet->list_call);
     engine_cancel(&fleet->prune_call);
     adopter_free(&fleet->adopter);

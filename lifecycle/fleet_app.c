@@ -241,6 +241,21 @@ static void update_metrics(struct fleet_app *app,
     metrics_set(app->cell, METRIC_REPLICAS_STARTING, counts->starting);
 }
 
+static void ask_autoscaler(struct fleet_app *app,
+                           const struct fleet_app_counts *counts)
+{
+    struct autoscaler_output out = fleet_scale_decide(app, counts);
+
+    if (out.wanted != app->wanted)
+        log_info("fleet", "another number of replicas is wanted",
+                 "app=%s from=%u to=%u reason=\"%s\" queued=%u in_flight=%u",
+                 settings_of(app)->name, app->wanted, out.wanted,
+                 autoscaler_reason_text(out.reason), app->queued,
+                 app->in_flight);
+    app->wanted = out.wanted;
+    app->wanted_reason = out.reason;
+}
+
 static void decide(struct loop_task *task)
 {
     struct fleet_app *app = container_of(task, struct fleet_app, decide_task);
@@ -250,7 +265,7 @@ static void decide(struct loop_task *task)
     if (is_external(app)) {
         app->wanted = counts.ready;
     } else if (app->host->may_start && app->adopting == 0) {
-        app->wanted = fleet_scale_decide(app, &counts).wanted;
+        ask_autoscaler(app, &counts);
         if (app->wanted > counts.starting + counts.ready)
             grow(app, &counts);
         else if (app->wanted < counts.starting + counts.ready)
@@ -296,6 +311,7 @@ static void record_start(struct fleet_app *app, const struct replica_view *view,
     app->start.phases = view->phases;
     if (!ok)
         return;
+    fleet_scale_learn_start(app, view);
     metrics_add(app->cell,
                 view->was_pulled ? METRIC_STARTS_ABSENT : METRIC_STARTS_PULLED,
                 1);
@@ -459,6 +475,7 @@ bool fleet_app_adopt(struct fleet_app *app,
     if (!replica)
         return false;
     add_replica(app, replica);
+    fleet_scale_hold(app);
     front_announce_replica(app->host->channel, app->index, settings_of(app),
                            replica, true);
     fleet_app_decide_soon(app);

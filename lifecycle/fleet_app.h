@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #include "lifecycle/backoff.h"
+#include "lifecycle/learned.h"
 #include "lifecycle/replica.h"
 #include "lifecycle/settings.h"
 #include "router/app.h"
+#include "router/autoscaler.h"
 #include "router/base/attr.h"
 #include "router/base/err.h"
 #include "router/base/id_map.h"
@@ -22,6 +24,7 @@
 #include "router/base/metrics.h"
 #include "router/base/timers.h"
 #include "router/channel.h"
+#include "router/demand.h"
 
 /* What all apps of a fleet share. */
 struct fleet_host {
@@ -61,8 +64,12 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t unserved;
     uint64_t unserved_mark; /* those up to it had their start */
     uint64_t last_end_us;   /* last end of a request or tunnel */
+    struct demand demand;
 
     uint32_t wanted;
+    enum autoscaler_reason wanted_reason;
+    struct autoscaler_history history;
+    double start_us[LEARNED_RUNGS]; /* running means; 0: not known */
     struct backoff start_backoff;
     uint64_t first_id_after_failure; /* older ones began before it was known */
     struct backoff crash_backoff;

@@ -3,9 +3,23 @@
 
 #include "router/base/clock.h"
 
+/* Of the newest start in the running mean of start times. */
+#define START_WEIGHT 0.3
+
 void fleet_scale_on_demand(struct fleet_app *app,
                            const struct channel_demand *demand)
 {
+    const struct demand_sample sample = {
+        .at_us = demand->at_us,
+        .queued = demand->queued,
+        .in_flight = demand->in_flight,
+        .arrivals = demand->arrivals,
+        .completions = demand->completions,
+        .service_time_us = demand->service_time_us,
+        .slot_time_us = demand->slot_time_us,
+    };
+
+    demand_add(&app->demand, &sample);
     app->queued = demand->queued;
     app->in_flight = demand->in_flight;
     app->tunnels = demand->tunnels;
@@ -47,14 +61,70 @@ static uint64_t idle_since_us(const struct fleet_app *app)
     return since_us;
 }
 
+/* --- what was learned --- */
+
+void fleet_scale_know(struct fleet_app *app, const struct learned_app *known)
+{
+    if (known->service_us > 0)
+        demand_know_service(&app->demand, (double)known->service_us);
+    for (unsigned i = 0; i < LEARNED_RUNGS; i++)
+        app->start_us[i] = (double)known->start_us[i];
+}
+
+void fleet_scale_tell(const struct fleet_app *app,
+                      struct learned_app *ret_known)
+{
+    *ret_known = (struct learned_app){0};
+    if (app->demand.service_is_known)
+        ret_known->service_us = (uint64_t)app->demand.service_us;
+    for (unsigned i = 0; i < LEARNED_RUNGS; i++)
+        ret_known->start_us[i] = (uint64_t)app->start_us[i];
+}
+
+void fleet_scale_learn_start(struct fleet_app *app,
+                             const struct replica_view *view)
+{
+    double took_us = (double)view->phases.total_us;
+    double *mean =
+        &app->start_us[view->was_pulled ? LEARNED_ABSENT : LEARNED_PULLED];
+
+    *mean = *mean > 0 ? *mean + START_WEIGHT * (took_us - *mean) : took_us;
+}
+
+/* From the warmest rung that there is: whoever has started once has its image
+ * here, unless it was removed since. */
+static uint64_t next_start_us(const struct fleet_app *app)
+{
+    double us = app->start_us[LEARNED_PULLED];
+
+    return (uint64_t)(us > 0 ? us : app->start_us[LEARNED_ABSENT]);
+}
+
+/* --- deciding --- */
+
+void fleet_scale_hold(struct fleet_app *app)
+{
+    struct fleet_app_counts counts;
+
+    fleet_app_count(app, &counts);
+    autoscaler_hold(&app->history, counts.starting + counts.ready,
+                    clock_now_us());
+}
+
 struct autoscaler_output
 fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
 {
     const struct app_settings *settings = app->settings->app;
-    const struct autoscaler_input input = {
+    uint64_t now_us = clock_now_us();
+    struct autoscaler_input input = {
         .limits = {.min = settings->replicas_min,
                    .max = settings->replicas_max,
-                   .idle_timeout_ms = settings->idle_timeout_ms},
+                   .idle_timeout_ms = settings->idle_timeout_ms,
+                   .concurrency = settings->concurrency,
+                   .target_utilization_percent =
+                       settings->target_utilization_percent,
+                   .has_scale_down_delay = settings->has_scale_down_delay,
+                   .scale_down_delay_ms = settings->scale_down_delay_ms},
         .demand = {.queued = app->queued,
                    .in_flight = app->in_flight,
                    .tunnels = app->tunnels,
@@ -63,9 +133,14 @@ fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
                                    ? app->unserved - app->unserved_mark
                                    : 0,
                    .idle_since_us = idle_since_us(app)},
-        .replicas = {.ready = counts->ready, .starting = counts->starting},
-        .now_us = clock_now_us(),
+        .replicas = {.ready = counts->ready,
+                     .starting = counts->starting,
+                     .start_us = next_start_us(app),
+                     .is_backing_off = app->start_backoff.failure_count > 0},
+        .now_us = now_us,
+        .history = &app->history,
     };
 
+    demand_read(&app->demand, now_us, &input.demand.load);
     return autoscaler_decide(&input);
 }

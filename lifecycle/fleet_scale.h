@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lifecycle/fleet_app.h"
+#include "lifecycle/learned.h"
 #include "router/autoscaler.h"
 #include "router/channel.h"
 
@@ -19,6 +20,18 @@ void fleet_scale_on_front_down(struct fleet_app *app);
 /* A start that was made for requests has ended, or a replica left: those who
  * came up to now and found no slot have had theirs. */
 void fleet_scale_settle(struct fleet_app *app);
+
+/* What berth learned about the app in an earlier life, and what it knows now.
+ */
+void fleet_scale_know(struct fleet_app *app, const struct learned_app *known);
+void fleet_scale_tell(const struct fleet_app *app,
+                      struct learned_app *ret_known);
+/* A start has ended well. */
+void fleet_scale_learn_start(struct fleet_app *app,
+                             const struct replica_view *view);
+
+/* Of the replicas that there are now, none goes for one scale_down_delay. */
+void fleet_scale_hold(struct fleet_app *app);
 
 struct autoscaler_output
 fleet_scale_decide(struct fleet_app *app,

@@ -149,6 +149,8 @@ cJSON *fleet_status_app(const struct fleet_app *app,
                             (double)((now_us - app->state_since_us) / 1000));
     cJSON_AddStringToObject(json, "revision", revision_of(app));
     cJSON_AddNumberToObject(json, "wanted", app->wanted);
+    cJSON_AddStringToObject(json, "wanted_reason",
+                            autoscaler_reason_text(app->wanted_reason));
     cJSON_AddNumberToObject(json, "min", settings->replicas_min);
     cJSON_AddNumberToObject(json, "max", settings->replicas_max);
     cJSON_AddNumberToObject(json, "start_failures",

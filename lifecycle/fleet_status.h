@@ -11,7 +11,7 @@
 struct cJSON;
 
 /* One of "apps" as proxy/admin/admin_status.h describes them, and beside that:
- * "state_age_ms", "retry_in_ms", "image_activity", "crashes",
+ * "wanted_reason", "state_age_ms", "retry_in_ms", "image_activity", "crashes",
  * "start_failures"; for each replica "container", "reason", "since_unix_ms",
  * "connect", "adopted". For cJSON_Delete(). */
 MUST_USE struct cJSON *fleet_status_app(const struct fleet_app *app,

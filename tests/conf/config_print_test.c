@@ -60,7 +60,8 @@ static const char everything[] =
     "  volume v:/d; volume '/a b:/c:Z'; label 'l m' ''; ulimit core "
     "  0:unlimited; cpus 0.125; memory 1000; pids 1; concurrency off;"
     "  idle_timeout off; ready_check http /h status=200-299; stop_signal "
-    "  RTMIN+3; stop_timeout 0; network host; replicas 1; }"
+    "  RTMIN+3; stop_timeout 0; network host; replicas 1;"
+    "  target_utilization 70%; scale_down_delay 1500ms; }"
     "app b { upstream [::1]:3000 unix:/tmp/u; }";
 
 Test(config_print, everything_is_read_again)

@@ -92,6 +92,8 @@ Test(config, an_app_has_every_default)
     cr_expect_eq(app->concurrency, 8);
     cr_expect_eq(app->replicas_min, 0);
     cr_expect_eq(app->replicas_max, 4);
+    cr_expect_eq(app->target_utilization_percent, 0, "auto");
+    cr_expect_not(app->has_scale_down_delay, "auto");
     cr_expect_eq(app->queue_size, 1000);
     cr_expect_eq(app->queue_timeout_ms, 60000);
     cr_expect_eq(app->idle_timeout_ms, 300000);
@@ -123,7 +125,8 @@ Test(config, a_container_is_read_whole)
             "memory 2g; pids 100; concurrency off; replicas 1;"
             "idle_timeout off; on_cold_start reject;"
             "ready_check http /health?x=1 status=204; stop_signal INT;"
-            "upstream_keepalive off;"));
+            "upstream_keepalive off; target_utilization 70%;"
+            "scale_down_delay 30s;"));
     const struct app_settings *app = &config->proxy->apps[0];
     const struct container_settings *c = &config->lifecycle->apps[0].container;
 
@@ -155,6 +158,9 @@ Test(config, a_container_is_read_whole)
     cr_expect_eq(app->concurrency, 0);
     cr_expect_eq(app->replicas_min, 1);
     cr_expect_eq(app->replicas_max, 4, "unless more is asked for");
+    cr_expect_eq(app->target_utilization_percent, 70);
+    cr_expect(app->has_scale_down_delay);
+    cr_expect_eq(app->scale_down_delay_ms, 30000);
     cr_expect_eq(app->idle_timeout_ms, 0);
     cr_expect_eq(app->on_cold_start, COLD_START_REJECT);
     cr_expect_eq(app->ready_check.kind, CHECK_HTTP);
@@ -584,6 +590,11 @@ Test(config, apps)
          "t:1:30: \"replicas\" must be 0 to 1000, not 1001\n"},
         {"min above max", APP("replicas 1 0;"),
          "t:1:30: \"replicas\" has a MIN (1) above its MAX (0)\n"},
+        {"utilization", APP("target_utilization 101%;"),
+         "t:1:30: \"target_utilization\" must be 1 to 100, not 101\n"},
+        {"scale down", APP("scale_down_delay 5;"),
+         "t:1:47: \"scale_down_delay\" takes a time up to 1d, such as 30s, or "
+         "auto, not \"5\"\n"},
         {"never", APP("replicas 0 0;"),
          "t:1:41: \"replicas\" must have a MAX of 1 or more, or the app could "
          "never run\n"},

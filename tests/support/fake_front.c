@@ -7,6 +7,7 @@
 
 #include "router/app.h"
 #include "router/base/alloc.h"
+#include "router/base/clock.h"
 
 static void on_add(struct fake_front *front, struct strview payload,
                    unsigned fd_count)
@@ -166,7 +167,8 @@ void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
                                     .queued = queued,
                                     .in_flight = in_flight,
                                     .arrivals = queued + in_flight + unserved,
-                                    .unserved = unserved};
+                                    .unserved = unserved,
+                                    .at_us = clock_now_us()};
 
     channel_send_demand(front->channel, &demand, NULL, 0);
 }

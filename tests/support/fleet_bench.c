@@ -122,6 +122,8 @@ void bench_done(struct fleet_bench *bench)
     socket_dir_sweep(bench->state_dir, NULL, 0);
     snprintf(path, sizeof path, "%s/sockets", bench->state_dir);
     rmdir(path);
+    snprintf(path, sizeof path, "%s/learned", bench->state_dir);
+    unlink(path);
     rmdir(bench->state_dir);
 }
 
