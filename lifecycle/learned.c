@@ -17,7 +17,7 @@
 
 #define FILE_NAME "learned"
 /* Nobody's mean is longer. */
-#define US_MAX   (UINT64_C(7) * 86400 * 1000000)
+#define US_MAX         (UINT64_C(7) * 86400 * 1000000)
 #define SIZE_MAX_BYTES (4 * 1024 * 1024)
 #define NAME_SIZE      128
 
@@ -29,19 +29,19 @@ static bool parse_line(struct strview line, char *ret_name,
     uint64_t values[1 + LEARNED_RUNGS];
     struct strview word;
 
-    if (!sv_split(&line, ' ', &word) || word.len == 0 || word.len >= NAME_SIZE)
+    (void)!sv_split(&line, ' ', &word);
+    if (word.len == 0 || word.len >= NAME_SIZE)
         return false;
     memcpy(ret_name, word.ptr, word.len);
     ret_name[word.len] = '\0';
     for (unsigned i = 0; i < ARRAY_LEN(values); i++) {
-        bool more = sv_split(&line, ' ', &word);
-
-        if (!more && i + 1 < ARRAY_LEN(values))
+        if (!line.ptr) /* there was no separator after the last one */
             return false;
+        (void)!sv_split(&line, ' ', &word);
         if (!sv_to_u64(word, US_MAX, &values[i]))
             return false;
     }
-    if (line.len > 0)
+    if (line.ptr)
         return false;
     ret_app->service_us = values[0];
     memcpy(ret_app->start_us, &values[1], sizeof ret_app->start_us);
@@ -70,8 +70,8 @@ static bool parse(struct strview rest,
             bad = number;
         rest = sv_skip(rest, end ? len + 1 : len);
     }
-    return bad == 0 || err_set(err, ERR_INVALID,
-                               "line %u of the file makes no sense", bad);
+    return bad == 0 ||
+           err_set(err, ERR_INVALID, "line %u of the file makes no sense", bad);
 }
 
 static bool read_all(int fd, struct strbuf *text, struct err *err)

@@ -123,14 +123,14 @@ def test_the_queue_is_served_in_the_order_of_arrival(t):
 @harness.limit(90)
 def test_an_upstream_that_is_down_costs_no_request(t):
     """Of two addresses one is dead: it has the fewest in flight, always."""
-    dead = t.free_port()
-    inner = t.berth(APP % "replicas 1 1;")
-    inner.wait_state("a", "ready")
-    outer = t.berth(f"""
-        http {{ server {{ listen 127.0.0.1:@port@; route /a {{ app a; strip_prefix off; }} }} }}
-        app a {{ upstream 127.0.0.1:{dead} 127.0.0.1:{inner.port}; }}
-    """)
-    answers = parallel(20, lambda i: [outer.get("/a/hash") for _ in range(5)])
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@;
+            route /a { app a; } route /b { app b; } } }
+        app a { upstream 127.0.0.1:%d 127.0.0.1:@port@; }
+        app b { image localhost/berth-test/app:1; network none; replicas 1 1; }
+    """ % t.free_port())
+    berth.wait_state("b", "ready")
+    answers = parallel(8, lambda i: [berth.get("/a/b/hash") for _ in range(5)])
     statuses = [a.status for each in answers for a in each]
     assert set(statuses) == {200}, statuses
 

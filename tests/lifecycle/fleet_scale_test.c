@@ -76,6 +76,17 @@ Test(fleet_scale, several_are_started_at_once)
     cr_expect_eq(bench.engine->counts[FAKE_CREATE], 3U, "%s", ENGINE);
 }
 
+Test(fleet_scale, many_who_wait_start_more_than_one_and_no_more_than_max)
+{
+    bench.apps[0].concurrency = 1;
+    bench_start(&bench);
+    fake_front_demand(bench.front, 0, 40, 0, 0);
+    cr_assert(bench_front_hears(&bench, "add app=0", 2));
+    bench_run_ms(&bench, 600);
+    cr_expect_leq(bench.engine->counts[FAKE_CREATE], 4U, "%s", ENGINE);
+    cr_expect_eq(fake_front_count(bench.front, "add app=1"), 0U);
+}
+
 Test(fleet_scale, starts_of_one_app_are_bounded_as_well)
 {
     bench.apps[0].replicas_min = 4;

@@ -1,7 +1,9 @@
 /* Several replicas of an app: which of them serves, and which goes first. */
+#include "router/app_replicas.h"
+
 #include <criterion/criterion.h>
 
-#include "router/app_replicas.h"
+#include "router/app.h"
 #include "router/settings.h"
 
 #define REPLICAS 3
