@@ -158,7 +158,8 @@ static bool not_in_route(const struct printer *p, const struct directive *row)
 {
     const struct route_settings *route = p->owner[OWNER_route_settings];
 
-    if (row == &directives[DIRECTIVE_strip_prefix])
+    if (row == &directives[DIRECTIVE_strip_prefix] ||
+        row == &directives[DIRECTIVE_priority])
         return route->return_code != 0;
     return stands_in_http(p, row);
 }

@@ -291,6 +291,82 @@ static char *route_prefix(struct builder *builder, const struct conf_node *node)
     return prefix;
 }
 
+/* "$http_x_tenant" → "x-tenant"; NULL after an error. */
+static char *variable_field(struct builder *builder,
+                            const struct conf_node *node, const char *text)
+{
+    char *field;
+
+    if (strncmp(text, "$http_", 6) != 0 || !text[6] || strlen(text) > 200) {
+        builder_error(builder, node->args[0].place,
+                      "\"%s\" takes high, normal, low or a field such as "
+                      "$http_x_priority, not \"%.80s\"",
+                      node->name, text);
+        return NULL;
+    }
+    field = xstrdup(text + 6);
+    for (char *c = field; *c; c++) {
+        *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+        if (isalnum((unsigned char)*c) || *c == '-')
+            continue;
+        builder_error(builder, node->args[0].place,
+                      "\"%.80s\" is no variable: letters, digits and _", text);
+        free(field);
+        return NULL;
+    }
+    return field;
+}
+
+void directive_set_priority(struct builder *builder, struct block *block,
+                            const struct conf_node *node)
+{
+    struct route_settings *route = block->owner[OWNER_route_settings];
+    const char *text = node->args[0].text;
+    unsigned index = PRIORITY_NORMAL;
+
+    if (!directive_word_index("high|normal|low", text, &index))
+        route->priority_field = variable_field(builder, node, text);
+    route->priority = (enum app_priority)index;
+}
+
+static bool is_below(struct strview path, struct strview prefix)
+{
+    if (!sv_starts(path, prefix))
+        return false;
+    return path.len == prefix.len || prefix.len == 1 ||
+           path.ptr[prefix.len] == '/';
+}
+
+/* As it is compared: normalised, and one that the route gets. */
+void directive_set_probe_paths(struct builder *builder, struct block *block,
+                               const struct conf_node *node)
+{
+    struct route_settings *route = block->owner[OWNER_route_settings];
+
+    route->probe_paths = xcalloc(node->arg_count, sizeof *route->probe_paths);
+    for (unsigned i = 0; i < node->arg_count; i++) {
+        const struct conf_arg *arg = &node->args[i];
+        char *normal = arena_alloc(builder->arena, strlen(arg->text) + 1);
+        size_t len;
+
+        if (arg->text[0] != '/' || strchr(arg->text, '?') ||
+            !request_path_normalise(sv_of(arg->text), normal, &len))
+            builder_error(builder, arg->place,
+                          "\"%s\" takes paths that begin with /, such as "
+                          "/shop/health, not \"%.80s\"",
+                          node->name, arg->text);
+        else if (route->prefix && /* else it was refused */
+                 !is_below(sv_make(normal, len), sv_of(route->prefix)))
+            builder_error(builder, arg->place,
+                          "no request for \"%.80s\" comes to a route of "
+                          "\"%.80s\"",
+                          arg->text, route->prefix);
+        else
+            route->probe_paths[route->probe_path_count++] =
+                xstrndup(normal, len);
+    }
+}
+
 static void route_finish(struct builder *builder, const struct block *block)
 {
     bool has_app = block_has(block, DIRECTIVE_route_app);
@@ -299,6 +375,12 @@ static void route_finish(struct builder *builder, const struct block *block)
     if (has_app && has_return)
         builder_error(builder, block->seen[DIRECTIVE_return]->place,
                       "a route has \"app\" or \"return\", not both");
+    if (has_return && block_has(block, DIRECTIVE_priority))
+        builder_error(builder, block->seen[DIRECTIVE_priority]->place,
+                      "\"priority\" has no effect beside \"return\"");
+    if (has_return && block_has(block, DIRECTIVE_probe_paths))
+        builder_error(builder, block->seen[DIRECTIVE_probe_paths]->place,
+                      "\"probe_paths\" has no effect beside \"return\"");
     if (has_return && block_has(block, DIRECTIVE_strip_prefix))
         builder_error(builder, block->seen[DIRECTIVE_strip_prefix]->place,
                       "\"strip_prefix\" has no effect beside \"return\"");

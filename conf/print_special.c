@@ -436,6 +436,34 @@ void directive_print_cpus(struct printer *p, const struct directive *row)
     print_one(p, row, text);
 }
 
+void directive_print_priority(struct printer *p, const struct directive *row)
+{
+    static const char *const words[] = {"high", "normal", "low"};
+    const struct route_settings *route = p->owner[OWNER_route_settings];
+    AUTO(strbuf_done) struct strbuf field = STRBUF_INIT;
+
+    if (!route->priority_field) {
+        print_one(p, row, words[route->priority]);
+        return;
+    }
+    strbuf_add_str(&field, "$http_");
+    for (const char *c = route->priority_field; *c; c++)
+        strbuf_add_char(&field, *c == '-' ? '_' : *c);
+    print_one(p, row, field.data);
+}
+
+void directive_print_probe_paths(struct printer *p, const struct directive *row)
+{
+    const struct route_settings *route = p->owner[OWNER_route_settings];
+
+    if (route->probe_path_count == 0)
+        return;
+    printer_begin(p, row->name);
+    for (uint32_t i = 0; i < route->probe_path_count; i++)
+        printer_word(p, route->probe_paths[i]);
+    printer_end(p);
+}
+
 void directive_print_target_utilization(struct printer *p,
                                         const struct directive *row)
 {

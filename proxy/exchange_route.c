@@ -250,6 +250,44 @@ static uint64_t buffer_bytes(const struct exchange *x)
     return x->route->settings->request_buffer_bytes;
 }
 
+/* The field is believed from trusted peers alone: who could set it himself
+ * would. */
+static enum app_priority priority_of(const struct exchange *x)
+{
+    const struct route_settings *settings = x->route->settings;
+    const struct http_field *field;
+
+    if (!settings->priority_field)
+        return settings->priority;
+    field =
+        exchange_peer_is_trusted(x)
+            ? http_head_find_name(&x->request, sv_of(settings->priority_field))
+            : NULL;
+    if (field && sv_eq_nocase(field->value, SV("high")))
+        return PRIORITY_HIGH;
+    if (field && sv_eq_nocase(field->value, SV("low")))
+        return PRIORITY_LOW;
+    return PRIORITY_NORMAL;
+}
+
+/* Who only asks how the app is does not wake it. */
+static bool answers_probe(struct exchange *x)
+{
+    const struct route_settings *settings = x->route->settings;
+    struct app_counts counts;
+    bool is_probe = false;
+
+    for (uint32_t i = 0; i < settings->probe_path_count && !is_probe; i++)
+        is_probe = sv_eq(x->normal_path, sv_of(settings->probe_paths[i]));
+    if (!is_probe ||
+        (x->request.method != METHOD_GET && x->request.method != METHOD_HEAD))
+        return false;
+    app_count(x->route->app, worker_now_us(x->worker), &counts);
+    exchange_reply_status(x, counts.state == APP_FAILED ? 503 : 200,
+                          sv_of(app_state_name(counts.state)));
+    return true;
+}
+
 static bool answers_by_itself(struct exchange *x)
 {
     const struct route_settings *settings = x->route->settings;
@@ -264,6 +302,8 @@ static bool answers_by_itself(struct exchange *x)
                               sv_of(settings->return_text));
         return true;
     }
+    if (answers_probe(x))
+        return true;
     if (x->request.has_content_length &&
         is_too_large(x, x->request.content_length)) {
         exchange_reject(x, REJECT_BODY_TOO_LARGE);
@@ -281,6 +321,7 @@ static enum step admit(struct exchange *x)
         in->start += (uint32_t)x->request.bytes;
         return STEP_MORE;
     }
+    x->waiter.priority = priority_of(x);
     relay_set_limit(&x->request_body, buffer_bytes(x));
     if (head_comes_first(x)) {
         bool written = write_head(x);

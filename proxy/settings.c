@@ -24,6 +24,10 @@ static void route_settings_done(struct route_settings *route)
 {
     free(route->prefix);
     free(route->return_text);
+    free(route->priority_field);
+    for (uint32_t i = 0; i < route->probe_path_count; i++)
+        free(route->probe_paths[i]);
+    free(route->probe_paths);
     field_settings_done(&route->request_headers);
     field_settings_done(&route->response_headers);
     free(route->error_pages.numbers);
@@ -159,6 +163,11 @@ static void put_route(struct strbuf *buf, const struct route_settings *route)
     wire_put_u32(buf, route->return_code);
     wire_put_str(buf, route->return_text);
     wire_put_u32(buf, route->strip_prefix);
+    wire_put_u32(buf, route->priority);
+    wire_put_str(buf, route->priority_field);
+    wire_put_u32(buf, route->probe_path_count);
+    for (uint32_t i = 0; i < route->probe_path_count; i++)
+        wire_put_str(buf, route->probe_paths[i]);
     wire_put_u32(buf, route->server_timing);
     wire_put_u64(buf, route->client_body_timeout_ms);
     wire_put_u64(buf, route->client_min_rate);
@@ -194,6 +203,12 @@ static void get_route(struct wire_reader *r, struct route_settings *ret)
 {
     get_route_target(r, ret);
     ret->strip_prefix = get_bool(r);
+    ret->priority = (enum app_priority)get_u32_in(r, 0, PRIORITY_LOW);
+    ret->priority_field = wire_get_str(r);
+    ret->probe_paths =
+        get_array(r, 4, sizeof *ret->probe_paths, &ret->probe_path_count);
+    for (uint32_t i = 0; i < ret->probe_path_count && !r->failed; i++)
+        ret->probe_paths[i] = get_required_str(r);
     ret->server_timing = get_bool(r);
     ret->client_body_timeout_ms = get_time_ms(r);
     ret->client_min_rate = get_bytes(r);

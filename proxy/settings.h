@@ -43,6 +43,10 @@ struct route_settings {
     uint32_t return_code; /* 0: none */
     char *return_text;    /* URL for 30x, text otherwise; NULL: none */
     bool strip_prefix;
+    enum app_priority priority; /* in its app's queue */
+    char *priority_field;       /* lower case; says it instead; NULL: none */
+    uint32_t probe_path_count;  /* answered with the app's state */
+    char **probe_paths;         /* normalised */
     bool server_timing;
     uint64_t client_body_timeout_ms;
     uint64_t client_min_rate;       /* bytes/s; 0: off */

@@ -18,14 +18,12 @@
 #include "router/base/loop.h"
 #include "router/base/strview.h"
 #include "router/replica_ref.h"
+#include "router/settings.h"
 
 struct app; /* opaque; defined in app.c */
-struct app_settings;
 
 enum app_state { APP_ASLEEP, APP_STARTING, APP_READY, APP_FAILED };
 const char *app_state_name(enum app_state state); /* "asleep" … */
-
-enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
 struct slot {
     struct replica_ref *replica; /* borrowed while the slot is held */

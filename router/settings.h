@@ -23,6 +23,9 @@ struct ready_check {
     uint32_t status_max;
 };
 
+/* In the queue of an app. */
+enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
+
 enum cold_start { COLD_START_HOLD, COLD_START_REJECT };
 
 struct app_settings {

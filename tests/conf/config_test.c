@@ -510,6 +510,16 @@ Test(config, routes)
          "t:1:28: route \"/\" has neither \"app\" nor \"return\"\n"},
         {"both", ROUTE("app a; return 200;"),
          "t:1:45: a route has \"app\" or \"return\", not both\n"},
+        {"priority", ROUTE("app a; priority urgent;"),
+         "t:1:54: \"priority\" takes high, normal, low or a field such as "
+         "$http_x_priority, not \"urgent\"\n"},
+        {"priority by another variable", ROUTE("app a; priority $http_a.b;"),
+         "t:1:54: \"$http_a.b\" is no variable: letters, digits and _\n"},
+        {"priority beside return", ROUTE("return 200; priority low;"),
+         "t:1:50: \"priority\" has no effect beside \"return\"\n"},
+        {"probe path that is none", ROUTE("app a; probe_paths health;"),
+         "t:1:57: \"probe_paths\" takes paths that begin with /, such as "
+         "/shop/health, not \"health\"\n"},
         {"strip_prefix beside return", ROUTE("return 200; strip_prefix off;"),
          "t:1:50: \"strip_prefix\" has no effect beside \"return\"\n"},
         {"no path", "http { server { listen 80; route a { return 200; } } }",

@@ -144,7 +144,7 @@ def test_a_changed_app_is_not_adopted_as_it_was(t):
     """)
     berth.start()
     wait_until(lambda: '"two"' in berth.get("/a/env").text or "V=two" in berth.get("/a/env").text, 15)
-    assert len(berth.containers()) == 1
+    wait_until(lambda: len(berth.containers()) == 1, 15, "the old one is removed")
 
 
 def test_containers_outlive_a_stop_where_they_are_to_be_kept(t):

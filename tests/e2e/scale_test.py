@@ -40,7 +40,7 @@ class Load(threading.Thread):
 
 @harness.limit(120)
 def test_a_burst_starts_several_and_they_go_again(t):
-    berth = t.berth(APP % "concurrency 1; replicas 0 4; scale_down_delay 2s; idle_timeout 6s;")
+    berth = t.berth(APP % "concurrency 1; replicas 0 4; scale_down_delay 2s; idle_timeout 20s;")
     most, done = [0], threading.Event()
 
     def watch():
@@ -61,8 +61,8 @@ def test_a_burst_starts_several_and_they_go_again(t):
     assert most[0] <= 4, "never more than MAX"
     assert took < 9, f"{took}: one alone needs 12 s"
     # One is kept until idle_timeout, the others are let go before.
-    wait_until(lambda: len(berth.containers("a")) == 1, 20)
-    wait_until(lambda: len(berth.containers("a")) == 0, 20)
+    wait_until(lambda: len(berth.containers("a")) == 1, 30)
+    wait_until(lambda: len(berth.containers("a")) == 0, 40)
     assert berth.app("a")["state"] == "asleep"
 
 
@@ -149,3 +149,48 @@ def test_what_was_learned_outlives_a_restart(t):
     berth.start()
     berth.wait_log("what was learned of apps is lost, or a part of it")
     assert berth.get("/a/hash").status == 200
+
+
+@harness.limit(90)
+def test_who_is_more_urgent_is_served_first(t):
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; trusted_proxies 127.0.0.1;
+            route /high { app a; priority high; } route /low { app a; priority low; }
+            route /said { app a; priority $http_x_prio; } } }
+        app a { image localhost/berth-test/app:1; network none; concurrency 1; replicas 1 1; }
+    """)
+    berth.wait_state("a", "ready")
+    ended, lock = [], threading.Lock()
+    plan = ["/low", "/said", "/said low", "/high", "/said high"]
+
+    def one(i):
+        path, _, said = plan[i].partition(" ")
+        time.sleep(0.3 + 0.1 * i)
+        fields = [("X-Prio", said)] if said else []
+        assert berth.get(path + "/delay?ms=50", fields=fields).status == 200
+        with lock:
+            ended.append(plan[i])
+
+    with berth.connect() as busy:
+        busy.request("GET", "/high/delay?ms=1500", read=False)
+        parallel(len(plan), one)
+    assert ended == ["/high", "/said high", "/said", "/low", "/said low"], ended
+
+
+def test_who_asks_how_the_app_is_does_not_wake_it(t):
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@;
+            route /a { app a; probe_paths /a/up; } route /b { app b; probe_paths /b/up; } } }
+        app a { image localhost/berth-test/app:1; network none; }
+        app b { image localhost/berth-test/exit:1; network none; start_retries 1; }
+    """)
+    for _ in range(3):
+        answer = berth.get("/a/up")
+        assert answer.status == 200 and answer.text.startswith("asleep"), answer
+    assert berth.app("a")["state"] == "asleep" and not berth.containers("a")
+    assert berth.get("/a/hash").status == 200
+    assert berth.get("/a/up").text.startswith("ready")
+    assert berth.post("/a/up", b"x").app_id, "only GET and HEAD are the prober's"
+    assert berth.get("/b/").status == 503
+    answer = berth.get("/b/up")
+    assert answer.status == 503 and answer.text.startswith("failed"), answer
