@@ -194,14 +194,19 @@ static void error_unknown(struct builder *builder, const struct block *block,
                           const struct conf_node *node)
 {
     struct suggestion suggestion = suggestion_of(node->name);
+    const char *meant = suggest_for_nginx(node->name);
 
     if (report_is_full(builder->report)) {
         builder_error(builder, node->place, "unknown directive");
         return;
     }
-    for (unsigned i = 0; i < DIRECTIVE_COUNT; i++)
-        if (directives[i].where & block->where)
-            suggestion_offer(&suggestion, directives[i].name);
+    for (unsigned i = 0; i < DIRECTIVE_COUNT; i++) {
+        if (!(directives[i].where & block->where))
+            continue;
+        if (meant && strcmp(directives[i].name, meant) == 0)
+            suggestion = (struct suggestion){node->name, meant, 0};
+        suggestion_offer(&suggestion, directives[i].name);
+    }
     builder_error(builder, node->place, "unknown directive \"%.80s\" %s%s",
                   node->name, block_title(builder, block),
                   builder_hint(builder, &suggestion));

@@ -1,9 +1,11 @@
-/* suggest.c - Damerau's distance (optimal string alignment). */
+/* suggest.c - Damerau's distance (optimal string alignment); nginx's names. */
 #include "conf/suggest.h"
 
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "router/base/attr.h"
 
 #define WORD_MAX 64
 
@@ -62,4 +64,41 @@ void suggestion_offer(struct suggestion *suggestion, const char *name)
         return;
     suggestion->best = name;
     suggestion->distance = distance;
+}
+
+/* Who comes from nginx writes these first. */
+static const struct {
+    const char *nginx;
+    const char *berth;
+} translations[] = {
+    {"add_header", "response_header"},
+    {"auth_basic_user_file", "basic_auth_file"},
+    {"client_header_buffer_size", "client_max_header_size"},
+    {"large_client_header_buffers", "client_max_header_size"},
+    {"limit_req", "rate_limit"},
+    {"location", "route"},
+    {"proxy_buffer_size", "upstream_max_header_size"},
+    {"proxy_connect_timeout", "upstream_connect_timeout"},
+    {"proxy_next_upstream_tries", "retry"},
+    {"proxy_pass", "app"},
+    {"proxy_read_timeout", "upstream_read_timeout"},
+    {"proxy_set_header", "request_header"},
+    {"set_real_ip_from", "trusted_proxies"},
+    {"ssl_certificate", "tls_certificate"},
+    {"ssl_certificate_key", "tls_certificate_key"},
+    {"ssl_ciphers", "tls_ciphers"},
+    {"ssl_client_certificate", "tls_client_ca"},
+    {"ssl_protocols", "tls_protocols"},
+    {"ssl_session_timeout", "tls_session_timeout"},
+    {"ssl_verify_client", "tls_verify_client"},
+    {"worker_connections", "max_connections"},
+    {"worker_processes", "worker_threads"},
+};
+
+const char *suggest_for_nginx(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(translations); i++)
+        if (strcmp(translations[i].nginx, word) == 0)
+            return translations[i].berth;
+    return NULL;
 }

@@ -190,6 +190,19 @@ static void forget_child(struct podman_service *service)
     service->pid = 0;
 }
 
+/* What Podman itself does not say: how to help it. */
+static const char *cure_of(const char *line)
+{
+    if (strstr(line, "newuidmap") || strstr(line, "newgidmap"))
+        return "; rootless Podman needs these programs (Debian: apt install "
+               "uidmap slirp4netns), or run berth as root";
+    if (strstr(line, "/etc/subuid") || strstr(line, "/etc/subgid"))
+        return "; rootless Podman needs ids there (usermod --add-subuids "
+               "100000-165535 --add-subgids 100000-165535 USER), or run berth "
+               "as root";
+    return "";
+}
+
 static void describe_exit(const struct podman_service *service,
                           const siginfo_t *info, struct err *ret_err)
 {
@@ -199,11 +212,11 @@ static void describe_exit(const struct podman_service *service,
                 "command `podman` cannot be run; install Podman 4.3 or later "
                 "(Debian: apt install podman)");
     else
-        err_set(ret_err, ERR_UNAVAILABLE, "`podman system service` %s %d%s%s",
+        err_set(ret_err, ERR_UNAVAILABLE, "`podman system service` %s %d%s%s%s",
                 info->si_code == CLD_EXITED ? "ended with exit code"
                                             : "was killed by signal",
                 info->si_status, service->last_line[0] ? "; it said: " : "",
-                service->last_line);
+                service->last_line, cure_of(service->last_line));
 }
 
 static void on_exit_event(evutil_socket_t fd, short what, void *arg)

@@ -12,7 +12,8 @@ static bool explain_making(const char *path, int errno_value, struct err *err)
 {
     return err_set_errno(err, errno_value,
                          "cannot make state_dir %s (its parent directory must "
-                         "be there and writable)",
+                         "be there and writable; another one: state_dir "
+                         "DIR;)",
                          path);
 }
 

@@ -175,11 +175,11 @@ if [ $mode = serve ]; then
 Nothing runs yet: each app starts with the first request for it, and is gone
 again after 10 s without one. In another terminal:
 
-  curl $url/hello                a static C program
-  curl -X POST $url/hello/crash  … which dies, and is back with the next request
-  curl "$url/digits?sample=7"    scikit-learn reads a handwritten digit
-  curl $url/docs                 Node with marked 4
-  curl $url/blog                 Node with marked 15
+  curl $url/hello                # a static C program
+  curl -X POST $url/hello/crash  # … dies, and is back with the next request
+  curl "$url/digits?sample=7"    # scikit-learn reads a handwritten digit
+  curl $url/docs                 # Node with marked 4
+  curl $url/blog                 # Node with marked 15
   sudo $berth status -c $conf
   curl $admin/metrics
 

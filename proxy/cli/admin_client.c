@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conf/config.h"
+#include "conf/host_defaults.h"
 #include "router/base/address.h"
 #include "router/base/alloc.h"
 
@@ -38,11 +39,9 @@ static char *configured_path(const struct config *config)
 
 static char *default_path(void)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    AUTO(auto_free) char *state_dir = host_default_state_dir();
 
-    if (geteuid() == 0 || !runtime || !runtime[0])
-        return xstrdup("/run/berth/admin.sock");
-    return xasprintf("%s/berth/admin.sock", runtime);
+    return xasprintf("%s/admin.sock", state_dir);
 }
 
 static char *find_path(const char *socket_path, const char *config_path,

@@ -28,14 +28,13 @@ static int options_parse(int argc, char **argv, struct check_options *ret)
 
     optind = 1;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
         if (c == 'c')
             ret->path = optarg;
         else if (c == 'H')
             ret->host = true;
         else
-            return cli_usage_error("check", "bad option \"%s\"",
-                                   argv[optind - 1]);
+            return cli_option_error("check", c, argv);
     }
     if (optind < argc)
         return cli_usage_error("check", "what is \"%s\"?", argv[optind]);

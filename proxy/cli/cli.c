@@ -1,6 +1,7 @@
 /* cli.c - the table of subcommands. */
 #include "proxy/cli/cli.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,4 +63,13 @@ int cli_usage_error(const char *command, const char *format, ...)
     va_end(args);
     fprintf(stderr, "\nusage: berth %s %s\n", command, c ? c->usage : "");
     return CLI_USAGE;
+}
+
+int cli_option_error(const char *command, int answer, char **argv)
+{
+    const char *option = argv[optind - 1];
+
+    if (answer == ':')
+        return cli_usage_error(command, "option \"%s\" wants a value", option);
+    return cli_usage_error(command, "bad option \"%s\"", option);
 }

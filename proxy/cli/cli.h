@@ -29,6 +29,10 @@ const struct cli_command *cli_command_find(const char *name);
 int cli_usage_error(const char *command, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
+/* For what getopt_long() (given a leading ':') answers to an option that it
+ * does not know, or whose value is missing. Returns CLI_USAGE. */
+int cli_option_error(const char *command, int answer, char **argv);
+
 /* `berth WORD` where no command has that name. Returns CLI_USAGE. */
 int cli_unknown_command(const char *name);
 /* `berth --version`. */

@@ -19,10 +19,9 @@ int cli_config(int argc, char **argv)
 
     optind = 1;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
         if (c != 'c')
-            return cli_usage_error("config", "bad option \"%s\"",
-                                   argv[optind - 1]);
+            return cli_option_error("config", c, argv);
         path = optarg;
     }
     if (optind < argc)

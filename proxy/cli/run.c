@@ -59,10 +59,9 @@ static int parse_options(int argc, char **argv, const char **ret_path)
 
     optind = 1;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
         if (c != 'c')
-            return cli_usage_error("run", "bad option \"%s\"",
-                                   argv[optind - 1]);
+            return cli_option_error("run", c, argv);
         *ret_path = optarg;
     }
     if (optind < argc)

@@ -31,7 +31,7 @@ static int options_parse(int argc, char **argv, struct status_options *ret)
 
     optind = 1;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
         if (c == 'c')
             ret->config = optarg;
         else if (c == 's')
@@ -39,8 +39,7 @@ static int options_parse(int argc, char **argv, struct status_options *ret)
         else if (c == 'j')
             ret->json = true;
         else
-            return cli_usage_error("status", "bad option \"%s\"",
-                                   argv[optind - 1]);
+            return cli_option_error("status", c, argv);
     }
     if (ret->config && ret->socket)
         return cli_usage_error("status", "-c or --socket, not both");

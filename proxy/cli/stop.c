@@ -35,7 +35,7 @@ static int options_parse(int argc, char **argv, struct stop_options *ret)
 
     optind = 1;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
         if (c == 'c')
             ret->config = optarg;
         else if (c == 's')
@@ -43,8 +43,7 @@ static int options_parse(int argc, char **argv, struct stop_options *ret)
         else if (c == 'k')
             ret->keep_containers = true;
         else
-            return cli_usage_error("stop", "bad option \"%s\"",
-                                   argv[optind - 1]);
+            return cli_option_error("stop", c, argv);
     }
     if (ret->config && ret->socket)
         return cli_usage_error("stop", "-c or --socket, not both");

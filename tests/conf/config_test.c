@@ -285,6 +285,11 @@ Test(config, unknown_and_misplaced_directives)
          "\"image\"?\n"},
         {"no near name", "xyzzy 1;",
          "t:1:1: unknown directive \"xyzzy\" at the top level\n"},
+        {"nginx's name", "http { server { listen 80; location / { } } }",
+         "t:1:28: unknown directive \"location\" in server; did you mean "
+         "\"route\"?\n"},
+        {"nginx's name, elsewhere", "location / { }",
+         "t:1:1: unknown directive \"location\" at the top level\n"},
         {"block", "htttp { }",
          "t:1:1: unknown directive \"htttp\" at the top level; did you mean "
          "\"http\"?\n"},

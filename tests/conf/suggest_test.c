@@ -52,3 +52,11 @@ Test(suggest, the_nearest_wins_and_a_stranger_does_not)
     suggestion_offer(&suggestion, "replicb");
     cr_expect_str_eq(suggestion.best, "replicas", "the first of two stays");
 }
+
+Test(suggest, names_of_nginx_have_a_meaning)
+{
+    cr_expect_str_eq(suggest_for_nginx("location"), "route");
+    cr_expect_str_eq(suggest_for_nginx("ssl_certificate"), "tls_certificate");
+    cr_expect_null(suggest_for_nginx("listen"));
+    cr_expect_null(suggest_for_nginx(""));
+}

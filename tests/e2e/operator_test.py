@@ -126,5 +126,7 @@ def test_usage_errors_have_exit_code_2(t):
         done = subprocess.run([harness.berth_bin(), *args], capture_output=True, text=True)
         assert done.returncode == 2, (args, done)
         assert done.stderr, args
+    done = subprocess.run([harness.berth_bin(), "run", "-c"], capture_output=True, text=True)
+    assert done.returncode == 2 and "wants a value" in done.stderr, done
     done = subprocess.run([harness.berth_bin(), "help"], capture_output=True, text=True)
     assert done.returncode == 0 and "status" in done.stdout

@@ -146,6 +146,22 @@ Test(podman_service, it_runs_in_the_state_directory)
     cr_assert_not_null(strstr(found.err.text, expected), "%s", found.err.text);
 }
 
+Test(podman_service, without_newuidmap_it_says_what_to_install)
+{
+    AUTO(auto_free) char *program = xasprintf("%s/podman", dir);
+    FILE *file = fopen(program, "w");
+
+    fprintf(file, "#!/bin/sh\necho 'Error: exec: \"newuidmap\": executable "
+                  "file not found in $PATH'\nexit 125\n");
+    cr_assert_eq(fchmod(fileno(file), 0755), 0);
+    fclose(file);
+    setenv("PATH", dir, 1);
+    find();
+    cr_assert_eq(found.err.code, ERR_UNAVAILABLE, "%s", found.err.text);
+    cr_assert_not_null(strstr(found.err.text, "install uidmap"), "%s",
+                       found.err.text);
+}
+
 Test(podman_service, a_runtime_cannot_be_had_from_a_service_of_others)
 {
     settings.runtime = (char *)"runc";
