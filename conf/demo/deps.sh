@@ -92,8 +92,12 @@ berth_deps_missing() {
 berth_deps_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
-    else
+    elif command -v sudo >/dev/null; then
         sudo -- "$@"
+    else
+        echo "deps: only root can run $1, and there is no sudo: run this as" \
+            "root" >&2
+        return 1
     fi
 }
 

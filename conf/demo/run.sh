@@ -71,6 +71,11 @@ quietly() {
 }
 
 build_berth() {
+    if [ -e build ] && [ ! -w build ]; then
+        echo "run.sh: $PWD/build belongs to $(stat -c %U build): run this as" \
+            "that user, or remove it" >&2
+        return 1
+    fi
     if [ ! -f build/build.ninja ]; then
         quietly cmake --preset release
     fi
