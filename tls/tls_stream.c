@@ -141,6 +141,8 @@ static void use_context(struct tls_stream *stream, struct tls_context *context)
 {
     SSL_CTX *ctx = tls_context_ssl(context);
 
+    if (context == stream->context)
+        return;
     tls_context_unref(&stream->context);
     stream->context = tls_context_ref(context);
     SSL_set_SSL_CTX(stream->ssl, ctx);

@@ -4,8 +4,10 @@
 All of them run at once with one worker on core 0, the load on core 1; they are
 measured in turn, in several rounds, and medians are compared. CPU each is
 utime + stime of all the proxy's processes over what was done in exactly that
-time. Same certificate (P-256), same protocol (1.3); ciphers are what client and
-server agree on by default (AES-256-GCM). Memory: what is resident and the
+time. Same certificate (P-256), same protocol (1.3). Ciphers are what client and
+server agree on by default: nginx and HAProxy take the client's first
+(AES-256-GCM), berth prefers AES-128-GCM; --suites TLS_AES_256_GCM_SHA384 holds
+all to the same one, which compares the code alone. Memory: what is resident and the
 processes' own, with so many connections held that had one answer each, less
 what it was before; what the kernel holds for sockets is not in it.
 """
@@ -66,7 +68,7 @@ def start(bench, name, cores, upstream, args):
 def load(bench, one, mode, path, cores, args):
     command = [bench.tools / "tls_load", "-c", args.connections, "-d", args.seconds, "-w", 0.5,
                "-m", mode, "-p", ",".join(map(str, one["process"].tree())),
-               f"127.0.0.1:{one['port']}", path]
+               *(["-s", args.suites] if args.suites else []), f"127.0.0.1:{one['port']}", path]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                           timeout=args.seconds + 60, check=False,
                           preexec_fn=lambda: os.sched_setaffinity(0, cores))
@@ -143,6 +145,7 @@ def parse_args():
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s, 1000 held")
     parser.add_argument("--proxies", default="berth,nginx,haproxy")
     parser.add_argument("--only", help="full, resumed, bytes or memory")
+    parser.add_argument("--suites", help="of TLS 1.3 that the client offers (default: all)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each measurement")

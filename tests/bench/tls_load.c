@@ -1,7 +1,7 @@
 /* tls_load.c - load.c over TLS, and handshakes alone.
  *
  * usage: tls_load [-c CONNECTIONS] [-d SECONDS] [-w SECONDS] [-p PID,PID…]
- *                 [-m requests|full|resumed|hold] ADDR:PORT [PATH]
+ *                 [-m requests|full|resumed|hold] [-s SUITES] ADDR:PORT [PATH]
  * requests: closed loop of GETs on kept connections. full, resumed: connections
  * that shake hands, wait for a session ticket and close; resumed ones begin
  * with the ticket of the one before. hold: CONNECTIONS that have had one answer
@@ -52,6 +52,7 @@ static struct {
     double seconds;
     double warm_up;
     enum mode mode;
+    const char *suites; /* NULL: OpenSSL's own list */
     int pids[PIDS_MAX];
     unsigned pid_count;
 } options = {.connections = 64, .seconds = 5, .warm_up = 1};
@@ -342,7 +343,7 @@ static void parse_options(int argc, char **argv)
     struct err err;
     int c;
 
-    while ((c = getopt(argc, argv, "c:d:w:p:m:")) != -1) {
+    while ((c = getopt(argc, argv, "c:d:w:p:m:s:")) != -1) {
         if (c == 'c')
             options.connections = (unsigned)atoi(optarg);
         else if (c == 'd')
@@ -352,6 +353,8 @@ static void parse_options(int argc, char **argv)
         else if (c == 'm')
             for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
                 options.mode = strcmp(optarg, modes[i]) == 0 ? i : options.mode;
+        else if (c == 's')
+            options.suites = optarg;
         else if (c == 'p')
             for (char *word = strtok(optarg, ",");
                  word && options.pid_count < PIDS_MAX; word = strtok(NULL, ","))
@@ -363,7 +366,8 @@ static void parse_options(int argc, char **argv)
         !address_parse(sv_of(argv[optind]), &options.address, &err)) {
         fprintf(stderr, "usage: tls_load [-c CONNECTIONS] [-d SECONDS] "
                         "[-w SECONDS] [-p PIDS] "
-                        "[-m requests|full|resumed|hold] ADDR:PORT [PATH]\n");
+                        "[-m requests|full|resumed|hold] [-s SUITES] ADDR:PORT "
+                        "[PATH]\n");
         exit(2);
     }
     options.request_len = snprintf(
@@ -382,6 +386,10 @@ int main(int argc, char **argv)
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+    if (options.suites && SSL_CTX_set_ciphersuites(ctx, options.suites) != 1) {
+        fprintf(stderr, "tls_load: OpenSSL does not know these suites\n");
+        exit(2);
+    }
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
                                             SSL_SESS_CACHE_NO_INTERNAL);

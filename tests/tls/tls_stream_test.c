@@ -391,6 +391,57 @@ Test(tls_stream, old_protocols_and_other_applications_are_refused)
     test_cert_done(&cert);
 }
 
+Test(tls_stream, ciphers_are_ours_in_order_but_for_clients_without_aes)
+{
+    static const struct {
+        const char *label;
+        int version;
+        const char *offered;
+        const char *chosen;
+    } cases[] = {
+        {"1.3: the first of OpenSSL's list is AES-256", TLS1_3_VERSION,
+         "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+         "TLS_AES_128_GCM_SHA256",
+         "TLS_AES_128_GCM_SHA256"},
+        {"1.3: ChaCha20 first", TLS1_3_VERSION,
+         "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+         "TLS_CHACHA20_POLY1305_SHA256"},
+        {"1.3: AES-256 only", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384",
+         "TLS_AES_256_GCM_SHA384"},
+        {"1.2: AES-256 first", TLS1_2_VERSION,
+         "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256",
+         "ECDHE-ECDSA-AES128-GCM-SHA256"},
+        {"1.2: ChaCha20 first", TLS1_2_VERSION,
+         "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256",
+         "ECDHE-ECDSA-CHACHA20-POLY1305"},
+    };
+    struct test_cert cert = ec_cert("one.test");
+    struct tls_settings s = settings_of(&cert, 1);
+    struct tls_context *context = context_of(&s, NULL, "one");
+    struct tls_sni *sni = tls_sni_new(context);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct pair pair = {.client_ctx = SSL_CTX_new(TLS_client_method())};
+        int is_known =
+            cases[i].version == TLS1_3_VERSION
+                ? SSL_CTX_set_ciphersuites(pair.client_ctx, cases[i].offered)
+                : SSL_CTX_set_cipher_list(pair.client_ctx, cases[i].offered);
+
+        cr_assert_eq(is_known, 1, "%s", cases[i].label);
+        SSL_CTX_set_max_proto_version(pair.client_ctx, cases[i].version);
+        pair_open(&pair, sni, NULL, NULL);
+        cr_assert_eq(shake(&pair), IO_DONE, "%s", cases[i].label);
+        cr_assert_str_eq(tls_stream_cipher(pair.server), cases[i].chosen, "%s",
+                         cases[i].label);
+        pair_close(&pair);
+        SSL_CTX_free(pair.client_ctx);
+    }
+    tls_sni_free(&sni);
+    tls_context_unref(&context);
+    tls_settings_done(&s);
+    test_cert_done(&cert);
+}
+
 static void use_client_cert(SSL_CTX *ctx, const struct test_cert *cert)
 {
     BIO *cert_bio = BIO_new_mem_buf(cert->certificate_pem, -1);
