@@ -64,12 +64,16 @@ def test_an_app_that_exits_at_once_with_its_last_words(t):
 
 
 def test_a_failed_app_mends_itself(t):
-    flag = t.dir / "flag"
-    flag.mkdir()
-    berth = t.berth(CONF % f"image localhost/berth-test/app:1; start_retries 1;"
-                           f" start_timeout 1s; command --unix; volume {flag}:/flag;")
+    """Its image is made after the circuit opened: no command is needed."""
+    late = "localhost/berth-test/late:1"
+    berth = t.berth(CONF % f"image {late}; pull_policy never;")
     answer = berth.get("/a/hash")
-    assert answer.status == 503, answer
+    assert answer.status == 503 and answer.error == "start_failed", answer
+    assert berth.app("a")["state"] == "failed"
+    t.podman.run("tag", harness.APP, late)
+    t.cleanup(lambda: t.podman.run("untag", late))
+    wait_until(lambda: berth.get("/a/hash").status == 200, 20, "it serves")
+    assert berth.app("a")["state"] == "ready"
 
 
 def test_an_app_that_never_listens(t):
