@@ -1,6 +1,8 @@
 """Either process of berth killed, at any time: no container is lost or left."""
 
+import os
 import signal
+import socket
 import threading
 import time
 
@@ -97,7 +99,6 @@ def test_kill_9_of_the_front_ten_times_under_load(t):
     for _ in range(10):
         time.sleep(0.3)
         front = berth.front_pid
-        import os
         os.kill(front, signal.SIGKILL)
         killed = time.monotonic()
         while True:
@@ -134,8 +135,8 @@ def test_strays_are_removed_at_the_next_start(t):
 def test_a_changed_app_is_not_adopted_as_it_was(t):
     berth = t.berth("""
         http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
-        app a { image localhost/berth-test/app:1; network none; env V one; }
-    """.replace("env V one;", "env V one; replicas 0 1;"), on_exit="keep")
+        app a { image localhost/berth-test/app:1; network none; env V one; replicas 0 1; }
+    """, on_exit="keep")
     assert "one" in berth.get("/a/env").text
     berth.kill()
     berth.configure("""
@@ -168,7 +169,6 @@ def test_the_front_has_no_rights(t):
         assert int(status[name], 16) == 0, (name, status[name])
     assert status["NoNewPrivs"] == "1"
     # As that user, Podman's socket does not open.
-    import os, socket
     pid = os.fork()
     if pid == 0:
         code = 1
