@@ -526,6 +526,7 @@ struct fleet *fleet_new(const struct fleet_options *options)
                      .namespace_name = settings->podman.namespace_name,
                      .state_dir = settings->state_dir},
         .next_replica_id = 1,
+        .events = options->events,
     };
     fleet->adopter = adopter_new(&fleet->host, on_adopter_idle, fleet);
     fleet->app_count = settings->app_count;

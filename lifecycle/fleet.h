@@ -16,6 +16,7 @@
 #include "router/channel.h"
 
 struct cJSON;
+struct event_log;
 struct fleet; /* opaque; defined in fleet.c */
 struct loop;
 struct timers;
@@ -26,6 +27,7 @@ struct fleet_options {
     const struct lifecycle_settings *settings;
     struct engine *engine; /* NULL: external apps only */
     struct metrics_registry *metrics;
+    struct event_log *events; /* NULL: nobody keeps them */
 };
 
 /* Copies options but for what they point to. */

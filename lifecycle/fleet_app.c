@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/event_log.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
 #include "router/base/alloc.h"
@@ -91,6 +92,15 @@ static void set_state(struct fleet_app *app, enum app_state state)
     else
         log_info("fleet", "app changed its state", "app=%s from=%s to=%s", name,
                  from, app_state_name(state));
+    event_log_add(
+        app->host->events,
+        &(struct event){.kind = EVENT_APP,
+                        .app = name,
+                        .from = from,
+                        .to = app_state_name(state),
+                        .reason = state == APP_FAILED ? app->error.reason : "",
+                        .before_ms =
+                            (clock_now_us() - app->state_since_us) / 1000});
     app->state = state;
     app->state_since_us = clock_now_us();
 }
@@ -112,11 +122,34 @@ static void publish_state(struct fleet_app *app)
 static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner);
 
+/* from: the state before; NULL: it begins. */
+static void add_event(const struct fleet_app *app,
+                      const struct replica_view *view, const char *from)
+{
+    /* Not when it comes back from draining. */
+    bool ends_start = view->state == REPLICA_READY &&
+                      view->since_us - view->ready_at_us < 1000;
+
+    event_log_add(app->host->events,
+                  &(struct event){.kind = EVENT_REPLICA,
+                                  .app = settings_of(app)->name,
+                                  .replica = view->name,
+                                  .from = from,
+                                  .to = replica_state_name(view->state),
+                                  .reason = view->reason,
+                                  .before_ms = view->before_us / 1000,
+                                  .took_ms = ends_start
+                                                 ? view->phases.total_us / 1000
+                                                 : 0});
+}
+
 /* From here on its id leads to it, until it is gone. */
 static void add_replica(struct fleet_app *app, struct replica *replica)
 {
     list_add_tail(&app->replicas, replica_node(replica));
     id_map_put(&app->host->by_id, replica_view(replica)->id, replica);
+    if (!replica_view(replica)->is_external)
+        add_event(app, replica_view(replica), NULL);
 }
 
 static void start_one(struct fleet_app *app)
@@ -368,6 +401,7 @@ static void on_replica_state(void *arg, struct replica *replica,
     const struct replica_view *view = replica_view(replica);
     bool was_ready = before == REPLICA_READY || before == REPLICA_DRAINING;
 
+    add_event(app, view, replica_state_name(before));
     tell_front_of_state(app, replica, before);
     switch (view->state) {
     case REPLICA_READY:

@@ -26,13 +26,16 @@
 #include "router/channel.h"
 #include "router/demand.h"
 
+struct event_log;
+
 /* What all apps of a fleet share. */
 struct fleet_host {
     struct replica_host replicas;
     struct channel *channel; /* to the front; NULL: there is none now */
     bool may_start; /* what runs already is known, and berth does not stop */
     uint64_t next_replica_id;
-    struct id_map by_id; /* struct replica */
+    struct event_log *events; /* NULL: nobody keeps them */
+    struct id_map by_id;      /* struct replica */
 };
 
 struct fleet_app_error { /* the last one, for status */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lifecycle/engine.h"
+#include "lifecycle/event_log.h"
 #include "lifecycle/fleet.h"
 #include "lifecycle/front_supervisor.h"
 #include "lifecycle/instance_lock.h"
@@ -66,6 +67,7 @@ struct keeper {
     char run_dir[256];       /* the engine's, as it was at the start */
     struct front_supervisor *front;
     struct fleet *fleet;
+    struct event_log *events;
     struct metrics_registry *metrics;
     struct metrics_cell *cell;
     uint64_t generation; /* of the configuration */
@@ -374,6 +376,8 @@ static void on_front_ready(void *arg)
 {
     struct keeper *keeper = arg;
 
+    event_log_add(keeper->events,
+                  &(struct event){.kind = EVENT_FRONT, .to = "ready"});
     move_log(keeper);
     log_notice("keeper", "serving", "front_pid=%d listeners=%u apps=%u",
                (int)front_supervisor_pid(keeper->front),
@@ -386,6 +390,10 @@ static void on_front_down(void *arg)
     struct keeper *keeper = arg;
 
     metrics_add(keeper->cell, METRIC_FRONT_RESTARTS, 1);
+    event_log_add(keeper->events,
+                  &(struct event){.kind = EVENT_FRONT,
+                                  .to = "ended",
+                                  .reason = "another one is started"});
     fleet_on_front_down(keeper->fleet);
 }
 
@@ -497,6 +505,10 @@ static void on_engine_up(void *arg,
 
     keeper->engine_is_up = true;
     metrics_set(keeper->cell, METRIC_PODMAN_UP, 1);
+    event_log_add(keeper->events,
+                  &(struct event){.kind = EVENT_ENGINE,
+                                  .to = "up",
+                                  .reason = capabilities->version});
     log_notice("keeper", "engine is there",
                "name=%s version=%s rootless=%d sockets_inside=%d",
                capabilities->name, capabilities->version,
@@ -514,6 +526,9 @@ static void on_engine_down(void *arg, const struct err *err)
     keeper->engine_is_up = false;
     keeper->engine_error = *err;
     metrics_set(keeper->cell, METRIC_PODMAN_UP, 0);
+    event_log_add(keeper->events, &(struct event){.kind = EVENT_ENGINE,
+                                                  .to = "down",
+                                                  .reason = err->text});
     if (keeper->step == KEEPER_WAITS_FOR_ENGINE) {
         fail(keeper, err->text);
         return;
@@ -594,6 +609,7 @@ static void start_fleet(struct keeper *keeper)
         .settings = settings_of(keeper),
         .engine = keeper->engine,
         .metrics = keeper->metrics,
+        .events = keeper->events,
     };
 
     keeper->fleet = fleet_new(&options);
@@ -611,6 +627,7 @@ static void keeper_done(struct keeper *keeper)
     fleet_free(&keeper->fleet);
     engine_free(&keeper->engine);
     listen_sockets_free(&keeper->sockets);
+    event_log_free(&keeper->events);
     metrics_registry_free(&keeper->metrics);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         if (keeper->signal_events[i])
@@ -648,6 +665,7 @@ int keeper_run(const struct keeper_config *config)
     timer_start(keeper.timers, &keeper.poll_timer, config->poll_ms);
     keeper.metrics = metrics_registry_new();
     keeper.cell = metrics_cell_new(keeper.metrics, METRIC_SCOPE_PROCESS, "");
+    keeper.events = event_log_new();
     watch_signals(&keeper);
     start_engine(&keeper);
     start_fleet(&keeper);

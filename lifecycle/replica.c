@@ -61,6 +61,7 @@ void replica_set_state(struct replica *replica, enum replica_state next,
              replica_app_name(replica), view->name, state_names[before],
              state_names[next], (now_us - view->since_us) / 1000, why);
     view->state = next;
+    view->before_us = now_us - view->since_us;
     view->since_us = now_us;
     view->since_unix_ms = clock_unix_ms();
     if (why != view->reason)

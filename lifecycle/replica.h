@@ -71,6 +71,7 @@ struct replica_view {
     enum replica_state state;
     uint64_t since_us;          /* in this state */
     uint64_t since_unix_ms;     /* likewise */
+    uint64_t before_us;         /* how long it was in the state before */
     uint64_t ready_at_us;       /* 0: never */
     char reason[ERR_TEXT_SIZE]; /* why it is in this state */
     char probe_text[256];       /* why the ready check has not passed yet */
