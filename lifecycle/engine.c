@@ -53,6 +53,12 @@ struct engine_call *engine_create(struct engine *engine,
     return engine->ops->create(engine, spec, done, arg);
 }
 
+struct engine_call *engine_init(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg)
+{
+    return engine->ops->init(engine, id, done, arg);
+}
+
 struct engine_call *engine_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg)
 {
@@ -136,4 +142,28 @@ bool engine_sockets(struct engine_handle *handle, int family, unsigned count,
 {
     assert(count >= 1 && count <= ENGINE_MAX_SOCKETS);
     return handle->engine->ops->sockets(handle, family, count, ret_fds, err);
+}
+
+struct engine_call *engine_freeze(struct engine_handle *handle,
+                                  engine_done_fn done, void *arg)
+{
+    return handle->engine->ops->freeze(handle, done, arg);
+}
+
+struct engine_call *engine_thaw(struct engine_handle *handle,
+                                engine_done_fn done, void *arg)
+{
+    return handle->engine->ops->thaw(handle, done, arg);
+}
+
+struct engine_call *engine_hibernate(struct engine_handle *handle,
+                                     engine_done_fn done, void *arg)
+{
+    return handle->engine->ops->hibernate(handle, done, arg);
+}
+
+bool engine_memory(struct engine_handle *handle,
+                   struct engine_memory *ret_memory, struct err *err)
+{
+    return handle->engine->ops->memory(handle, ret_memory, err);
 }

@@ -16,91 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lifecycle/engine_types.h"
 #include "router/base/attr.h"
 #include "router/base/err.h"
 #include "router/base/strbuf.h"
 #include "router/base/strview.h"
 
-struct container_settings;
 struct engine;        /* engine_ops.h; made by podman_new() */
 struct engine_call;   /* one call under way */
-struct engine_handle; /* one running container, held */
-
-/* What this engine can do on this host. */
-struct engine_capabilities {
-    char name[32];         /* "podman" */
-    char version[32];      /* "4.3.1" */
-    bool sockets_inside;   /* engine_sockets() works: `port inside` */
-    bool can_raise_limits; /* of resources, above this process's hard ones */
-    bool rootless;
-    /* Where the engine keeps what lasts until the next boot (Podman's run
-     * root), as a place for a lock; "": none on this host. */
-    char run_dir[256];
-    char runtime[32]; /* that makes the containers: "crun"; "": unknown */
-};
-
-/* The labels that make a container berth's; the only record there is. */
-struct engine_labels {
-    struct strview namespace_name;
-    struct strview app;
-    struct strview revision; /* hex */
-    struct strview replica;  /* decimal id, unique in the namespace */
-};
-
-/* What is made from an app's settings. All borrowed for the call. At most one
- * of inside, publish and socket_dir; with `network host` none is needed. */
-struct engine_spec {
-    const struct container_settings *container;
-    struct engine_labels labels;
-    const char *name;       /* of the container: berth-NS-APP-ID */
-    uint32_t port;          /* resolved: what the app shall listen on */
-    bool inside;            /* by engine_sockets(); a label for adoption */
-    bool publish;           /* on a free port of 127.0.0.1 */
-    const char *socket_dir; /* host directory to mount, or NULL */
-};
-
-struct engine_image {
-    char id[80];
-    uint32_t exposed_port; /* the one EXPOSE (TCP); 0: none or several */
-};
-
-struct engine_progress { /* of a pull */
-    unsigned layers_done;
-    unsigned layers_known; /* grows while the pull runs */
-};
-
-/* A container as it is now. */
-struct engine_container {
-    char id[80];
-    char name[128];
-    char app[128]; /* from its labels, as the rest that says so */
-    char revision[80];
-    uint64_t replica; /* 0: label missing */
-    bool is_running;
-    bool is_created; /* created or initialised, never started */
-    int pid;         /* 0: not running */
-    int exit_code;
-    uint32_t port;         /* label: what the app listens on inside */
-    uint32_t host_port;    /* published on 127.0.0.1; 0: none */
-    bool inside;           /* label: reached inside its network namespace */
-    char socket_path[108]; /* label: Unix socket on the host; "": none */
-    char image_id[80];
-};
-
-typedef void (*engine_done_fn)(void *arg, const struct err *err);
-typedef void (*engine_id_fn)(void *arg, const char *id, const struct err *err);
-typedef void (*engine_image_fn)(void *arg, const struct engine_image *image,
-                                const struct err *err);
-typedef void (*engine_container_fn)(void *arg,
-                                    const struct engine_container *container,
-                                    const struct err *err);
-typedef void (*engine_list_fn)(void *arg,
-                               const struct engine_container *containers,
-                               unsigned count, const struct err *err);
-typedef void (*engine_text_fn)(void *arg, struct strview text,
-                               const struct err *err);
-typedef void (*engine_progress_fn)(void *arg,
-                                   const struct engine_progress *progress);
+struct engine_handle; /* one container that runs or is primed, held */
 
 /* Stop what the engine runs for itself (not the containers), end all calls
  * (ERR_CANCELLED), then free. Handles must be released before. */
@@ -133,17 +57,23 @@ struct engine_call *engine_pull(struct engine *engine, const char *image,
 struct engine_call *engine_create(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);
-/* After it the container runs: done gets its pid and published port. When it
- * ended at once: ERR_FAILED, and container is there too, with its exit code.
- * A container that failed to start is to be removed, not started again. */
+/* Everything but the app's process: namespaces, cgroup, network, port. done
+ * gets its pid, which is that of the app later, so it can be held already. A
+ * container whose init failed is to be removed. */
+struct engine_call *engine_init(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg);
+/* After it the container runs, primed before or not: done gets its pid and
+ * published port. When it ended at once: ERR_FAILED, and container is there
+ * too, with its exit code. A container that failed to start is to be removed,
+ * not started again. */
 struct engine_call *engine_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
-/* Its stop signal, then kill after timeout_ms (whole seconds, rounded up).
- * Not running, or not there, is success. */
+/* Its stop signal, then kill after timeout_ms (whole seconds, rounded up). One
+ * that is frozen is thawed first. Not running, or not there, is success. */
 struct engine_call *engine_stop(struct engine *engine, const char *id,
                                 uint64_t timeout_ms, engine_done_fn done,
                                 void *arg);
-/* Kill and remove. Not there is success. */
+/* Kill and remove, frozen or not. Not there is success. */
 struct engine_call *engine_remove(struct engine *engine, const char *id,
                                   engine_done_fn done, void *arg);
 struct engine_call *engine_inspect(struct engine *engine, const char *id,
@@ -171,14 +101,39 @@ struct engine_call *engine_prune(struct engine *engine,
  * then. NULL is skipped. What was asked for may happen all the same. */
 void engine_cancel(struct engine_call **call);
 
-/* Hold a running container: on_exit runs once, the moment its main process
- * ends (never within this call; the engine may not know of the end yet, see
- * engine_wait()). Synchronous, microseconds. on_exit may release the handle.
- * NULL with ERR_NOT_FOUND: it has ended already; ERR_DENIED: not permitted. */
+/* Hold a running or primed container: on_exit runs once, the moment its main
+ * process ends (never within this call; the engine may not know of the end yet,
+ * see engine_wait()). Synchronous, microseconds. on_exit may release the
+ * handle. NULL with ERR_NOT_FOUND: it has ended already; ERR_DENIED: not
+ * permitted. */
 MUST_USE struct engine_handle *
 engine_attach(struct engine *engine, const struct engine_container *container,
               void (*on_exit)(void *arg), void *arg, struct err *err);
-void engine_release(struct engine_handle **handle); /* NULL is skipped */
+/* Ends the handle's calls first (ERR_CANCELLED). NULL is skipped. A frozen
+ * container stays frozen. */
+void engine_release(struct engine_handle **handle);
+
+/* Freeze, of a running container: done once all of it stands still; done is
+ * also success where it was frozen before. ERR_TIMEOUT: something in it cannot
+ * be frozen now; it has been thawed again. Cancelled: it is thawed. Where
+ * capabilities.freezes_by_cgroup, freeze and thaw are begun within the call:
+ * when engine_thaw() returns, the app is already waking up.
+ * One call of a handle at a time, but that engine_thaw() ends (ERR_CANCELLED)
+ * a freeze or a hibernation under way. */
+struct engine_call *engine_freeze(struct engine_handle *handle,
+                                  engine_done_fn done, void *arg);
+struct engine_call *engine_thaw(struct engine_handle *handle,
+                                engine_done_fn done, void *arg);
+/* Write the memory of a frozen container out to swap; it stays frozen. What
+ * cannot be written out stays resident, which is no failure. ERR_LIMIT: swap
+ * has no room for it, and nothing was done; ERR_DENIED: not possible here;
+ * ERR_INVALID: it is not frozen. Takes as long as the writing; cancelled: stops
+ * soon, and what was written out stays there until it is touched. */
+struct engine_call *engine_hibernate(struct engine_handle *handle,
+                                     engine_done_fn done, void *arg);
+/* Synchronous, microseconds. ERR_DENIED, ERR_NOT_FOUND. */
+MUST_USE bool engine_memory(struct engine_handle *handle,
+                            struct engine_memory *ret_memory, struct err *err);
 
 /* Make count (1 to ENGINE_MAX_SOCKETS) unconnected TCP sockets of family
  * (AF_INET, AF_INET6) inside the container's network namespace, non-blocking,

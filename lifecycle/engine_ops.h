@@ -38,6 +38,8 @@ struct engine_ops {
     struct engine_call *(*create)(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);
+    struct engine_call *(*init)(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg);
     struct engine_call *(*start)(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
     struct engine_call *(*stop)(struct engine *engine, const char *id,
@@ -67,6 +69,14 @@ struct engine_ops {
     void (*release)(struct engine_handle *handle);
     bool (*sockets)(struct engine_handle *handle, int family, unsigned count,
                     int *ret_fds, struct err *err);
+    struct engine_call *(*freeze)(struct engine_handle *handle,
+                                  engine_done_fn done, void *arg);
+    struct engine_call *(*thaw)(struct engine_handle *handle,
+                                engine_done_fn done, void *arg);
+    struct engine_call *(*hibernate)(struct engine_handle *handle,
+                                     engine_done_fn done, void *arg);
+    bool (*memory)(struct engine_handle *handle,
+                   struct engine_memory *ret_memory, struct err *err);
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include "lifecycle/podman_images.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_service.h"
+#include "lifecycle/podman_warmth.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -256,6 +257,7 @@ static const struct engine_ops podman_ops = {
     .image_inspect = podman_image_inspect,
     .pull = podman_pull_image,
     .create = podman_create,
+    .init = podman_init,
     .start = podman_start,
     .stop = podman_stop,
     .remove = podman_remove,
@@ -268,6 +270,10 @@ static const struct engine_ops podman_ops = {
     .attach = podman_attach,
     .release = podman_release,
     .sockets = podman_sockets,
+    .freeze = podman_freeze,
+    .thaw = podman_thaw,
+    .hibernate = podman_hibernate,
+    .memory = podman_memory,
 };
 
 struct engine *podman_new(const struct podman_options *options)

@@ -45,6 +45,8 @@ static void call_free(struct podman_call *call)
     podman_http_cancel(&call->request);
     timer_stop(&call->timer);
     list_remove(&call->node);
+    if (call->slot)
+        *call->slot = NULL;
     podman_pull_free(&call->pull);
     strbuf_done(&call->text);
     free_all(call->names, call->name_count);

@@ -16,6 +16,7 @@
 
 struct loop;
 struct podman_events;
+struct podman_handle;
 struct podman_pull;
 struct podman_service;
 
@@ -85,6 +86,8 @@ struct podman_call {
     enum podman_done_kind kind;
     union podman_done done;
     void *arg;
+    struct podman_handle *handle; /* NULL: the call is of none */
+    struct podman_call **slot; /* NULL, or where its pointer is to be cleared */
 
     /* What each kind of call needs; NULL, 0 where it does not. */
     char *name;           /* id of a container, name of an image, a namespace */

@@ -242,11 +242,44 @@ static void on_started(struct podman_call *call,
         podman_call_fail(call, &err);
 }
 
-struct engine_call *podman_start(struct engine *engine, const char *id,
-                                 engine_container_fn done, void *arg)
+static void on_primed_inspected(struct podman_call *call,
+                                const struct podman_answer *answer,
+                                const struct err *failure)
 {
-    struct podman_call *call = new_container_call(engine, id, done, arg);
-    struct strbuf path = path_of(id, "/start");
+    struct engine_container container;
+    struct err err;
+
+    if (!read_container(answer, failure, &container, &err)) {
+        podman_call_fail(call, &err);
+        return;
+    }
+    if (container.is_primed) {
+        podman_call_finish_container(call, &container, NULL);
+        return;
+    }
+    err_set(&err, ERR_FAILED, "the container ended while it was prepared");
+    podman_call_finish_container(call, &container, &err);
+}
+
+static void on_primed(struct podman_call *call,
+                      const struct podman_answer *answer,
+                      const struct err *failure)
+{
+    struct err err;
+
+    if (podman_answer_is_good(answer, failure, &err))
+        send_inspect(call, on_primed_inspected);
+    else
+        podman_call_fail(call, &err);
+}
+
+static struct engine_call *
+send_up(struct podman_call *call, const char *verb,
+        void (*on_answer)(struct podman_call *call,
+                          const struct podman_answer *answer,
+                          const struct err *err))
+{
+    struct strbuf path = path_of(call->name, verb);
     struct podman_step step = {
         .method = "POST",
         .path = path.data,
@@ -254,10 +287,24 @@ struct engine_call *podman_start(struct engine *engine, const char *id,
         .max_body = SMALL_MAX_BYTES,
     };
 
-    call->on_answer = on_started;
+    call->on_answer = on_answer;
     podman_call_send(call, &step);
     strbuf_done(&path);
     return &call->base;
+}
+
+struct engine_call *podman_init(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg)
+{
+    return send_up(new_container_call(engine, id, done, arg), "/init",
+                   on_primed);
+}
+
+struct engine_call *podman_start(struct engine *engine, const char *id,
+                                 engine_container_fn done, void *arg)
+{
+    return send_up(new_container_call(engine, id, done, arg), "/start",
+                   on_started);
 }
 
 static void on_wait_inspected(struct podman_call *call,

@@ -9,6 +9,8 @@
 struct engine_call *podman_create(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);
+struct engine_call *podman_init(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg);
 struct engine_call *podman_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
 struct engine_call *podman_stop(struct engine *engine, const char *id,

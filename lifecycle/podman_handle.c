@@ -2,20 +2,12 @@
 #include "lifecycle/podman_handle.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "lifecycle/netns.h"
 #include "lifecycle/podman_call.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
-
-struct podman_handle {
-    struct engine_handle base; /* first */
-    struct netns_process process;
-    struct event *event; /* pending until the process ends */
-    void (*on_exit)(void *arg);
-    void *arg;
-};
 
 static void on_ended(evutil_socket_t fd, short what, void *arg)
 {
@@ -41,6 +33,8 @@ struct engine_handle *podman_attach(struct engine *engine,
     handle = xcalloc(1, sizeof *handle);
     handle->base.engine = engine;
     handle->process = process;
+    handle->is_paused = container->is_paused;
+    snprintf(handle->id, sizeof handle->id, "%s", container->id);
     handle->on_exit = on_exit;
     handle->arg = arg;
     handle->event = event_new(loop_base(podman->loop), process.pidfd, EV_READ,
@@ -57,6 +51,8 @@ void podman_release(struct engine_handle *base)
     struct podman *podman = (struct podman *)base->engine;
 
     loop_assert_owner(podman->loop);
+    if (handle->call)
+        podman_call_cancel(&handle->call->base);
     event_free(handle->event);
     netns_process_close(&handle->process);
     free(handle);

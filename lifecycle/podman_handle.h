@@ -1,10 +1,26 @@
-/* podman_handle.h - hold a running container: its process and its network
- * namespace. Contracts: engine.h. For podman.c's table alone.
+/* podman_handle.h - hold a running container: its process, its network
+ * namespace and its cgroup. Contracts: engine.h. For podman.c's table and
+ * podman_warmth.c alone.
  */
 #ifndef LIFECYCLE_PODMAN_HANDLE_H
 #define LIFECYCLE_PODMAN_HANDLE_H
 
-#include "lifecycle/engine.h"
+#include "lifecycle/engine_ops.h"
+#include "lifecycle/netns.h"
+
+struct event;
+struct podman_call;
+
+struct podman_handle {
+    struct engine_handle base; /* first */
+    struct netns_process process;
+    char id[80];
+    struct event *event; /* pending until the process ends */
+    void (*on_exit)(void *arg);
+    void *arg;
+    struct podman_call *call; /* freeze, thaw, hibernate; NULL: none */
+    bool is_paused;           /* by Podman: so Podman has to thaw it */
+};
 
 struct engine_handle *podman_attach(struct engine *engine,
                                     const struct engine_container *container,

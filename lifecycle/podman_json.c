@@ -240,7 +240,10 @@ static void set_state(struct engine_container *container, const char *state)
 
     container->is_running = is_one_of(state, running);
     container->is_created = is_one_of(state, created);
-    if (!container->is_running)
+    container->is_primed = strcmp(state, "initialized") == 0;
+    container->is_paused = strcmp(state, "paused") == 0;
+    container->is_frozen = container->is_paused;
+    if (!container->is_running && !container->is_primed)
         container->pid = 0;
 }
 

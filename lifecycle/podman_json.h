@@ -28,7 +28,7 @@ MUST_USE bool podman_json_image(struct strview body,
 /* `POST /libpod/containers/create`: {"Id": …}. Into ret_id[80]. */
 MUST_USE bool podman_json_id(struct strview body, char *ret_id,
                              struct err *err);
-/* `GET /libpod/containers/{id}/json`. */
+/* `GET /libpod/containers/{id}/json`. is_frozen: as far as Podman knows. */
 MUST_USE bool podman_json_container(struct strview body,
                                     struct engine_container *ret_container,
                                     struct err *err);

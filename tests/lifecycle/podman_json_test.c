@@ -142,12 +142,19 @@ Test(podman_json, states_of_containers)
         const char *status;
         bool is_running;
         bool is_created;
+        bool is_primed;
+        bool is_paused;
     } cases[] = {
-        {"running", true, false},    {"paused", true, false},
-        {"stopping", true, false},   {"created", false, true},
-        {"configured", false, true}, {"initialized", false, true},
-        {"exited", false, false},    {"stopped", false, false},
-        {"removing", false, false},  {"something new", false, false},
+        {"running", true, false, false, false},
+        {"paused", true, false, false, true},
+        {"stopping", true, false, false, false},
+        {"created", false, true, false, false},
+        {"configured", false, true, false, false},
+        {"initialized", false, true, true, false},
+        {"exited", false, false, false, false},
+        {"stopped", false, false, false, false},
+        {"removing", false, false, false, false},
+        {"something new", false, false, false, false},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -163,8 +170,11 @@ Test(podman_json, states_of_containers)
                   err.text);
         cr_expect_eq(it.is_running, cases[i].is_running, "%s", cases[i].status);
         cr_expect_eq(it.is_created, cases[i].is_created, "%s", cases[i].status);
-        cr_expect_eq(it.pid, cases[i].is_running ? 5 : 0, "%s",
-                     cases[i].status);
+        cr_expect_eq(it.is_primed, cases[i].is_primed, "%s", cases[i].status);
+        cr_expect_eq(it.is_paused, cases[i].is_paused, "%s", cases[i].status);
+        cr_expect_eq(it.is_frozen, cases[i].is_paused, "%s", cases[i].status);
+        cr_expect_eq(it.pid, cases[i].is_running || cases[i].is_primed ? 5 : 0,
+                     "%s", cases[i].status);
         cr_expect_eq(it.exit_code, 3);
         cr_expect_eq(it.replica, 0, "labels are missing");
         cr_expect_eq(it.app[0], '\0');

@@ -90,6 +90,7 @@ struct fake_container *fake_engine_add(struct fake_engine *fake,
     at->container.replica = replica;
     at->container.is_running = is_running;
     at->container.pid = is_running ? 4242 : 0;
+    at->memory.resident_bytes = is_running ? fake->resident_bytes : 0;
     at->container.inside = true;
     at->container.port = 8000;
     return at;
@@ -141,12 +142,41 @@ static void answer_start(struct fake_engine *fake, struct fake_call *call,
     if (!err && at) {
         at->container.is_running = true;
         at->container.is_created = false;
+        at->container.is_primed = false;
         at->container.pid = 4242;
+        at->memory.resident_bytes = fake->resident_bytes;
         if (call->spec.publish)
             at->container.host_port = 40000;
     }
     ((engine_container_fn)call->done)(call->arg, err ? NULL : &at->container,
                                       err);
+}
+
+static void answer_init(struct fake_engine *fake, struct fake_call *call,
+                        const struct err *err)
+{
+    struct fake_container *at = fake_engine_find(fake, call->id);
+
+    if (!err && at) {
+        at->container.is_primed = true;
+        at->container.pid = 4242;
+    }
+    ((engine_container_fn)call->done)(call->arg, err ? NULL : &at->container,
+                                      err);
+}
+
+static void answer_warmth(struct fake_engine *fake, struct fake_call *call,
+                          const struct err *err)
+{
+    struct fake_container *at = fake_engine_find(fake, call->id);
+
+    if (!err && at && call->kind == FAKE_FREEZE)
+        at->container.is_frozen = true;
+    if (!err && at && call->kind == FAKE_HIBERNATE) {
+        at->memory.swapped_bytes += at->memory.resident_bytes;
+        at->memory.resident_bytes = 0;
+    }
+    ((engine_done_fn)call->done)(call->arg, err);
 }
 
 static void answer_stop(struct fake_engine *fake, struct fake_call *call,
@@ -156,6 +186,7 @@ static void answer_stop(struct fake_engine *fake, struct fake_call *call,
 
     if (!err && at) {
         at->container.is_running = false;
+        at->container.is_frozen = false;
         if (call->kind == FAKE_REMOVE)
             at->container.id[0] = '\0';
     }
@@ -206,6 +237,9 @@ static void finish(struct fake_engine *fake, struct fake_call *call,
     case FAKE_CREATE:
         answer_create(fake, call, err);
         break;
+    case FAKE_INIT:
+        answer_init(fake, call, err);
+        break;
     case FAKE_START:
         answer_start(fake, call, err);
         break;
@@ -222,6 +256,11 @@ static void finish(struct fake_engine *fake, struct fake_call *call,
         break;
     case FAKE_LOGS:
         answer_logs(fake, call, err);
+        break;
+    case FAKE_FREEZE:
+    case FAKE_THAW:
+    case FAKE_HIBERNATE:
+        answer_warmth(fake, call, err);
         break;
     default:
         ((engine_done_fn)call->done)(call->arg, err);
@@ -326,6 +365,12 @@ static struct engine_call *op_create(struct engine *engine,
     return WITH_DONE(call);
 }
 
+static struct engine_call *op_init(struct engine *engine, const char *id,
+                                   engine_container_fn done, void *arg)
+{
+    return WITH_DONE(call_new(engine, FAKE_INIT, "init", id));
+}
+
 static struct engine_call *op_start(struct engine *engine, const char *id,
                                     engine_container_fn done, void *arg)
 {
@@ -408,7 +453,7 @@ static struct engine_handle *op_attach(struct engine *engine,
     struct fake_container *at = fake_engine_find(fake, container->id);
     struct fake_handle *handle;
 
-    if (!at || !at->container.is_running) {
+    if (!at || !(at->container.is_running || at->container.is_primed)) {
         err_set(err, ERR_NOT_FOUND, "it has ended");
         return NULL;
     }
@@ -426,11 +471,27 @@ static struct engine_handle *op_attach(struct engine *engine,
     return &handle->base;
 }
 
+/* At most one at a time, that engine_thaw() and engine_release() end. */
+static void cancel_warmth(struct fake_handle *handle)
+{
+    LIST_FOREACH (&handle->fake->calls, node) {
+        struct fake_call *call = container_of(node, struct fake_call, node);
+
+        if ((call->kind == FAKE_FREEZE || call->kind == FAKE_THAW ||
+             call->kind == FAKE_HIBERNATE) &&
+            strcmp(call->id, handle->id) == 0) {
+            op_cancel(&call->base);
+            return;
+        }
+    }
+}
+
 static void op_release(struct engine_handle *base)
 {
     struct fake_handle *handle = container_of(base, struct fake_handle, base);
     struct fake_container *at = fake_engine_find(handle->fake, handle->id);
 
+    cancel_warmth(handle);
     if (at)
         at->handle = NULL;
     free(handle);
@@ -448,12 +509,59 @@ static bool op_sockets(struct engine_handle *handle, int family, unsigned count,
     return true;
 }
 
+static struct engine_call *warmth_call(struct engine_handle *base,
+                                       enum fake_kind kind, const char *verb,
+                                       engine_done_fn done, void *arg)
+{
+    struct fake_handle *handle = container_of(base, struct fake_handle, base);
+
+    return WITH_DONE(call_new(base->engine, kind, verb, handle->id));
+}
+
+static struct engine_call *op_freeze(struct engine_handle *base,
+                                     engine_done_fn done, void *arg)
+{
+    return warmth_call(base, FAKE_FREEZE, "freeze", done, arg);
+}
+
+/* The app runs from the call on. */
+static struct engine_call *op_thaw(struct engine_handle *base,
+                                   engine_done_fn done, void *arg)
+{
+    struct fake_handle *handle = container_of(base, struct fake_handle, base);
+    struct fake_container *at = fake_engine_find(handle->fake, handle->id);
+
+    cancel_warmth(handle);
+    if (at && handle->fake->fail_count[FAKE_THAW] == 0)
+        at->container.is_frozen = false;
+    return warmth_call(base, FAKE_THAW, "thaw", done, arg);
+}
+
+static struct engine_call *op_hibernate(struct engine_handle *base,
+                                        engine_done_fn done, void *arg)
+{
+    return warmth_call(base, FAKE_HIBERNATE, "hibernate", done, arg);
+}
+
+static bool op_memory(struct engine_handle *base,
+                      struct engine_memory *ret_memory, struct err *err)
+{
+    struct fake_handle *handle = container_of(base, struct fake_handle, base);
+    struct fake_container *at = fake_engine_find(handle->fake, handle->id);
+
+    if (!at)
+        return err_set(err, ERR_NOT_FOUND, "it has ended");
+    *ret_memory = at->memory;
+    return true;
+}
+
 static const struct engine_ops fake_ops = {
     .free = op_free,
     .check = op_check,
     .image_inspect = op_image,
     .pull = op_pull,
     .create = op_create,
+    .init = op_init,
     .start = op_start,
     .stop = op_stop,
     .remove = op_remove,
@@ -466,6 +574,10 @@ static const struct engine_ops fake_ops = {
     .attach = op_attach,
     .release = op_release,
     .sockets = op_sockets,
+    .freeze = op_freeze,
+    .thaw = op_thaw,
+    .hibernate = op_hibernate,
+    .memory = op_memory,
 };
 
 /* --- what tests do --- */
@@ -477,6 +589,8 @@ struct fake_engine *fake_engine_new(struct loop *loop)
     fake->base.ops = &fake_ops;
     fake->base.is_up = true;
     fake->base.capabilities.sockets_inside = true;
+    fake->base.capabilities.freezes_by_cgroup = true;
+    fake->base.capabilities.can_hibernate = true;
     fake->loop = loop;
     fake->image_is_there = true;
     fake->exit_at_start = -1;

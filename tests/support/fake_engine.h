@@ -16,6 +16,7 @@ enum fake_kind {
     FAKE_IMAGE,
     FAKE_PULL,
     FAKE_CREATE,
+    FAKE_INIT,
     FAKE_START,
     FAKE_STOP,
     FAKE_REMOVE,
@@ -24,6 +25,9 @@ enum fake_kind {
     FAKE_LIST,
     FAKE_LOGS,
     FAKE_PRUNE,
+    FAKE_FREEZE,
+    FAKE_THAW,
+    FAKE_HIBERNATE,
     FAKE_KIND_COUNT
 };
 
@@ -32,6 +36,7 @@ enum fake_kind {
 struct fake_container {
     struct engine_container container; /* id "": no container */
     struct engine_handle *handle;      /* held by the fleet */
+    struct engine_memory memory;       /* all swapped once hibernated */
 };
 
 struct fake_engine {
@@ -44,6 +49,7 @@ struct fake_engine {
     struct err fail_with[FAKE_KIND_COUNT];
     bool hold[FAKE_KIND_COUNT]; /* not answered while true */
     bool no_handles;            /* containers cannot be held, only published */
+    uint64_t resident_bytes;    /* of each container that starts */
     bool image_is_there;        /* locally; a pull makes it so */
     char image_id[80];
     int exit_at_start; /* >= 0: containers end at once with it */

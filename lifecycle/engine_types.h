@@ -1,0 +1,109 @@
+/* engine_types.h - the values that engine.h's calls take and give.
+ *
+ * Plain data; all texts end with NUL and are never cut where they name
+ * something.
+ */
+#ifndef LIFECYCLE_ENGINE_TYPES_H
+#define LIFECYCLE_ENGINE_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/base/err.h"
+#include "router/base/strview.h"
+
+struct container_settings;
+/* What this engine can do on this host. */
+struct engine_capabilities {
+    char name[32];         /* "podman" */
+    char version[32];      /* "4.3.1" */
+    bool sockets_inside;   /* engine_sockets() works: `port inside` */
+    bool can_raise_limits; /* of resources, above this process's hard ones */
+    bool rootless;
+    /* Where the engine keeps what lasts until the next boot (Podman's run
+     * root), as a place for a lock; "": none on this host. */
+    char run_dir[256];
+    char runtime[32]; /* that makes the containers: "crun"; "": unknown */
+    /* engine_freeze() writes to the cgroup itself; else the engine's own pause
+     * does it, slower, and freeze_text says why. */
+    bool freezes_by_cgroup;
+    char freeze_text[160];
+    /* engine_hibernate() can work; else hibernate_text says why not and what
+     * to do. Looked at again every few seconds: swap comes and goes. */
+    bool can_hibernate;
+    char hibernate_text[160];
+};
+
+/* The labels that make a container berth's; the only record there is. */
+struct engine_labels {
+    struct strview namespace_name;
+    struct strview app;
+    struct strview revision; /* hex */
+    struct strview replica;  /* decimal id, unique in the namespace */
+};
+
+/* What is made from an app's settings. All borrowed for the call. At most one
+ * of inside, publish and socket_dir; with `network host` none is needed. */
+struct engine_spec {
+    const struct container_settings *container;
+    struct engine_labels labels;
+    const char *name;       /* of the container: berth-NS-APP-ID */
+    uint32_t port;          /* resolved: what the app shall listen on */
+    bool inside;            /* by engine_sockets(); a label for adoption */
+    bool publish;           /* on a free port of 127.0.0.1 */
+    const char *socket_dir; /* host directory to mount, or NULL */
+};
+
+struct engine_image {
+    char id[80];
+    uint32_t exposed_port; /* the one EXPOSE (TCP); 0: none or several */
+};
+
+struct engine_progress { /* of a pull */
+    unsigned layers_done;
+    unsigned layers_known; /* grows while the pull runs */
+};
+
+/* A container as it is now. */
+struct engine_container {
+    char id[80];
+    char name[128];
+    char app[128]; /* from its labels, as the rest that says so */
+    char revision[80];
+    uint64_t replica; /* 0: label missing */
+    bool is_running;
+    bool is_created; /* created or initialised, never started */
+    bool is_primed;  /* created, and initialised: its process waits */
+    bool is_frozen;  /* running, and frozen by whomever */
+    bool is_paused;  /* frozen, by the engine's own pause */
+    int pid;         /* 0: neither running nor primed */
+    int exit_code;
+    uint32_t port;         /* label: what the app listens on inside */
+    uint32_t host_port;    /* published on 127.0.0.1; 0: none */
+    bool inside;           /* label: reached inside its network namespace */
+    char socket_path[108]; /* label: Unix socket on the host; "": none */
+    char image_id[80];
+};
+
+/* What of a container's memory is where. */
+struct engine_memory {
+    uint64_t resident_bytes; /* its processes' and the files it has read */
+    uint64_t swapped_bytes;
+};
+
+typedef void (*engine_done_fn)(void *arg, const struct err *err);
+typedef void (*engine_id_fn)(void *arg, const char *id, const struct err *err);
+typedef void (*engine_image_fn)(void *arg, const struct engine_image *image,
+                                const struct err *err);
+typedef void (*engine_container_fn)(void *arg,
+                                    const struct engine_container *container,
+                                    const struct err *err);
+typedef void (*engine_list_fn)(void *arg,
+                               const struct engine_container *containers,
+                               unsigned count, const struct err *err);
+typedef void (*engine_text_fn)(void *arg, struct strview text,
+                               const struct err *err);
+typedef void (*engine_progress_fn)(void *arg,
+                                   const struct engine_progress *progress);
+
+#endif
