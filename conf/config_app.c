@@ -64,6 +64,7 @@ void config_apps_declare(struct builder *builder,
             !declare(builder, node, index))
             continue;
         builder->app_is_routed[index] = false;
+        proxy->apps[index].id = index;
         proxy->apps[index].name = xstrdup(node->args[0].text);
         lifecycle->apps[index].app = &proxy->apps[index];
         proxy->app_count++;

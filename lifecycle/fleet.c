@@ -38,6 +38,8 @@ struct fleet {
     struct adopter *adopter;
     uint32_t app_count;
     struct fleet_app **apps;
+    struct id_map apps_by_id; /* app_settings.id */
+    uint32_t next_app_id;     /* larger ones were never used */
     struct prefetch *prefetches;
     struct timer tick;
     struct timer learned_timer;
@@ -61,6 +63,11 @@ static struct fleet_app *find_app(const struct fleet *fleet, const char *name)
             return fleet->apps[i];
     }
     return NULL;
+}
+
+static struct fleet_app *find_app_by_id(const struct fleet *fleet, uint32_t id)
+{
+    return id_map_get(&fleet->apps_by_id, id);
 }
 
 static struct replica *find_replica(const struct fleet *fleet, uint64_t id)
@@ -285,11 +292,14 @@ void fleet_on_front_down(struct fleet *fleet)
 static bool on_demand(struct fleet *fleet, struct strview payload)
 {
     struct channel_demand demand;
+    struct fleet_app *app;
 
     if (!channel_decode_demand(payload, &demand) ||
-        demand.app >= fleet->app_count)
+        demand.app >= fleet->next_app_id)
         return false;
-    fleet_app_on_demand(fleet->apps[demand.app], &demand);
+    app = find_app_by_id(fleet, demand.app);
+    if (app) /* else it was removed a moment ago */
+        fleet_app_on_demand(app, &demand);
     return true;
 }
 
@@ -345,6 +355,14 @@ static bool on_drained(struct fleet *fleet, struct strview payload)
     return true;
 }
 
+static bool on_outcomes(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_outcomes message;
+
+    (void)fleet;
+    return channel_decode_replica_outcomes(payload, &message);
+}
+
 static bool on_sockets_wanted(struct fleet *fleet, struct strview payload)
 {
     struct channel_sockets_wanted message;
@@ -370,6 +388,8 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
         return on_broken(fleet, payload);
     case CHANNEL_REPLICA_DRAINED:
         return on_drained(fleet, payload);
+    case CHANNEL_REPLICA_OUTCOMES:
+        return on_outcomes(fleet, payload);
     case CHANNEL_SOCKETS_WANTED:
         return on_sockets_wanted(fleet, payload);
     default:
@@ -534,8 +554,12 @@ struct fleet *fleet_new(const struct fleet_options *options)
     fleet->prefetches =
         xcalloc(settings->app_count + 1U, sizeof *fleet->prefetches);
     for (uint32_t i = 0; i < settings->app_count; i++) {
-        fleet->apps[i] = fleet_app_new(&fleet->host, &settings->apps[i], i,
-                                       options->metrics);
+        const struct keeper_app *app = &settings->apps[i];
+
+        fleet->apps[i] = fleet_app_new(&fleet->host, app, options->metrics);
+        id_map_put(&fleet->apps_by_id, app->app->id, fleet->apps[i]);
+        if (app->app->id >= fleet->next_app_id)
+            fleet->next_app_id = app->app->id + 1;
         fleet->prefetches[i].app = &settings->apps[i];
         fleet->prefetches[i].want.on_image = on_prefetched;
     }
@@ -568,6 +592,7 @@ void fleet_free(struct fleet **fleet_ptr)
     }
     image_store_free(&fleet->images);
     id_map_done(&fleet->host.by_id);
+    id_map_done(&fleet->apps_by_id);
     free(fleet->prefetches);
     free(fleet->apps);
     free(fleet);

@@ -68,7 +68,7 @@ static enum app_state state_now(const struct fleet_app *app)
 
 static void send_state(const struct fleet_app *app)
 {
-    struct channel_app_state message = {.app = app->index, .state = app->state};
+    struct channel_app_state message = {.app = app->id, .state = app->state};
     uint64_t now_us = clock_now_us();
 
     if (app->state == APP_FAILED) {
@@ -230,7 +230,7 @@ static void leave_all(struct fleet_app *app)
  * what is there: they may yet fail. */
 static void shrink(struct fleet_app *app, const struct fleet_app_counts *counts)
 {
-    const struct channel_app_shrink message = {app->index, app->wanted};
+    const struct channel_app_shrink message = {app->id, app->wanted};
 
     cancel_starts(app, counts->starting + counts->ready - app->wanted);
     if (counts->ready <= app->wanted)
@@ -370,7 +370,7 @@ static void tell_front_of_state(struct fleet_app *app, struct replica *replica,
                          before == REPLICA_DRAINING;
 
     if (view->state == REPLICA_PROBING) {
-        front_announce_replica(channel, app->index, settings_of(app), replica,
+        front_announce_replica(channel, app->id, settings_of(app), replica,
                                true);
     } else if (view->state == REPLICA_DRAINING) {
         struct channel_replica_drain message = {view->id, sv_of(view->reason)};
@@ -510,7 +510,7 @@ bool fleet_app_adopt(struct fleet_app *app,
         return false;
     add_replica(app, replica);
     fleet_scale_hold(app);
-    front_announce_replica(app->host->channel, app->index, settings_of(app),
+    front_announce_replica(app->host->channel, app->id, settings_of(app),
                            replica, true);
     fleet_app_decide_soon(app);
     return true;
@@ -536,7 +536,7 @@ void fleet_app_announce(struct fleet_app *app)
         enum replica_state state = replica_view(replica)->state;
 
         if (state == REPLICA_PROBING || state == REPLICA_READY)
-            front_announce_replica(app->host->channel, app->index,
+            front_announce_replica(app->host->channel, app->id,
                                    settings_of(app), replica,
                                    state == REPLICA_PROBING);
     }
@@ -578,14 +578,13 @@ static void add_external(struct fleet_app *app)
 
 struct fleet_app *fleet_app_new(struct fleet_host *host,
                                 const struct keeper_app *settings,
-                                uint32_t index,
                                 struct metrics_registry *metrics)
 {
     struct fleet_app *app = xcalloc(1, sizeof *app);
 
     app->host = host;
     app->settings = settings;
-    app->index = index;
+    app->id = settings->app->id;
     app->state_since_us = clock_now_us();
     app->start_backoff = (struct backoff){.first_ms = START_BACKOFF_FIRST_MS,
                                           .max_ms = START_BACKOFF_MAX_MS};

@@ -55,7 +55,7 @@ struct fleet_app_start { /* the last one that ended, for status */
 struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     struct fleet_host *host;
     const struct keeper_app *settings;
-    uint32_t index;
+    uint32_t id;          /* app_settings.id: what the channel calls it */
     struct list replicas; /* replica_node() */
     uint32_t adopting;    /* containers that are looked at: start none */
     uint32_t failing;     /* replicas whose failure is not yet understood */
@@ -92,7 +92,6 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
 /* Borrows all. External apps get their replicas at once. */
 MUST_USE struct fleet_app *fleet_app_new(struct fleet_host *host,
                                          const struct keeper_app *settings,
-                                         uint32_t index,
                                          struct metrics_registry *metrics);
 /* Containers stay as they are. NULL is skipped. */
 void fleet_app_free(struct fleet_app **app);

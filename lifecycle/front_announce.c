@@ -18,14 +18,14 @@ static unsigned stash_size(const struct app_settings *settings)
     return slots < STASH_MIN ? STASH_MIN : slots;
 }
 
-void front_announce_replica(struct channel *channel, uint32_t app_index,
+void front_announce_replica(struct channel *channel, uint32_t app_id,
                             const struct app_settings *settings,
                             struct replica *replica, bool probe)
 {
     const struct replica_view *view = replica_view(replica);
     char address[ADDRESS_TEXT_SIZE] = "";
     struct channel_replica_add message = {
-        .app = app_index,
+        .app = app_id,
         .replica = view->id,
         .name = sv_of(view->name),
         .connect = view->reach.connect,

@@ -13,7 +13,7 @@
 
 /* REPLICA_ADD, with a first stash of sockets where it is reached by them.
  * probe: it is not ready yet. channel NULL: nothing. */
-void front_announce_replica(struct channel *channel, uint32_t app_index,
+void front_announce_replica(struct channel *channel, uint32_t app_id,
                             const struct app_settings *settings,
                             struct replica *replica, bool probe);
 

@@ -301,6 +301,8 @@ static void on_front_message(void *arg, enum channel_type type,
         ok = on_query(keeper, payload);
     else if (type == CHANNEL_ACTION)
         ok = on_action(keeper, payload);
+    else if (type == CHANNEL_PREPARED)
+        ok = true; /* at the start: READY says it again */
     else
         ok = fleet_on_message(keeper->fleet, type, payload);
     if (!ok)

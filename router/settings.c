@@ -28,6 +28,7 @@ static void encode_check(const struct ready_check *check, struct strbuf *buf)
 void app_settings_encode(const struct app_settings *settings,
                          struct strbuf *buf)
 {
+    wire_put_u32(buf, settings->id);
     wire_put_str(buf, settings->name);
     wire_put_u32(buf, settings->concurrency);
     wire_put_u32(buf, settings->replicas_min);
@@ -97,6 +98,7 @@ bool app_settings_decode(struct wire_reader *reader,
 {
     struct app_settings settings = {0};
 
+    settings.id = wire_get_u32(reader);
     settings.name = wire_get_str(reader);
     settings.concurrency = wire_get_u32(reader);
     settings.replicas_min = wire_get_u32(reader);

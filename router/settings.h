@@ -29,6 +29,10 @@ enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 enum cold_start { COLD_START_HOLD, COLD_START_REJECT };
 
 struct app_settings {
+    /* Unique for the life of a keeper: what the channel's messages call the
+     * app. Over a reload the same name keeps it; a new app gets the next one,
+     * never one that was used before. At the first load: its index. */
+    uint32_t id;
     char *name;
     uint32_t concurrency; /* slots a replica; 0: no limit */
     uint32_t replicas_min;

@@ -42,8 +42,8 @@ Test(adopt, only_what_runs_for_a_configured_app_is_kept, .init = init,
     };
 
     bench_make_external(&bench, 1, "127.0.0.1:1");
-    app = fleet_app_new(&host, &bench.keeper_apps[0], 0, bench.metrics);
-    external = fleet_app_new(&host, &bench.keeper_apps[1], 1, bench.metrics);
+    app = fleet_app_new(&host, &bench.keeper_apps[0], bench.metrics);
+    external = fleet_app_new(&host, &bench.keeper_apps[1], bench.metrics);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fleet_app *of[] = {app, external, NULL};
 

@@ -9,6 +9,7 @@
 static struct app_settings make_settings(void)
 {
     struct app_settings settings = {
+        .id = 70000,
         .name = xstrdup("sentiment"),
         .concurrency = 4,
         .replicas_min = 1,
@@ -54,6 +55,7 @@ Test(app_settings, everything_comes_out_as_it_was_put)
     cr_assert(decode(strbuf_view(&payload), &out));
     app_settings_encode(&out, &again);
     cr_assert(sv_eq(strbuf_view(&payload), strbuf_view(&again)));
+    cr_assert_eq(out.id, 70000);
     cr_assert_str_eq(out.name, "sentiment");
     cr_assert_eq(out.concurrency, 4);
     cr_assert_eq(out.replicas_min, 1);

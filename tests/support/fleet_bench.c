@@ -27,6 +27,7 @@ void bench_init(struct fleet_bench *bench, unsigned app_count)
         abort();
     for (unsigned i = 0; i < app_count; i++) {
         bench->apps[i] = (struct app_settings){
+            .id = i,
             .name = names[i],
             .concurrency = 4,
             .replicas_max = 1,
