@@ -13,6 +13,8 @@ void app_settings_done(struct app_settings *settings)
 {
     free(settings->name);
     free(settings->ready_check.path);
+    free(settings->warmth.on_sleep);
+    free(settings->warmth.on_wake);
     free(settings->upstreams);
     *settings = (struct app_settings){0};
 }
@@ -23,6 +25,21 @@ static void encode_check(const struct ready_check *check, struct strbuf *buf)
     wire_put_str(buf, check->path);
     wire_put_u32(buf, check->status_min);
     wire_put_u32(buf, check->status_max);
+}
+
+static void encode_warmth(const struct warmth_settings *warmth,
+                          struct strbuf *buf)
+{
+    wire_put_u64(buf, warmth->freeze_after_ms);
+    wire_put_u32(buf, warmth->hibernate_when);
+    wire_put_u64(buf, warmth->hibernate_after_ms);
+    wire_put_u32(buf, warmth->keep_frozen);
+    wire_put_u64(buf, warmth->keep_frozen_for_ms);
+    wire_put_u32(buf, warmth->keep_primed_auto);
+    wire_put_u32(buf, warmth->keep_primed);
+    wire_put_u32(buf, warmth->keep_until_pressure);
+    wire_put_str(buf, warmth->on_sleep);
+    wire_put_str(buf, warmth->on_wake);
 }
 
 void app_settings_encode(const struct app_settings *settings,
@@ -39,6 +56,7 @@ void app_settings_encode(const struct app_settings *settings,
     wire_put_u32(buf, settings->queue_size);
     wire_put_u64(buf, settings->queue_timeout_ms);
     wire_put_u64(buf, settings->idle_timeout_ms);
+    encode_warmth(&settings->warmth, buf);
     wire_put_u64(buf, settings->drain_timeout_ms);
     wire_put_u64(buf, settings->start_timeout_ms);
     wire_put_u32(buf, settings->start_retries);
@@ -78,6 +96,32 @@ static void decode_check(struct wire_reader *reader, struct ready_check *check)
         reader->failed = true;
 }
 
+/* An optional path. */
+static char *get_path(struct wire_reader *reader)
+{
+    char *path = wire_get_str(reader);
+
+    if (path && path[0] != '/')
+        reader->failed = true;
+    return path;
+}
+
+static void decode_warmth(struct wire_reader *reader,
+                          struct warmth_settings *warmth)
+{
+    warmth->freeze_after_ms = wire_get_u64(reader);
+    warmth->hibernate_when =
+        (enum hibernate_when)get_enum(reader, HIBERNATE_OFF);
+    warmth->hibernate_after_ms = wire_get_u64(reader);
+    warmth->keep_frozen = wire_get_u32(reader);
+    warmth->keep_frozen_for_ms = wire_get_u64(reader);
+    warmth->keep_primed_auto = get_enum(reader, 1);
+    warmth->keep_primed = wire_get_u32(reader);
+    warmth->keep_until_pressure = get_enum(reader, 1);
+    warmth->on_sleep = get_path(reader);
+    warmth->on_wake = get_path(reader);
+}
+
 static void decode_upstreams(struct wire_reader *reader,
                              struct app_settings *settings)
 {
@@ -109,6 +153,7 @@ bool app_settings_decode(struct wire_reader *reader,
     settings.queue_size = wire_get_u32(reader);
     settings.queue_timeout_ms = wire_get_u64(reader);
     settings.idle_timeout_ms = wire_get_u64(reader);
+    decode_warmth(reader, &settings.warmth);
     settings.drain_timeout_ms = wire_get_u64(reader);
     settings.start_timeout_ms = wire_get_u64(reader);
     settings.start_retries = wire_get_u32(reader);

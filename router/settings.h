@@ -28,6 +28,22 @@ enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
 enum cold_start { COLD_START_HOLD, COLD_START_REJECT };
 
+enum hibernate_when { HIBERNATE_PRESSURE, HIBERNATE_AFTER, HIBERNATE_OFF };
+
+/* How replicas go down by idle time, and what is kept on each rung. */
+struct warmth_settings {
+    uint64_t freeze_after_ms; /* 0: off */
+    enum hibernate_when hibernate_when;
+    uint64_t hibernate_after_ms; /* HIBERNATE_AFTER */
+    uint32_t keep_frozen;
+    uint64_t keep_frozen_for_ms; /* 0: without end */
+    bool keep_primed_auto;
+    uint32_t keep_primed; /* where it is not auto */
+    bool keep_until_pressure;
+    char *on_sleep; /* path; NULL: none */
+    char *on_wake;
+};
+
 struct app_settings {
     /* Unique for the life of a keeper: what the channel's messages call the
      * app. Over a reload the same name keeps it; a new app gets the next one,
@@ -43,6 +59,7 @@ struct app_settings {
     uint32_t queue_size;
     uint64_t queue_timeout_ms;
     uint64_t idle_timeout_ms; /* 0: off */
+    struct warmth_settings warmth;
     uint64_t drain_timeout_ms;
     uint64_t start_timeout_ms;
     uint32_t start_retries;

@@ -63,7 +63,9 @@ static const char everything[] =
     "  0:unlimited; cpus 0.125; memory 1000; pids 1; concurrency off;"
     "  idle_timeout off; ready_check http /h status=200-299; stop_signal "
     "  RTMIN+3; stop_timeout 0; network host; replicas 1;"
-    "  target_utilization 70%; scale_down_delay 1500ms; }"
+    "  target_utilization 70%; scale_down_delay 1500ms; freeze_after 20ms;"
+    "  hibernate_after off; keep_frozen 1 for=90m; keep_primed 0;"
+    "  keep_until_pressure on; on_sleep http /s?x; on_wake http /w; }"
     "app b { upstream [::1]:3000 unix:/tmp/u; }";
 
 Test(config_print, everything_is_read_again)

@@ -97,6 +97,13 @@ Test(config, an_app_has_every_default)
     cr_expect_eq(app->queue_size, 1000);
     cr_expect_eq(app->queue_timeout_ms, 60000);
     cr_expect_eq(app->idle_timeout_ms, 300000);
+    cr_expect_eq(app->warmth.freeze_after_ms, 0);
+    cr_expect_eq(app->warmth.hibernate_when, HIBERNATE_PRESSURE);
+    cr_expect_eq(app->warmth.keep_frozen, 0);
+    cr_expect(app->warmth.keep_primed_auto);
+    cr_expect_not(app->warmth.keep_until_pressure);
+    cr_expect_null(app->warmth.on_sleep);
+    cr_expect_null(app->warmth.on_wake);
     cr_expect_eq(app->drain_timeout_ms, 30000);
     cr_expect_eq(app->start_timeout_ms, 120000);
     cr_expect_eq(app->start_retries, 3);
@@ -169,6 +176,35 @@ Test(config, a_container_is_read_whole)
     cr_expect_eq(app->ready_check.status_max, 204);
     cr_expect_str_eq(c->stop_signal, "SIGINT");
     cr_expect_not(app->upstream_keepalive);
+}
+
+Test(config, how_warm_an_app_is_kept)
+{
+    AUTO(config_free) struct config *config = parse_good(
+        APP("freeze_after 10s; hibernate_after 5m; keep_frozen 2 for=1h;"
+            "keep_primed 3; keep_until_pressure on; on_sleep http /sleep;"
+            "on_wake http /wake?all=1;"));
+    AUTO(config_free) struct config *off =
+        parse_good(APP("freeze_after off; hibernate_after off; keep_frozen 1;"
+                       "keep_primed 0;"));
+    const struct warmth_settings *warmth = &config->proxy->apps[0].warmth;
+
+    cr_expect_eq(warmth->freeze_after_ms, 10000);
+    cr_expect_eq(warmth->hibernate_when, HIBERNATE_AFTER);
+    cr_expect_eq(warmth->hibernate_after_ms, 300000);
+    cr_expect_eq(warmth->keep_frozen, 2);
+    cr_expect_eq(warmth->keep_frozen_for_ms, 3600000);
+    cr_expect_not(warmth->keep_primed_auto);
+    cr_expect_eq(warmth->keep_primed, 3);
+    cr_expect(warmth->keep_until_pressure);
+    cr_expect_str_eq(warmth->on_sleep, "/sleep");
+    cr_expect_str_eq(warmth->on_wake, "/wake?all=1");
+    warmth = &off->proxy->apps[0].warmth;
+    cr_expect_eq(warmth->freeze_after_ms, 0);
+    cr_expect_eq(warmth->hibernate_when, HIBERNATE_OFF);
+    cr_expect_eq(warmth->keep_frozen_for_ms, 0);
+    cr_expect_not(warmth->keep_primed_auto);
+    cr_expect_eq(warmth->keep_primed, 0);
 }
 
 /* The order of directives and blocks in a block does not matter. */
@@ -610,6 +646,20 @@ Test(config, apps)
         {"scale down", APP("scale_down_delay 5;"),
          "t:1:47: \"scale_down_delay\" takes a time up to 1d, such as 30s, or "
          "auto, not \"5\"\n"},
+        {"hibernate", APP("hibernate_after soon;"),
+         "t:1:46: \"hibernate_after\" takes a time such as 10m, pressure or "
+         "off, not \"soon\"\n"},
+        {"keep frozen", APP("keep_frozen 1 1h;"),
+         "t:1:44: \"keep_frozen\" takes for=TIME here, such as for=1h, not "
+         "\"1h\"\n"},
+        {"keep primed", APP("keep_primed all;"),
+         "t:1:30: \"keep_primed\" takes a whole number, not \"all\"\n"},
+        {"on sleep", APP("on_sleep /s;"),
+         "t:1:30: \"on_sleep\" takes 2 arguments, not 1: on_sleep http "
+         "PATH;\n"},
+        {"on wake", APP("on_wake http wake;"),
+         "t:1:43: \"on_wake http\" takes a path that begins with /, such as "
+         "/sleep, not \"wake\"\n"},
         {"never", APP("replicas 0 0;"),
          "t:1:41: \"replicas\" must have a MAX of 1 or more, or the app could "
          "never run\n"},

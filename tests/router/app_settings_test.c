@@ -17,6 +17,15 @@ static struct app_settings make_settings(void)
         .queue_size = 1000,
         .queue_timeout_ms = 60000,
         .idle_timeout_ms = 300000,
+        .warmth = {.freeze_after_ms = 10000,
+                   .hibernate_when = HIBERNATE_AFTER,
+                   .hibernate_after_ms = 60000,
+                   .keep_frozen = 2,
+                   .keep_frozen_for_ms = 3600000,
+                   .keep_primed_auto = true,
+                   .keep_until_pressure = true,
+                   .on_sleep = xstrdup("/sleep"),
+                   .on_wake = xstrdup("/wake")},
         .drain_timeout_ms = 30000,
         .start_timeout_ms = 120000,
         .start_retries = 5,
@@ -63,6 +72,15 @@ Test(app_settings, everything_comes_out_as_it_was_put)
     cr_assert_eq(out.queue_size, 1000);
     cr_assert_eq(out.queue_timeout_ms, 60000);
     cr_assert_eq(out.idle_timeout_ms, 300000);
+    cr_assert_eq(out.warmth.freeze_after_ms, 10000);
+    cr_assert_eq(out.warmth.hibernate_when, HIBERNATE_AFTER);
+    cr_assert_eq(out.warmth.hibernate_after_ms, 60000);
+    cr_assert_eq(out.warmth.keep_frozen, 2);
+    cr_assert_eq(out.warmth.keep_frozen_for_ms, 3600000);
+    cr_assert(out.warmth.keep_primed_auto);
+    cr_assert(out.warmth.keep_until_pressure);
+    cr_assert_str_eq(out.warmth.on_sleep, "/sleep");
+    cr_assert_str_eq(out.warmth.on_wake, "/wake");
     cr_assert_eq(out.drain_timeout_ms, 30000);
     cr_assert_eq(out.start_timeout_ms, 120000);
     cr_assert_eq(out.start_retries, 5);
