@@ -516,6 +516,14 @@ bool fleet_app_adopt(struct fleet_app *app,
     return true;
 }
 
+void fleet_app_keep_until(struct fleet_app *app, uint64_t until_us)
+{
+    if (until_us <= app->keep_until_us)
+        return;
+    app->keep_until_us = until_us;
+    fleet_app_decide_soon(app);
+}
+
 void fleet_app_stop(struct fleet_app *app)
 {
     if (is_external(app))

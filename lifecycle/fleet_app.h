@@ -67,6 +67,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t unserved;
     uint64_t unserved_mark; /* those up to it had their start */
     uint64_t last_end_us;   /* last end of a request or tunnel */
+    uint64_t keep_until_us; /* fleet_app_keep_until() */
     struct demand demand;
 
     uint32_t wanted;
@@ -107,6 +108,11 @@ void fleet_app_on_demand(struct fleet_app *app,
 MUST_USE bool fleet_app_adopt(struct fleet_app *app,
                               const struct engine_container *container,
                               struct err *err);
+
+/* Somebody asked for the app to be kept (an answer of its own, an operator): no
+ * replica leaves for idle_timeout before until_us, or a later time asked for
+ * before. It starts none, and its replicas can still be evicted. */
+void fleet_app_keep_until(struct fleet_app *app, uint64_t until_us);
 
 /* Decide at the end of this turn how many replicas there shall be. */
 void fleet_app_decide_soon(struct fleet_app *app);

@@ -27,6 +27,7 @@ void fleet_scale_on_demand(struct fleet_app *app,
     /* idle_us counts from the last end; without one it says nothing. */
     if (demand->arrivals > 0 || demand->in_flight > 0)
         app->last_end_us = clock_now_us() - demand->idle_us;
+    fleet_app_keep_until(app, demand->keep_until_us);
 }
 
 void fleet_scale_on_front_down(struct fleet_app *app)
@@ -132,7 +133,8 @@ fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
                    .unserved = counts->starting + counts->ready == 0
                                    ? app->unserved - app->unserved_mark
                                    : 0,
-                   .idle_since_us = idle_since_us(app)},
+                   .idle_since_us = idle_since_us(app),
+                   .keep_until_us = app->keep_until_us},
         .replicas = {.ready = counts->ready,
                      .starting = counts->starting,
                      .start_us = next_start_us(app),

@@ -47,8 +47,7 @@ void exchange_start_timer(struct exchange *x, uint64_t delay_ms)
 
 struct metrics_cell *exchange_cell(const struct exchange *x)
 {
-    return x->route && x->route->app ? x->worker->app_cells[x->route->app_index]
-                                     : NULL;
+    return x->app ? x->worker->app_cells[x->app_index] : NULL;
 }
 
 /* --- time-outs --- */
@@ -456,6 +455,7 @@ void exchange_start(struct client *client)
     x->state = EXCHANGE_HEAD;
     x->server = client_server(client);
     x->route = NULL;
+    x->app = NULL;
     x->request = (struct http_head){0};
     x->request_id = sv_make(NULL, 0);
     x->path = sv_make(NULL, 0);

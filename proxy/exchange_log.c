@@ -107,8 +107,8 @@ static void fill_route(const struct exchange *x, struct access_entry *entry)
     if (!x->route)
         return;
     entry->route = sv_of(x->route->settings->prefix);
-    if (x->route->app)
-        entry->app = sv_of(app_settings_of(x->route->app)->name);
+    if (x->app)
+        entry->app = sv_of(app_settings_of(x->app)->name);
 }
 
 static void fill_times(const struct exchange *x, struct access_entry *entry)
@@ -142,8 +142,7 @@ void exchange_log_end(struct exchange *x)
         .revision = x->log_revision,
         .replica = x->log_replica,
         .upstream = x->log_upstream,
-        .warmth = x->route && x->route->app ? sv_of(app_state_name(x->warmth))
-                                            : sv_make(NULL, 0),
+        .warmth = x->app ? sv_of(app_state_name(x->warmth)) : sv_make(NULL, 0),
         .error = sv_of(x->error),
         .head_values = x->log_values,
         .sent_head = x->log_sent,

@@ -54,6 +54,8 @@ struct exchange {
                                       is not client->in */
     const struct server_settings *server;
     const struct route *route;  /* NULL: none found (yet) */
+    struct app *app;            /* of the route; NULL: none */
+    uint32_t app_index;         /* of app */
     struct strview path;        /* normalised, stripped */
     struct strview normal_path; /* before that; empty: there is none */
     struct strview prefix;      /* what was stripped */

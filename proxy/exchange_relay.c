@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/field_time.h"
 #include "proxy/forward_headers.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
@@ -176,7 +177,7 @@ static void on_answer_whole(struct exchange *x, bool excess)
 {
     bool reusable = x->answer.keep_alive && !excess && !x->write_failed &&
                     relay_is_done(&x->request_body) &&
-                    app_settings_of(x->route->app)->upstream_keepalive &&
+                    app_settings_of(x->app)->upstream_keepalive &&
                     !x->worker->is_draining;
 
     finish_answer(x);
@@ -316,6 +317,20 @@ static struct strview server_timing(struct exchange *x, char *text, size_t size)
     return sv_of(text);
 }
 
+/* Read here, since forward_headers takes it off the answer. */
+static void obey_keep(struct exchange *x)
+{
+    const struct http_field *field =
+        http_head_find(&x->answer, FIELD_X_BERTH_KEEP);
+    uint64_t max_ms = app_settings_of(x->app)->max_keep_ms;
+    uint64_t ms;
+
+    if (!field || !field_time_duration(field->value, &ms))
+        return;
+    app_keep(x->app,
+             worker_now_us(x->worker) + 1000 * (ms < max_ms ? ms : max_ms));
+}
+
 static void start_answer(struct exchange *x)
 {
     struct forward_answer answer;
@@ -325,6 +340,7 @@ static void start_answer(struct exchange *x)
     enum relay_result result;
     char timing[128];
 
+    obey_keep(x);
     forward_answer_init(x, &answer);
     answer.server_timing = server_timing(x, timing, sizeof timing);
     relay_start(&x->answer_body, &x->answer, &x->answer_limits,

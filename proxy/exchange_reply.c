@@ -21,7 +21,7 @@ static uint32_t wait_estimate_s(struct exchange *x)
     struct app_counts counts;
     uint32_t s;
 
-    app_count(x->route->app, worker_now_us(x->worker), &counts);
+    app_count(x->app, worker_now_us(x->worker), &counts);
     s = seconds_of(counts.waited_us_max / 1000);
     return s == 0 ? 1 : s;
 }
@@ -183,7 +183,7 @@ static void refuse_failed(struct exchange *x)
     struct app_failure failure;
     struct rejection rejection;
 
-    app_failure(x->route->app, &failure);
+    app_failure(x->app, &failure);
     rejection = (struct rejection){code_of_failure(failure.code), NULL};
     metrics_add(exchange_cell(x), METRIC_REJECTED_START_FAILED, 1);
     exchange_reject_with(x, &rejection, sv_of(failure.reason),

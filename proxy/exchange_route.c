@@ -118,6 +118,8 @@ static bool find_route(struct exchange *x)
         return false;
     }
     x->server = x->route->server;
+    x->app = x->route->app;
+    x->app_index = x->route->app_index;
     return true;
 }
 
@@ -282,7 +284,7 @@ static bool answers_probe(struct exchange *x)
     if (!is_probe ||
         (x->request.method != METHOD_GET && x->request.method != METHOD_HEAD))
         return false;
-    app_count(x->route->app, worker_now_us(x->worker), &counts);
+    app_count(x->app, worker_now_us(x->worker), &counts);
     exchange_reply_status(x, counts.state == APP_FAILED ? 503 : 200,
                           sv_of(app_state_name(counts.state)));
     return true;
@@ -297,7 +299,7 @@ static bool answers_by_itself(struct exchange *x)
         exchange_reply_status(x, 200, sv_make(NULL, 0));
         return true;
     }
-    if (!x->route->app) {
+    if (!x->app) {
         exchange_reply_status(x, settings->return_code,
                               sv_of(settings->return_text));
         return true;

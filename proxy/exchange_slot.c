@@ -81,7 +81,7 @@ static void say_continue(struct exchange *x)
 {
     struct app_counts counts;
 
-    app_count(x->route->app, worker_now_us(x->worker), &counts);
+    app_count(x->app, worker_now_us(x->worker), &counts);
     x->waited_for_start = counts.replicas == 0;
     if (x->waited_for_start)
         x->warmth = counts.state;
@@ -95,7 +95,7 @@ static void say_continue(struct exchange *x)
 
 static void begin_waiting(struct exchange *x)
 {
-    uint64_t timeout = app_settings_of(x->route->app)->queue_timeout_ms;
+    uint64_t timeout = app_settings_of(x->app)->queue_timeout_ms;
     uint64_t waited_ms =
         (worker_now_us(x->worker) - x->waiter.arrived_us) / 1000;
 
@@ -108,8 +108,7 @@ static void begin_waiting(struct exchange *x)
 enum step exchange_step_acquire(struct exchange *x)
 {
     if (!x->is_queued) {
-        switch (
-            app_acquire(x->route->app, &x->waiter, worker_now_us(x->worker))) {
+        switch (app_acquire(x->app, &x->waiter, worker_now_us(x->worker))) {
         case ACQUIRE_GRANTED:
             on_granted(x);
             return STEP_MORE;
@@ -129,7 +128,7 @@ bool exchange_leave_queue(struct exchange *x)
     if (!x->is_queued)
         return true;
     x->is_queued = false;
-    return app_leave(x->route->app, &x->waiter);
+    return app_leave(x->app, &x->waiter);
 }
 
 /* --- the connection --- */

@@ -85,7 +85,8 @@ static bool has_changed(const struct demand *demand,
            now->in_flight != told->in_flight || now->tunnels != told->tunnels ||
            now->arrivals != told->arrivals ||
            now->completions != told->completions ||
-           now->unserved != told->unserved;
+           now->unserved != told->unserved ||
+           now->keep_until_us != told->keep_until_us;
 }
 
 static void tell_demand(struct demand *demand, bool always)
@@ -120,6 +121,7 @@ static void tell_demand(struct demand *demand, bool always)
         .completions = counts.completions,
         .service_time_us = counts.service_time_us,
         .slot_time_us = counts.slot_time_us,
+        .keep_until_us = counts.keep_until_us,
     };
     channel_send_demand(front->channel, &message, NULL, 0);
 }

@@ -367,6 +367,14 @@ void app_tunnel_end(struct replica_ref *replica, uint64_t now_us)
     app_free_replica(dead);
 }
 
+void app_keep(struct app *app, uint64_t until_us)
+{
+    mutex_lock(&app->lock);
+    if (until_us > app->locked.keep_until_us)
+        app->locked.keep_until_us = until_us;
+    mutex_unlock(&app->lock);
+}
+
 /* --- the app -------------------------------------------------------------- */
 
 void app_free_when_idle(struct app *app)
@@ -514,6 +522,7 @@ void app_count(struct app *app, uint64_t now_us, struct app_counts *ret)
     counts.service_time_us = app->locked.service_time_us;
     counts.slot_time_us = app->locked.slot_time_us;
     counts.last_end_us = app->locked.last_end_us;
+    counts.keep_until_us = app->locked.keep_until_us;
     count_slots(app, &counts);
     oldest_us = wait_queue_oldest_us(&app->locked.queue);
     mutex_unlock(&app->lock);

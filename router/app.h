@@ -144,6 +144,10 @@ bool app_is_draining(struct replica_ref *replica);
  * other has a free slot, though it has the fewest in flight. Thread: any. */
 void app_suspect(struct replica_ref *replica, uint64_t now_us);
 
+/* An answer asked for the app to be kept: without a request it stays until
+ * until_us, or longer where that was asked before. Thread: any. */
+void app_keep(struct app *app, uint64_t until_us);
+
 /* --- state; Thread: main --- */
 
 /* State as the keeper sees it; APP_FAILED refuses all who wait and, until the
@@ -178,6 +182,7 @@ struct app_counts {
     uint64_t service_time_us; /* of those, from taken to given back */
     uint64_t slot_time_us;    /* integral of in_flight, up to now_us */
     uint64_t last_end_us;     /* last release of a slot or end of a tunnel */
+    uint64_t keep_until_us;   /* app_keep(); 0: nobody asked */
     uint64_t waited_us_max;   /* age of the oldest waiter; 0: none */
 };
 void app_count(struct app *app, uint64_t now_us, struct app_counts *ret);

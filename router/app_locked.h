@@ -53,6 +53,7 @@ struct app {
         uint64_t slot_time_us; /* up to slot_time_at_us */
         uint64_t slot_time_at_us;
         uint64_t last_end_us;
+        uint64_t keep_until_us;
     } locked; /* by lock */
 };
 

@@ -39,6 +39,7 @@ const char *autoscaler_reason_text(enum autoscaler_reason reason)
         [AUTOSCALER_DEMAND] = "demand",
         [AUTOSCALER_STARTING] = "a start is under way",
         [AUTOSCALER_RECENT] = "idle for less than idle_timeout",
+        [AUTOSCALER_KEPT] = "asked to be kept",
         [AUTOSCALER_MIN] = "the least that is configured",
         [AUTOSCALER_LOAD] = "load",
         [AUTOSCALER_BACKLOG] = "requests that wait",
@@ -251,6 +252,9 @@ static struct autoscaler_output decide_idle(const struct autoscaler_input *in)
         return (struct autoscaler_output){1, AUTOSCALER_RECENT, 0};
     if (in->now_us < end_us)
         return (struct autoscaler_output){1, AUTOSCALER_RECENT, end_us};
+    if (in->now_us < in->demand.keep_until_us)
+        return (struct autoscaler_output){1, AUTOSCALER_KEPT,
+                                          in->demand.keep_until_us};
     return (struct autoscaler_output){0, AUTOSCALER_NO_DEMAND, 0};
 }
 

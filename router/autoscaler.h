@@ -26,6 +26,7 @@ struct autoscaler_demand {
     /* Last end of a request or tunnel, or when the youngest replica became
      * ready where that is later; 0: there was none. */
     uint64_t idle_since_us;
+    uint64_t keep_until_us;  /* somebody asked for it; 0: nobody */
     struct demand_view load; /* demand_read(); zeroed: not measured */
 };
 
@@ -85,6 +86,7 @@ enum autoscaler_reason {
     AUTOSCALER_DEMAND,    /* requests or tunnels, here or turned away */
     AUTOSCALER_STARTING,  /* a start that was begun runs to its end */
     AUTOSCALER_RECENT,    /* idle for less than idle_timeout */
+    AUTOSCALER_KEPT,      /* idle for longer, but it was asked to be kept */
     AUTOSCALER_MIN,       /* limits.min asks for more than the above */
     AUTOSCALER_LOAD,      /* more than one: for the load that is measured */
     AUTOSCALER_BACKLOG,   /* more than one: to serve those who wait in time */

@@ -57,6 +57,7 @@ void app_settings_encode(const struct app_settings *settings,
     wire_put_u64(buf, settings->queue_timeout_ms);
     wire_put_u64(buf, settings->idle_timeout_ms);
     encode_warmth(&settings->warmth, buf);
+    wire_put_u64(buf, settings->max_keep_ms);
     wire_put_u64(buf, settings->drain_timeout_ms);
     wire_put_u64(buf, settings->start_timeout_ms);
     wire_put_u32(buf, settings->start_retries);
@@ -154,6 +155,7 @@ bool app_settings_decode(struct wire_reader *reader,
     settings.queue_timeout_ms = wire_get_u64(reader);
     settings.idle_timeout_ms = wire_get_u64(reader);
     decode_warmth(reader, &settings.warmth);
+    settings.max_keep_ms = wire_get_u64(reader);
     settings.drain_timeout_ms = wire_get_u64(reader);
     settings.start_timeout_ms = wire_get_u64(reader);
     settings.start_retries = wire_get_u32(reader);

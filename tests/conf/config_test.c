@@ -104,6 +104,7 @@ Test(config, an_app_has_every_default)
     cr_expect_not(app->warmth.keep_until_pressure);
     cr_expect_null(app->warmth.on_sleep);
     cr_expect_null(app->warmth.on_wake);
+    cr_expect_eq(app->max_keep_ms, 3600000);
     cr_expect_eq(app->drain_timeout_ms, 30000);
     cr_expect_eq(app->start_timeout_ms, 120000);
     cr_expect_eq(app->start_retries, 3);
@@ -130,7 +131,7 @@ Test(config, a_container_is_read_whole)
             "volume /srv/m:/m:ro,z; volume data:/d; label x.y 'a b';"
             "ulimit nofile 1024:2048; ulimit core unlimited; cpus 1.25;"
             "memory 2g; pids 100; concurrency off; replicas 1;"
-            "idle_timeout off; on_cold_start reject;"
+            "idle_timeout off; max_keep 1d; on_cold_start reject;"
             "ready_check http /health?x=1 status=204; stop_signal INT;"
             "upstream_keepalive off; target_utilization 70%;"
             "scale_down_delay 30s;"));
@@ -169,6 +170,7 @@ Test(config, a_container_is_read_whole)
     cr_expect(app->has_scale_down_delay);
     cr_expect_eq(app->scale_down_delay_ms, 30000);
     cr_expect_eq(app->idle_timeout_ms, 0);
+    cr_expect_eq(app->max_keep_ms, 86400000);
     cr_expect_eq(app->on_cold_start, COLD_START_REJECT);
     cr_expect_eq(app->ready_check.kind, CHECK_HTTP);
     cr_expect_str_eq(app->ready_check.path, "/health?x=1");

@@ -8,6 +8,7 @@
 
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
+#include "router/base/clock.h"
 #include "tests/support/fleet_bench.h"
 
 static struct fleet_bench bench;
@@ -155,6 +156,28 @@ Test(fleet, an_idle_app_is_drained_stopped_and_removed)
     expect_status(0, "\"state\":\"asleep\"");
     fake_front_demand(bench.front, 0, 1, 0, 2);
     cr_assert(bench_front_hears(&bench, "add app=0", 2), "and comes back");
+}
+
+Test(fleet, an_app_that_asked_for_it_is_kept_beyond_idle_timeout)
+{
+    struct channel_demand demand = {
+        .app = 0,
+        .arrivals = 1,
+        .at_us = clock_now_us(),
+        .keep_until_us = clock_now_us() + 900000,
+    };
+
+    bench.apps[0].idle_timeout_ms = 100;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    channel_send_demand(bench.front->channel, &demand, NULL, 0);
+    bench_run_ms(&bench, 500);
+    cr_expect_eq(fake_front_count(bench.front, "drain"), 0U, "%s", FRONT);
+    expect_status(0, "asked to be kept");
+    demand.keep_until_us = 0; /* a later one does not take it back */
+    channel_send_demand(bench.front->channel, &demand, NULL, 0);
+    cr_assert(bench_front_hears(&bench, "drain replica=1", 1));
+    cr_expect_geq(clock_now_us(), demand.at_us + 900000);
 }
 
 Test(fleet, a_busy_app_is_not_idle_however_long_it_takes)

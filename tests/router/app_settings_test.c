@@ -26,6 +26,7 @@ static struct app_settings make_settings(void)
                    .keep_until_pressure = true,
                    .on_sleep = xstrdup("/sleep"),
                    .on_wake = xstrdup("/wake")},
+        .max_keep_ms = 3600000,
         .drain_timeout_ms = 30000,
         .start_timeout_ms = 120000,
         .start_retries = 5,
@@ -81,6 +82,7 @@ Test(app_settings, everything_comes_out_as_it_was_put)
     cr_assert(out.warmth.keep_until_pressure);
     cr_assert_str_eq(out.warmth.on_sleep, "/sleep");
     cr_assert_str_eq(out.warmth.on_wake, "/wake");
+    cr_assert_eq(out.max_keep_ms, 3600000);
     cr_assert_eq(out.drain_timeout_ms, 30000);
     cr_assert_eq(out.start_timeout_ms, 120000);
     cr_assert_eq(out.start_retries, 5);
