@@ -10,6 +10,7 @@
 #include "router/base/alloc.h"
 
 #define TOKEN_FILE_MAX 4096
+#define AUTH_FILE_MAX  (1U << 20)
 
 /* --- podman --------------------------------------------------------------- */
 
@@ -44,6 +45,26 @@ void directive_set_podman_socket(struct builder *builder, struct block *block,
                       "\"socket\" takes unix:PATH, not \"%.80s\"", text);
     else if (builder_address(builder, node, text, &address))
         builder_set_text(&podman->socket, text + 5);
+}
+
+/* It is read anew for each pull; here it is only seen that it can be. */
+void directive_set_auth_file(struct builder *builder, struct block *block,
+                             const struct conf_node *node)
+{
+    static const struct source_limits limits = {.size_max = AUTH_FILE_MAX,
+                                                .refuse_others = true};
+    struct podman_settings *podman = block->owner[OWNER_podman_settings];
+    const char *path = builder_path(builder, node, node->args[0].text);
+    AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
+    struct stat st;
+    struct err err;
+
+    builder_set_text(&podman->auth_file, path);
+    if (builder->files != FILES_NEVER_READ &&
+        !source_read(path, &limits, &text, &st, &err))
+        builder_file_error(builder, node, path, &err);
+    if (text.data)
+        explicit_bzero(text.data, text.capacity);
 }
 
 /* --- admin ------------------------------------------------------------------

@@ -330,6 +330,7 @@ void directive_set_app(struct builder *builder, struct block *top,
     builder_defaults(builder, &block, IN_APP);
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);
+    builder_apply_blocks(builder, &block, node->children, DIRECTIVE_setup);
     app_finish(builder, &block);
     name_map_done(&block.names);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/builder.h"
+#include "conf/config_shared.h"
 #include "conf/scalar.h"
 #include "conf/units.h"
 #include "router/base/alloc.h"
@@ -123,6 +123,13 @@ void directive_set_network(struct builder *builder, struct block *block,
 /* --- what runs
  * -------------------------------------------------------------------- */
 
+void config_list_add(struct string_list *list, const char *text)
+{
+    list->items =
+        xrealloc(list->items, (list->count + 1) * sizeof *list->items);
+    list->items[list->count++] = xstrdup(text);
+}
+
 static struct string_list list_of(const struct conf_node *node)
 {
     struct string_list list = {.count = node->arg_count};
@@ -198,99 +205,42 @@ void directive_set_stop_signal(struct builder *builder, struct block *block,
                       text);
 }
 
-/* --- volumes
- * ------------------------------------------------------------------------ */
-
-static bool options_fit(struct builder *builder, const struct conf_node *node,
-                        const char *options)
-{
-    static const char known[] =
-        "ro|rw|z|Z|U|exec|noexec|dev|nodev|suid|nosuid|bind|rbind|shared|"
-        "rshared|slave|rslave|private|rprivate|copy|nocopy";
-    struct strview rest = sv_of(options);
-    struct strview option;
-    unsigned index;
-
-    while (sv_split(&rest, ',', &option)) {
-        const char *word = arena_copy(builder->arena, option);
-
-        if (!directive_word_index(known, word, &index)) {
-            builder_error_word(builder, node, word, known);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool volume_fits(struct builder *builder, const struct conf_node *node,
-                        const struct volume_setting *volume)
-{
-    const struct conf_arg *arg = &node->args[0];
-
-    if (!scalar_is_path(volume->source) && !scalar_is_name(volume->source)) {
-        builder_error(builder, arg->place,
-                      "\"volume\" begins with an absolute path or the name of "
-                      "a Podman volume, not \"%.80s\"",
-                      volume->source);
-        return false;
-    }
-    if (!volume->destination || !scalar_is_path(volume->destination) ||
-        !volume->destination[1]) {
-        builder_error(builder, arg->place,
-                      "\"volume\" takes SRC:DST[:OPTIONS] with an absolute "
-                      "DST below /, not \"%.80s\"",
-                      arg->text);
-        return false;
-    }
-    return !volume->options || options_fit(builder, node, volume->options);
-}
-
-void directive_set_volume(struct builder *builder, struct block *block,
-                          const struct conf_node *node)
-{
-    struct container_settings *container = container_of_block(block);
-    char *rest = arena_copy(builder->arena, sv_of(node->args[0].text));
-    struct volume_setting volume = {NULL, NULL, NULL};
-    uint32_t index = container->volume_count;
-
-    volume.source = strsep(&rest, ":");
-    volume.destination = strsep(&rest, ":");
-    volume.options = rest;
-    if (!volume_fits(builder, node, &volume) ||
-        !builder_once(builder, block, node, volume.destination))
-        return;
-    container->volumes =
-        xrealloc(container->volumes, (index + 1) * sizeof *container->volumes);
-    container->volumes[index] = (struct volume_setting){
-        .source = xstrdup(volume.source),
-        .destination = xstrdup(volume.destination),
-        .options = xstrdup(volume.options ? volume.options : ""),
-    };
-    container->volume_count++;
-}
-
 /* --- labels and limits
  * ----------------------------------------------------------------- */
+
+static void pair_add(struct name_values *pairs, const struct conf_node *node)
+{
+    pairs->items =
+        xrealloc(pairs->items, (pairs->count + 1) * sizeof *pairs->items);
+    pairs->items[pairs->count++] =
+        (struct name_value){.name = xstrdup(node->args[0].text),
+                            .value = xstrdup(node->args[1].text)};
+}
 
 void directive_set_label(struct builder *builder, struct block *block,
                          const struct conf_node *node)
 {
-    struct name_values *labels = &container_of_block(block)->labels;
     const char *name = node->args[0].text;
 
-    if (!*name || strncmp(name, "berth.", 6) == 0) {
+    if (!*name || strncmp(name, "berth.", 6) == 0)
         builder_error(builder, node->args[0].place,
                       "labels that begin with \"berth.\" are berth's own; "
                       "\"%.80s\" is no name for another",
                       name);
-        return;
-    }
-    if (!builder_once(builder, block, node, name))
-        return;
-    labels->items =
-        xrealloc(labels->items, (labels->count + 1) * sizeof *labels->items);
-    labels->items[labels->count++] = (struct name_value){
-        .name = xstrdup(name), .value = xstrdup(node->args[1].text)};
+    else if (builder_once(builder, block, node, name))
+        pair_add(&container_of_block(block)->labels, node);
+}
+
+void directive_set_annotation(struct builder *builder, struct block *block,
+                              const struct conf_node *node)
+{
+    const char *name = node->args[0].text;
+
+    if (!*name)
+        builder_error(builder, node->args[0].place,
+                      "an annotation needs a name");
+    else if (builder_once(builder, block, node, name))
+        pair_add(&container_of_block(block)->annotations, node);
 }
 
 static bool limit_parse(const char *text, uint64_t *ret_value)

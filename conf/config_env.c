@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/builder.h"
+#include "conf/config_shared.h"
 #include "conf/source.h"
 #include "router/base/alloc.h"
 
 #define ENV_FILE_MAX (256U << 10)
 #define ENV_MAX      2048 /* names of one app */
 
-/* NULL when it may be set; else why not, to be put behind the name. */
-static const char *name_trouble(const char *name)
+const char *config_env_trouble(const char *name)
 {
     if (!isalpha((unsigned char)*name) && *name != '_')
         return "is no name of a variable";
@@ -56,7 +55,7 @@ void directive_set_env(struct builder *builder, struct block *block,
                        const struct conf_node *node)
 {
     const char *name = node->args[0].text;
-    const char *trouble = name_trouble(name);
+    const char *trouble = config_env_trouble(name);
 
     if (trouble)
         builder_error(builder, node->args[0].place, "env \"%.80s\" %s", name,
@@ -82,7 +81,7 @@ static bool env_line(struct builder *builder, struct block *block,
         return false;
     }
     *equals = '\0';
-    trouble = name_trouble(line);
+    trouble = config_env_trouble(line);
     if (trouble) {
         builder_error(builder, node->place,
                       "env_file \"%.200s\", line %u: \"%.80s\" %s",

@@ -210,12 +210,28 @@ static bool not_in_app(const struct printer *p, const struct directive *row)
     return app->upstream_count > 0 && (row->flags & CONTAINER);
 }
 
+/* Its lines in the order in which they are carried out. */
+static void print_setup(struct printer *p,
+                        const struct container_settings *container)
+{
+    if (container->setup_count == 0)
+        return;
+    open_block(p, "setup", NULL);
+    for (uint32_t i = 0; i < container->setup_count; i++) {
+        p->setup_step = &container->setup[i];
+        print_rows(p, IN_SETUP, NULL);
+    }
+    p->setup_step = NULL;
+    close_block(p);
+}
+
 static void print_app(struct printer *p, const struct keeper_app *app)
 {
     p->owner[OWNER_app_settings] = app->app;
     p->owner[OWNER_container_settings] = &app->container;
     open_block(p, "app", app->app->name);
     print_rows(p, IN_APP, not_in_app);
+    print_setup(p, &app->container);
     close_block(p);
 }
 

@@ -13,8 +13,9 @@ struct printer {
     const struct config *config;
     struct strbuf *out;
     unsigned depth;
-    const void *owner[OWNER_COUNT]; /* what is being printed */
-    bool in_http[DIRECTIVE_COUNT];  /* one value for all servers and routes */
+    const void *owner[OWNER_COUNT];      /* what is being printed */
+    const struct setup_step *setup_step; /* in setup: the line */
+    bool in_http[DIRECTIVE_COUNT]; /* one value for all servers and routes */
 };
 
 /* "    name", then " word" as often as there are words, then ";\n". */

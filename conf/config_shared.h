@@ -1,5 +1,6 @@
 /* config_shared.h - what several routes name, kept once: log files, formats,
- * pages, files of users and of keys. Internal to conf.
+ * pages, files of users and of keys; and what files of directives share.
+ * Internal to conf.
  */
 #ifndef CONF_CONFIG_SHARED_H
 #define CONF_CONFIG_SHARED_H
@@ -8,6 +9,7 @@
 
 #include "conf/builder.h"
 #include "conf/source.h"
+#include "lifecycle/settings.h"
 #include "router/base/strbuf.h"
 
 /* The index of that log file, added where it is new. Copies path. */
@@ -19,5 +21,12 @@ MUST_USE bool config_read_file(struct builder *builder,
                                const struct conf_node *node, const char *path,
                                const struct source_limits *limits,
                                struct strbuf *text);
+
+/* NULL when an environment variable of this name may be set; else why not, to
+ * be put behind the name. */
+const char *config_env_trouble(const char *name);
+
+/* Append a copy. */
+void config_list_add(struct string_list *list, const char *text);
 
 #endif

@@ -47,7 +47,8 @@ const struct directive directives[DIRECTIVE_COUNT] = {
 };
 
 static const char *const where_names[] = {
-    "the top level", "podman", "admin", "http", "server", "route", "app",
+    "the top level", "podman", "admin",   "http",  "server",
+    "route",         "app",    "sidecar", "setup",
 };
 
 const char *directive_where_name(unsigned where)

@@ -22,7 +22,10 @@ enum directive_where {
     IN_SERVER = 1 << 4,
     IN_ROUTE = 1 << 5,
     IN_APP = 1 << 6,
-    IN_ANY = (1 << 7) - 1,
+    IN_SIDECAR = 1 << 7,
+    IN_SETUP = 1 << 8,
+    IN_CONTAINER = IN_APP | IN_SIDECAR,
+    IN_ANY = (1 << 9) - 1,
 };
 
 enum directive_type {

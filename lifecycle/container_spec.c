@@ -9,89 +9,16 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "lifecycle/json_put.h"
 #include "lifecycle/rlimits.h"
+#include "lifecycle/spec_files.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 
-#define LOG_SIZE_BYTES   10485760
 #define CPU_PERIOD_US    100000
 #define CPU_QUOTA_MIN_US 1000    /* the kernel's bound */
 #define NOFILE_DEFAULT   1048576 /* Podman's own defaults */
 #define NPROC_DEFAULT    4194304
-
-static void json_free(cJSON **json)
-{
-    cJSON_Delete(*json);
-}
-
-/* cJSON gives NULL only when memory is out. */
-static cJSON *checked(cJSON *json)
-{
-    if (!json)
-        abort();
-    return json;
-}
-
-/* The last one wins, as where env follows env_file. */
-static cJSON *put(cJSON *object, const char *name, cJSON *value)
-{
-    cJSON_DeleteItemFromObjectCaseSensitive(object, name);
-    if (!cJSON_AddItemToObject(object, name, checked(value)))
-        abort();
-    return value;
-}
-
-static void put_text(cJSON *object, const char *name, const char *value)
-{
-    put(object, name, cJSON_CreateString(value));
-}
-
-static void put_view(cJSON *object, const char *name, struct strview value)
-{
-    AUTO(auto_free) char *text = xstrndup(value.ptr, value.len);
-
-    put_text(object, name, text);
-}
-
-/* cJSON's numbers are doubles, which lose digits beyond 2^53. */
-static void put_number(cJSON *object, const char *name, uint64_t value)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    put(object, name, cJSON_CreateRaw(text));
-}
-
-static cJSON *put_object(cJSON *object, const char *name)
-{
-    return put(object, name, cJSON_CreateObject());
-}
-
-static cJSON *put_array(cJSON *object, const char *name)
-{
-    return put(object, name, cJSON_CreateArray());
-}
-
-static cJSON *append(cJSON *array, cJSON *value)
-{
-    if (!cJSON_AddItemToArray(array, checked(value)))
-        abort();
-    return value;
-}
-
-static void append_text(cJSON *array, const char *value)
-{
-    append(array, cJSON_CreateString(value));
-}
-
-static void put_list(cJSON *object, const char *name,
-                     const struct string_list *list)
-{
-    cJSON *array = put_array(object, name);
-
-    for (uint32_t i = 0; i < list->count; i++)
-        append_text(array, list->items[i]);
-}
 
 int container_spec_signal(const char *name)
 {
@@ -115,121 +42,80 @@ int container_spec_signal(const char *name)
 
 /* --------------------------------------------------- what it runs and sees */
 
-static void put_process(cJSON *json, const struct container_settings *container)
+static void put_process(cJSON *json, const struct engine_spec *spec)
 {
-    put_text(json, "image", container->image);
+    const struct container_settings *container = spec->container;
+
+    json_put_text(json, "image", spec->image ? spec->image : container->image);
     if (container->has_command)
-        put_list(json, "command", &container->command);
+        json_put_list(json, "command", &container->command);
     if (container->has_entrypoint)
-        put_list(json, "entrypoint", &container->entrypoint);
+        json_put_list(json, "entrypoint", &container->entrypoint);
     if (container->workdir)
-        put_text(json, "work_dir", container->workdir);
+        json_put_text(json, "work_dir", container->workdir);
     if (container->user)
-        put_text(json, "user", container->user);
+        json_put_text(json, "user", container->user);
+    if (container->hostname)
+        json_put_text(json, "hostname", container->hostname);
 }
 
 /* Ours last: what berth relies on is not for an env_file to change. */
 static void put_env(cJSON *json, const struct engine_spec *spec)
 {
     const struct container_settings *container = spec->container;
-    cJSON *env = put_object(json, "env");
+    cJSON *env = json_put_object(json, "env");
     char port[16];
 
     for (uint32_t i = 0; i < container->env.count; i++)
-        put_text(env, container->env.items[i].name,
-                 container->env.items[i].value);
+        json_put_text(env, container->env.items[i].name,
+                      container->env.items[i].value);
     snprintf(port, sizeof port, "%" PRIu32, spec->port);
-    put_text(env, "PORT", port);
-    put_view(env, "BERTH_APP", spec->labels.app);
-    put_view(env, "BERTH_REPLICA", spec->labels.replica);
+    json_put_text(env, "PORT", port);
+    json_put_view(env, "BERTH_APP", spec->labels.app);
+    json_put_view(env, "BERTH_REPLICA", spec->labels.replica);
     if (spec->socket_dir) {
         AUTO(auto_free)
         char *path = xasprintf(CONTAINER_SOCKET_DIR "/%s", container->socket);
 
-        put_text(env, "BERTH_SOCKET", path);
+        json_put_text(env, "BERTH_SOCKET", path);
     }
+}
+
+static void put_annotations(cJSON *json,
+                            const struct container_settings *container)
+{
+    const struct name_values *pairs = &container->annotations;
+    cJSON *annotations;
+
+    if (pairs->count == 0)
+        return;
+    annotations = json_put_object(json, "annotations");
+    for (uint32_t i = 0; i < pairs->count; i++)
+        json_put_text(annotations, pairs->items[i].name, pairs->items[i].value);
 }
 
 static void put_labels(cJSON *json, const struct engine_spec *spec)
 {
     const struct container_settings *container = spec->container;
-    cJSON *labels = put_object(json, "labels");
+    cJSON *labels = json_put_object(json, "labels");
     char port[16];
 
     for (uint32_t i = 0; i < container->labels.count; i++)
-        put_text(labels, container->labels.items[i].name,
-                 container->labels.items[i].value);
+        json_put_text(labels, container->labels.items[i].name,
+                      container->labels.items[i].value);
     snprintf(port, sizeof port, "%" PRIu32, spec->port);
-    put_view(labels, "berth.namespace", spec->labels.namespace_name);
-    put_view(labels, "berth.app", spec->labels.app);
-    put_view(labels, "berth.revision", spec->labels.revision);
-    put_view(labels, "berth.replica", spec->labels.replica);
-    put_text(labels, "berth.port", port);
-    put_text(labels, "berth.inside", spec->inside ? "true" : "false");
+    json_put_view(labels, "berth.namespace", spec->labels.namespace_name);
+    json_put_view(labels, "berth.app", spec->labels.app);
+    json_put_view(labels, "berth.revision", spec->labels.revision);
+    json_put_view(labels, "berth.replica", spec->labels.replica);
+    json_put_text(labels, "berth.port", port);
+    json_put_text(labels, "berth.inside", spec->inside ? "true" : "false");
     if (spec->socket_dir) {
         AUTO(auto_free)
         char *path = xasprintf("%s/%s", spec->socket_dir, container->socket);
 
-        put_text(labels, "berth.socket", path);
+        json_put_text(labels, "berth.socket", path);
     }
-}
-
-/* ------------------------------------------------------------------- files */
-
-/* "ro,z" as an array; the empty text as an empty one. */
-static void put_options(cJSON *object, const char *name, const char *options)
-{
-    cJSON *array = put_array(object, name);
-    struct strview rest = sv_of(options);
-    struct strview option;
-
-    while (rest.len > 0 && sv_split(&rest, ',', &option)) {
-        AUTO(auto_free) char *text = xstrndup(option.ptr, option.len);
-
-        if (option.len > 0)
-            append_text(array, text);
-    }
-}
-
-static void append_bind(cJSON *mounts, const char *source,
-                        const char *destination, const char *options)
-{
-    cJSON *mount = append(mounts, cJSON_CreateObject());
-
-    put_text(mount, "type", "bind");
-    put_text(mount, "source", source);
-    put_text(mount, "destination", destination);
-    put_options(mount, "options", options);
-}
-
-static void append_named(cJSON *volumes, const struct volume_setting *volume)
-{
-    cJSON *item = append(volumes, cJSON_CreateObject());
-
-    put_text(item, "Name", volume->source);
-    put_text(item, "Dest", volume->destination);
-    put_options(item, "Options", volume->options);
-}
-
-static void put_mounts(cJSON *json, const struct engine_spec *spec)
-{
-    const struct container_settings *container = spec->container;
-    cJSON *mounts = put_array(json, "mounts");
-    cJSON *volumes = put_array(json, "volumes");
-
-    for (uint32_t i = 0; i < container->volume_count; i++) {
-        const struct volume_setting *volume = &container->volumes[i];
-
-        if (volume->source[0] == '/')
-            append_bind(mounts, volume->source, volume->destination,
-                        volume->options);
-        else
-            append_named(volumes, volume);
-    }
-    /* Z: on a host with SELinux the app could not write there without. */
-    if (spec->socket_dir)
-        append_bind(mounts, spec->socket_dir, CONTAINER_SOCKET_DIR,
-                    "rw,Z,nosuid,nodev,noexec");
 }
 
 /* ----------------------------------------------------------------- network */
@@ -257,14 +143,14 @@ static void put_network(cJSON *json, const struct engine_spec *spec)
     const struct container_settings *container = spec->container;
     AUTO(auto_free) char *private_name = NULL;
     const char *name = NULL;
-    cJSON *netns = put_object(json, "netns");
+    cJSON *netns = json_put_object(json, "netns");
 
     switch (container->network) {
     case NETWORK_NONE:
-        put_text(netns, "nsmode", "none");
+        json_put_text(netns, "nsmode", "none");
         return;
     case NETWORK_HOST:
-        put_text(netns, "nsmode", "host");
+        json_put_text(netns, "nsmode", "host");
         return;
     case NETWORK_PRIVATE:
         private_name = container_spec_network_name(spec->labels.namespace_name,
@@ -277,38 +163,34 @@ static void put_network(cJSON *json, const struct engine_spec *spec)
     case NETWORK_BRIDGE:
         break;
     }
-    put_text(netns, "nsmode", "bridge");
+    json_put_text(netns, "nsmode", "bridge");
     if (name)
-        put_object(put_object(json, "networks"), name);
+        json_put_object(json_put_object(json, "networks"), name);
     if (spec->publish) {
-        cJSON *port =
-            append(put_array(json, "portmappings"), cJSON_CreateObject());
+        cJSON *port = json_append(json_put_array(json, "portmappings"),
+                                  cJSON_CreateObject());
 
-        put_number(port, "container_port", spec->port);
-        put_text(port, "host_ip", "127.0.0.1");
-        put_text(port, "protocol", "tcp");
+        json_put_number(port, "container_port", spec->port);
+        json_put_text(port, "host_ip", "127.0.0.1");
+        json_put_text(port, "protocol", "tcp");
     }
 }
 
 char *container_spec_network(const struct engine_labels *labels)
 {
-    AUTO(json_free) cJSON *json = checked(cJSON_CreateObject());
+    AUTO(json_free) cJSON *json = json_object();
     AUTO(auto_free)
     char *name =
         container_spec_network_name(labels->namespace_name, labels->app);
-    cJSON *own = put_object(json, "labels");
-    char *text;
+    cJSON *own = json_put_object(json, "labels");
 
-    put_text(json, "name", name);
-    put_text(json, "driver", "bridge");
-    put(json, "dns_enabled", cJSON_CreateFalse());
-    put_text(put_object(json, "options"), "isolate", "true");
-    put_view(own, "berth.namespace", labels->namespace_name);
-    put_view(own, "berth.app", labels->app);
-    text = cJSON_PrintUnformatted(json);
-    if (!text)
-        abort();
-    return text;
+    json_put_text(json, "name", name);
+    json_put_text(json, "driver", "bridge");
+    json_put(json, "dns_enabled", cJSON_CreateFalse());
+    json_put_text(json_put_object(json, "options"), "isolate", "true");
+    json_put_view(own, "berth.namespace", labels->namespace_name);
+    json_put_view(own, "berth.app", labels->app);
+    return json_text(json);
 }
 
 /* ------------------------------------------------------------------ limits */
@@ -320,20 +202,21 @@ static void put_resources(cJSON *json,
 
     if (!container->cpu_millis && !container->memory_bytes && !container->pids)
         return;
-    limits = put_object(json, "resource_limits");
+    limits = json_put_object(json, "resource_limits");
     if (container->cpu_millis) {
-        cJSON *cpu = put_object(limits, "cpu");
+        cJSON *cpu = json_put_object(limits, "cpu");
         uint64_t quota = container->cpu_millis * (CPU_PERIOD_US / 1000);
 
-        put_number(cpu, "quota",
-                   quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota);
-        put_number(cpu, "period", CPU_PERIOD_US);
+        json_put_number(cpu, "quota",
+                        quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota);
+        json_put_number(cpu, "period", CPU_PERIOD_US);
     }
     if (container->memory_bytes)
-        put_number(put_object(limits, "memory"), "limit",
-                   container->memory_bytes);
+        json_put_number(json_put_object(limits, "memory"), "limit",
+                        container->memory_bytes);
     if (container->pids)
-        put_number(put_object(limits, "pids"), "limit", container->pids);
+        json_put_number(json_put_object(limits, "pids"), "limit",
+                        container->pids);
 }
 
 static uint64_t lower(uint64_t a, uint64_t b)
@@ -344,11 +227,11 @@ static uint64_t lower(uint64_t a, uint64_t b)
 static void append_limit(cJSON *array, const char *name, uint64_t soft,
                          uint64_t hard)
 {
-    cJSON *limit = append(array, cJSON_CreateObject());
+    cJSON *limit = json_append(array, cJSON_CreateObject());
 
-    put_text(limit, "type", name);
-    put_number(limit, "soft", soft);
-    put_number(limit, "hard", hard);
+    json_put_text(limit, "type", name);
+    json_put_number(limit, "soft", soft);
+    json_put_number(limit, "hard", hard);
 }
 
 static const struct ulimit_setting *
@@ -372,7 +255,7 @@ static bool put_ulimits(cJSON *json, const struct container_settings *container,
         const char *name;
         uint64_t value;
     } always[] = {{"nofile", NOFILE_DEFAULT}, {"nproc", NPROC_DEFAULT}};
-    cJSON *array = put_array(json, "r_limits");
+    cJSON *array = json_put_array(json, "r_limits");
 
     for (size_t i = 0; i < 2; i++) {
         uint64_t most = rlimits_most(limits, rlimits_find(always[i].name));
@@ -428,40 +311,47 @@ static bool put_end(cJSON *json, const struct container_settings *container,
         if (number == 0)
             return err_set(err, ERR_INVALID, "there is no signal \"%s\"",
                            container->stop_signal);
-        put_number(json, "stop_signal", (uint64_t)number);
+        json_put_number(json, "stop_signal", (uint64_t)number);
     }
-    put_number(json, "stop_timeout", (container->stop_timeout_ms + 999) / 1000);
+    json_put_number(json, "stop_timeout",
+                    (container->stop_timeout_ms + 999) / 1000);
     return true;
+}
+
+/* Podman's default (journald, where there is one) is not bounded, and its API
+ * reads a file far quicker. */
+static void put_log(cJSON *json, const struct container_settings *container)
+{
+    cJSON *log = json_put_object(json, "log_configuration");
+
+    json_put_text(log, "driver", "k8s-file");
+    json_put_number(log, "size",
+                    container->log_bytes ? container->log_bytes
+                                         : CONTAINER_LOG_BYTES_DEFAULT);
 }
 
 bool container_spec_build(const struct engine_spec *spec,
                           const struct rlimits *limits, char **ret_json,
                           struct err *err)
 {
-    AUTO(json_free) cJSON *json = checked(cJSON_CreateObject());
-    cJSON *log;
-    char *text;
+    AUTO(json_free) cJSON *json = json_object();
 
-    put_text(json, "name", spec->name);
-    put_process(json, spec->container);
+    json_put_text(json, "name", spec->name);
+    put_process(json, spec);
     put_env(json, spec);
     put_labels(json, spec);
-    put_mounts(json, spec);
+    put_annotations(json, spec->container);
+    spec_put_files(json, spec);
+    spec_put_privileges(json, spec->container);
     put_network(json, spec);
     put_resources(json, spec->container);
     if (!put_ulimits(json, spec->container, limits, err) ||
         !put_end(json, spec->container, err))
         return false;
     /* It would hang on a frozen container; berth has checks of its own. */
-    append_text(put_array(put_object(json, "healthconfig"), "Test"), "NONE");
-    /* Podman's default (journald, where there is one) is not bounded, and
-     * its API reads a file far quicker. */
-    log = put_object(json, "log_configuration");
-    put_text(log, "driver", "k8s-file");
-    put_number(log, "size", LOG_SIZE_BYTES);
-    text = cJSON_PrintUnformatted(json);
-    if (!text)
-        abort();
-    *ret_json = text;
+    json_append_text(
+        json_put_array(json_put_object(json, "healthconfig"), "Test"), "NONE");
+    put_log(json, spec->container);
+    *ret_json = json_text(json);
     return true;
 }

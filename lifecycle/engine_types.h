@@ -46,6 +46,7 @@ struct engine_labels {
  * of inside, publish and socket_dir; with `network host` none is needed. */
 struct engine_spec {
     const struct container_settings *container;
+    const char *image; /* what it is made from; NULL: container->image */
     struct engine_labels labels;
     const char *name;       /* of the container: berth-NS-APP-ID */
     uint32_t port;          /* resolved: what the app shall listen on */

@@ -4,17 +4,47 @@
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
-static void add_strings(struct strbuf *buf, bool is_set,
-                        const struct string_list *list)
+/* What is not set adds nothing, so that a berth that knows one directive more
+ * names the containers of an older one as that did. Each part begins with its
+ * own name: no two settings can give the same bytes. */
+static void add_text(struct strbuf *buf, const char *name, const char *value)
 {
-    wire_put_u32(buf, is_set);
+    if (!value)
+        return;
+    wire_put_str(buf, name);
+    wire_put_str(buf, value);
+}
+
+static void add_number(struct strbuf *buf, const char *name, uint64_t value)
+{
+    if (value == 0)
+        return;
+    wire_put_str(buf, name);
+    wire_put_u64(buf, value);
+}
+
+static void add_list(struct strbuf *buf, const char *name,
+                     const struct string_list *list)
+{
+    wire_put_str(buf, name);
     wire_put_u32(buf, list->count);
     for (uint32_t i = 0; i < list->count; i++)
         wire_put_str(buf, list->items[i]);
 }
 
-static void add_pairs(struct strbuf *buf, const struct name_values *pairs)
+static void add_list_if_any(struct strbuf *buf, const char *name,
+                            const struct string_list *list)
 {
+    if (list->count > 0)
+        add_list(buf, name, list);
+}
+
+static void add_pairs(struct strbuf *buf, const char *name,
+                      const struct name_values *pairs)
+{
+    if (pairs->count == 0)
+        return;
+    wire_put_str(buf, name);
     wire_put_u32(buf, pairs->count);
     for (uint32_t i = 0; i < pairs->count; i++) {
         wire_put_str(buf, pairs->items[i].name);
@@ -22,43 +52,80 @@ static void add_pairs(struct strbuf *buf, const struct name_values *pairs)
     }
 }
 
+static void add_process(struct strbuf *buf,
+                        const struct container_settings *container)
+{
+    add_number(buf, "port", container->port);
+    add_number(buf, "port_mode", container->port_mode);
+    add_text(buf, "socket", container->socket);
+    add_number(buf, "network", container->network);
+    add_text(buf, "network_name", container->network_name);
+    add_text(buf, "hostname", container->hostname);
+    if (container->has_command)
+        add_list(buf, "command", &container->command);
+    if (container->has_entrypoint)
+        add_list(buf, "entrypoint", &container->entrypoint);
+    add_text(buf, "workdir", container->workdir);
+    add_text(buf, "user", container->user);
+    add_pairs(buf, "env", &container->env);
+    add_pairs(buf, "labels", &container->labels);
+    add_pairs(buf, "annotations", &container->annotations);
+    add_text(buf, "stop_signal", container->stop_signal);
+    if (container->log_bytes != CONTAINER_LOG_BYTES_DEFAULT)
+        add_number(buf, "log_size", container->log_bytes);
+}
+
+static void add_files(struct strbuf *buf,
+                      const struct container_settings *container)
+{
+    for (uint32_t i = 0; i < container->volume_count; i++) {
+        add_text(buf, "volume", container->volumes[i].source);
+        wire_put_str(buf, container->volumes[i].destination);
+        wire_put_str(buf, container->volumes[i].options);
+    }
+    for (uint32_t i = 0; i < container->tmpfs_count; i++) {
+        add_text(buf, "tmpfs", container->tmpfs[i].destination);
+        wire_put_u64(buf, container->tmpfs[i].size_bytes);
+    }
+    for (uint32_t i = 0; i < container->secret_count; i++) {
+        add_text(buf, "secret", container->secrets[i].name);
+        wire_put_u32(buf, container->secrets[i].is_env);
+        wire_put_str(buf, container->secrets[i].target);
+    }
+    add_number(buf, "shm_size", container->shm_bytes);
+    add_list_if_any(buf, "devices", &container->devices);
+    add_number(buf, "read_only", container->read_only);
+}
+
+static void add_limits(struct strbuf *buf,
+                       const struct container_settings *container)
+{
+    add_list_if_any(buf, "cap_add", &container->cap_add);
+    add_list_if_any(buf, "cap_drop", &container->cap_drop);
+    add_list_if_any(buf, "security_opt", &container->security_opts);
+    for (uint32_t i = 0; i < container->ulimit_count; i++) {
+        add_text(buf, "ulimit", container->ulimits[i].name);
+        wire_put_u64(buf, container->ulimits[i].soft);
+        wire_put_u64(buf, container->ulimits[i].hard);
+    }
+    /* In here for as long as they are not changed in place. */
+    add_number(buf, "cpus", container->cpu_millis);
+    add_number(buf, "memory", container->memory_bytes);
+    add_number(buf, "pids", container->pids);
+}
+
 /* The pull policy, time-outs of the pull and of the stop are no part of it:
  * they change nothing in the container. */
 void revision_compute(const struct container_settings *container,
-                      const char *image_id, char *ret_hex)
+                      const char *content_id, char *ret_hex)
 {
     AUTO(strbuf_done) struct strbuf buf = STRBUF_INIT;
     struct digest *digest = digest_new();
 
-    wire_put_str(&buf, image_id);
-    wire_put_u32(&buf, container->port);
-    wire_put_u32(&buf, container->port_mode);
-    wire_put_str(&buf, container->socket);
-    wire_put_u32(&buf, container->network);
-    wire_put_str(&buf, container->network_name);
-    add_strings(&buf, container->has_command, &container->command);
-    add_strings(&buf, container->has_entrypoint, &container->entrypoint);
-    wire_put_str(&buf, container->workdir);
-    wire_put_str(&buf, container->user);
-    add_pairs(&buf, &container->env);
-    add_pairs(&buf, &container->labels);
-    wire_put_u32(&buf, container->volume_count);
-    for (uint32_t i = 0; i < container->volume_count; i++) {
-        wire_put_str(&buf, container->volumes[i].source);
-        wire_put_str(&buf, container->volumes[i].destination);
-        wire_put_str(&buf, container->volumes[i].options);
-    }
-    wire_put_u32(&buf, container->ulimit_count);
-    for (uint32_t i = 0; i < container->ulimit_count; i++) {
-        wire_put_str(&buf, container->ulimits[i].name);
-        wire_put_u64(&buf, container->ulimits[i].soft);
-        wire_put_u64(&buf, container->ulimits[i].hard);
-    }
-    /* In here for as long as they are not changed in place. */
-    wire_put_u64(&buf, container->cpu_millis);
-    wire_put_u64(&buf, container->memory_bytes);
-    wire_put_u64(&buf, container->pids);
-    wire_put_str(&buf, container->stop_signal);
+    wire_put_str(&buf, content_id);
+    add_process(&buf, container);
+    add_files(&buf, container);
+    add_limits(&buf, container);
     digest_add(digest, buf.data, buf.len);
     digest_finish_hex(digest, ret_hex);
     digest_free(&digest);

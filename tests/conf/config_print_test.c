@@ -66,7 +66,13 @@ static const char everything[] =
     "  RTMIN+3; stop_timeout 0; network host; replicas 1;"
     "  target_utilization 70%; scale_down_delay 1500ms; freeze_after 20ms;"
     "  hibernate_after off; keep_frozen 1 for=90m; keep_primed 0;"
-    "  keep_until_pressure on; on_sleep http /s?x; on_wake http /w; }"
+    "  keep_until_pressure on; on_sleep http /s?x; on_wake http /w;"
+    "  hostname h.x;"
+    "  secret s; secret s env=S; secret t 'target=/a b'; tmpfs /t:8k; tmpfs "
+    "  '/u v'; shm_size 1m; device /dev/fuse:r; cap_add all; cap_drop kill "
+    "  chown; security_opt label=a:b; read_only on; annotation a 'b c';"
+    "  log_size 5000; pull_policy always;"
+    "  setup { run a 'b c'; copy 'x y' /z; run 'd;e'; copy u /v/; } }"
     "app b { upstream [::1]:3000 unix:/tmp/u; }";
 
 Test(config_print, everything_is_read_again)

@@ -188,6 +188,124 @@ Test(container_spec, volumes_are_binds_or_named)
            "\"Options\":[\"U\",\"nocopy\"]}]");
 }
 
+Test(container_spec, what_is_not_set_is_not_sent)
+{
+    static const char *const names[] = {
+        "secrets",
+        "secret_env",
+        "devices",
+        "shm_size",
+        "cap_add",
+        "cap_drop",
+        "mask",
+        "read_only_filesystem",
+        "hostname",
+        "unmask",
+        "annotations",
+        "no_new_privileges",
+        "selinux_opts",
+        "seccomp_profile_path",
+        "apparmor_profile",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        expect("not set", names[i], "-");
+}
+
+Test(container_spec, secrets_are_files_or_variables)
+{
+    struct secret_setting secrets[] = {
+        {TEXT("plain"), false, NULL},
+        {TEXT("named"), false, TEXT("/etc/key")},
+        {TEXT("inside"), true, TEXT("KEY")},
+    };
+
+    settings.secrets = secrets;
+    settings.secret_count = 3;
+    expect("files", "secrets",
+           "[{\"Source\":\"plain\",\"Mode\":292},"
+           "{\"Source\":\"named\",\"Target\":\"/etc/key\",\"Mode\":292}]");
+    expect("variables", "secret_env", "{\"KEY\":\"inside\"}");
+}
+
+Test(container_spec, memory_and_devices_in_the_file_system)
+{
+    struct tmpfs_setting tmpfs[] = {{TEXT("/cache"), 64 << 20},
+                                    {TEXT("/tmp"), 0}};
+    char *devices[] = {TEXT("/dev/fuse"), TEXT("/dev/null:/dev/x:r")};
+
+    settings.tmpfs = tmpfs;
+    settings.tmpfs_count = 2;
+    expect("tmpfs", "mounts",
+           "[{\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+           "\"destination\":\"/cache\",\"options\":[\"size=67108864\"]},"
+           "{\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+           "\"destination\":\"/tmp\",\"options\":[]}]");
+    settings.shm_bytes = 1 << 20;
+    expect("shm_size", "shm_size", "1048576");
+    settings.devices = (struct string_list){2, devices};
+    expect("devices", "devices",
+           "[{\"path\":\"/dev/fuse\"},{\"path\":\"/dev/null:/dev/x:r\"}]");
+}
+
+/* As `podman run --read-only` does; what is mounted there already stays. */
+Test(container_spec, a_read_only_root_leaves_folders_for_passing_files)
+{
+    struct tmpfs_setting tmpfs[] = {{TEXT("/tmp"), 4096}};
+    struct volume_setting volumes[] = {
+        {TEXT("data"), TEXT("/var/tmp"), TEXT("")}};
+
+    settings.read_only = true;
+    settings.tmpfs = tmpfs;
+    settings.tmpfs_count = 1;
+    settings.volumes = volumes;
+    settings.volume_count = 1;
+    expect("flag", "read_only_filesystem", "true");
+    expect("mounts", "mounts",
+           "[{\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+           "\"destination\":\"/tmp\",\"options\":[\"size=4096\"]},"
+           "{\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+           "\"destination\":\"/run\",\"options\":[]}]");
+}
+
+Test(container_spec, each_security_option_has_a_member_of_its_own)
+{
+    char *options[] = {TEXT("no-new-privileges"), TEXT("seccomp=unconfined"),
+                       TEXT("apparmor=x"),        TEXT("label=type:a"),
+                       TEXT("label=level:b"),     TEXT("mask=/proc/a"),
+                       TEXT("unmask=ALL")};
+    char *capabilities[] = {TEXT("CAP_NET_ADMIN"), TEXT("ALL")};
+
+    settings.security_opts = (struct string_list){7, options};
+    expect("no new", "no_new_privileges", "true");
+    expect("seccomp", "seccomp_profile_path", "\"unconfined\"");
+    expect("apparmor", "apparmor_profile", "\"x\"");
+    expect("label", "selinux_opts", "[\"type:a\",\"level:b\"]");
+    expect("mask", "mask", "[\"/proc/a\"]");
+    expect("unmask", "unmask", "[\"ALL\"]");
+    options[0] = TEXT("no-new-privileges=false");
+    expect("no new", "no_new_privileges", "false");
+    settings.cap_add = (struct string_list){1, capabilities};
+    settings.cap_drop = (struct string_list){1, capabilities + 1};
+    expect("add", "cap_add", "[\"CAP_NET_ADMIN\"]");
+    expect("drop", "cap_drop", "[\"ALL\"]");
+}
+
+Test(container_spec, names_notes_and_the_log)
+{
+    struct name_value pair = {TEXT("run.oci.x"), TEXT("1")};
+
+    settings.hostname = TEXT("web-1");
+    expect("hostname", "hostname", "\"web-1\"");
+    settings.annotations = (struct name_values){1, &pair};
+    expect("annotation", "annotations", "{\"run.oci.x\":\"1\"}");
+    settings.log_bytes = 4096;
+    expect("log_size", "log_configuration",
+           "{\"driver\":\"k8s-file\",\"size\":4096}");
+    spec.image = "localhost/berth-setup/prod:abc";
+    expect("another image", "image", "\"localhost/berth-setup/prod:abc\"");
+}
+
 Test(container_spec, each_kind_of_network)
 {
     static const struct {

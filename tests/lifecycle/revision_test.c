@@ -30,6 +30,9 @@ Test(revision, differs_with_everything_that_is_set_for_the_container)
     struct name_value pair = {"A", "1"};
     struct volume_setting volume = {"/a", "/b", "ro"};
     struct ulimit_setting limit = {"nofile", 1, 2};
+    struct tmpfs_setting tmpfs[] = {{"/t", 0}, {"/t", 4096}};
+    struct secret_setting secrets[] = {
+        {"s", false, NULL}, {"s", true, "S"}, {"s", false, "S"}};
     const struct {
         const char *label;
         struct container_settings container;
@@ -58,6 +61,20 @@ Test(revision, differs_with_everything_that_is_set_for_the_container)
         {"memory", {.memory_bytes = 500}},
         {"pids", {.pids = 500}},
         {"stop signal", {.stop_signal = "TERM"}},
+        {"hostname", {.hostname = "h"}},
+        {"annotations", {.annotations = {.count = 1, .items = &pair}}},
+        {"tmpfs", {.tmpfs_count = 1, .tmpfs = &tmpfs[0]}},
+        {"tmpfs with a size", {.tmpfs_count = 1, .tmpfs = &tmpfs[1]}},
+        {"secret", {.secret_count = 1, .secrets = &secrets[0]}},
+        {"secret in env", {.secret_count = 1, .secrets = &secrets[1]}},
+        {"secret's file", {.secret_count = 1, .secrets = &secrets[2]}},
+        {"shm_size", {.shm_bytes = 500}},
+        {"devices", {.devices = {.count = 1, .items = items_a}}},
+        {"cap_add", {.cap_add = {.count = 1, .items = items_a}}},
+        {"cap_drop", {.cap_drop = {.count = 1, .items = items_a}}},
+        {"security_opt", {.security_opts = {.count = 1, .items = items_a}}},
+        {"read_only", {.read_only = true}},
+        {"log_size", {.log_bytes = 500}},
     };
     const size_t count = sizeof cases / sizeof cases[0];
     char hex[sizeof cases / sizeof cases[0]][DIGEST_HEX_SIZE];
@@ -84,4 +101,17 @@ Test(revision, differs_with_the_image_and_not_with_time_outs)
     container.pull_policy = PULL_NEVER;
     revision_compute(&container, "sha256:1", second);
     cr_expect_str_eq(first, second);
+}
+
+/* Else an upgrade of berth would replace every container. */
+Test(revision, of_a_plain_app_stays_what_it_was)
+{
+    struct container_settings container = {
+        .image = "localhost/a:1", .log_bytes = CONTAINER_LOG_BYTES_DEFAULT};
+    char hex[DIGEST_HEX_SIZE];
+
+    compute(&container, hex);
+    cr_expect_str_eq(
+        hex,
+        "4f58ea6ef74cdae6feab478f6e20308c208fa5d5e58b33d6c8972562f6f5d1b7");
 }
