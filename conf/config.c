@@ -81,6 +81,7 @@ static void build(struct builder *builder, struct conf_node *children)
     config_apps_declare(builder, children);
     apply_or_empty(builder, &top, children, DIRECTIVE_podman);
     apply_or_empty(builder, &top, children, DIRECTIVE_admin);
+    builder_apply_blocks(builder, &top, children, DIRECTIVE_resources);
     builder_apply_blocks(builder, &top, children, DIRECTIVE_app);
     apply_or_empty(builder, &top, children, DIRECTIVE_http);
     config_apps_finish(builder, children);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/config_resources.h"
 #include "conf/scalar.h"
 #include "conf/units.h"
 #include "router/base/alloc.h"
@@ -311,6 +312,7 @@ static void app_finish(struct builder *builder, const struct block *block)
                       "app \"%.80s\" has neither \"image\" nor \"upstream\"",
                       app->name);
     check_reach(builder, block);
+    config_resources_finish(builder, block);
 }
 
 void directive_set_app(struct builder *builder, struct block *top,
@@ -327,6 +329,8 @@ void directive_set_app(struct builder *builder, struct block *top,
         &builder->config->proxy->apps[place->index];
     block.owner[OWNER_container_settings] =
         &builder->config->lifecycle->apps[place->index].container;
+    block.owner[OWNER_keeper_app] =
+        &builder->config->lifecycle->apps[place->index];
     builder_defaults(builder, &block, IN_APP);
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);

@@ -229,6 +229,7 @@ static void print_app(struct printer *p, const struct keeper_app *app)
 {
     p->owner[OWNER_app_settings] = app->app;
     p->owner[OWNER_container_settings] = &app->container;
+    p->owner[OWNER_keeper_app] = app;
     open_block(p, "app", app->app->name);
     print_rows(p, IN_APP, not_in_app);
     print_setup(p, &app->container);
@@ -243,10 +244,14 @@ void config_print(const struct config *config, struct strbuf *ret_text)
     p.owner[OWNER_proxy_settings] = config->proxy;
     p.owner[OWNER_lifecycle_settings] = lifecycle;
     p.owner[OWNER_podman_settings] = &lifecycle->podman;
+    p.owner[OWNER_resource_settings] = &lifecycle->resources;
     p.owner[OWNER_admin_settings] = &config->proxy->admin;
     print_rows(&p, IN_TOP, NULL);
     open_block(&p, "podman", NULL);
     print_rows(&p, IN_PODMAN, NULL);
+    close_block(&p);
+    open_block(&p, "resources", NULL);
+    print_rows(&p, IN_RESOURCES, NULL);
     close_block(&p);
     open_block(&p, "admin", NULL);
     print_rows(&p, IN_ADMIN, NULL);

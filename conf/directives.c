@@ -48,7 +48,7 @@ const struct directive directives[DIRECTIVE_COUNT] = {
 
 static const char *const where_names[] = {
     "the top level", "podman", "admin",   "http",  "server",
-    "route",         "app",    "sidecar", "setup",
+    "route",         "app",    "sidecar", "setup", "resources",
 };
 
 const char *directive_where_name(unsigned where)

@@ -25,7 +25,8 @@ enum directive_where {
     IN_SIDECAR = 1 << 7,
     IN_SETUP = 1 << 8,
     IN_CONTAINER = IN_APP | IN_SIDECAR,
-    IN_ANY = (1 << 9) - 1,
+    IN_RESOURCES = 1 << 9,
+    IN_ANY = (1 << 10) - 1,
 };
 
 enum directive_type {
@@ -63,6 +64,8 @@ enum directive_owner {
     OWNER_route_settings,
     OWNER_app_settings,
     OWNER_container_settings,
+    OWNER_keeper_app,
+    OWNER_resource_settings,
     OWNER_COUNT
 };
 

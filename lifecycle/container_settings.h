@@ -106,6 +106,9 @@ struct container_settings {
     uint64_t cpu_millis;   /* 0: no limit */
     uint64_t memory_bytes; /* 0: no limit */
     uint64_t pids;         /* 0: no limit */
+    /* A fraction of one device below 1000, else whole devices; 0: none. */
+    uint32_t gpu_millis;
+    uint64_t gpu_memory_bytes; /* on the device, or on each */
     uint64_t stop_timeout_ms;
     char *stop_signal; /* NULL: the image's */
     uint64_t pull_timeout_ms;

@@ -53,6 +53,9 @@ struct engine_spec {
     bool inside;            /* by engine_sockets(); a label for adoption */
     bool publish;           /* on a free port of 127.0.0.1 */
     const char *socket_dir; /* host directory to mount, or NULL */
+    /* What the replica has reserved, as a label for adoption; NULL: nothing. */
+    const char *reserved;
+    const char *const *devices; /* CDI names; NULL ends them; NULL: none */
 };
 
 struct engine_image {
@@ -84,6 +87,7 @@ struct engine_container {
     bool inside;           /* label: reached inside its network namespace */
     char socket_path[108]; /* label: Unix socket on the host; "": none */
     char image_id[80];
+    char reserved[4096]; /* label: what it has reserved; "": nothing */
 };
 
 /* What of a container's memory is where. */

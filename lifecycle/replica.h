@@ -46,6 +46,7 @@ struct replica_host {
 
 /* Durations of a start's phases, 0 for those that were not gone through. */
 struct replica_phases {
+    uint64_t evict_us; /* waited for room on the machine */
     uint64_t queue_us; /* waited for its turn to start */
     uint64_t pull_us;  /* image looked up, and pulled */
     uint64_t create_us;

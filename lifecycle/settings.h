@@ -16,6 +16,22 @@
 struct keeper_app {
     const struct app_settings *app; /* borrowed from proxy_settings */
     struct container_settings container;
+    /* Idle replicas may be stopped to make room for another app. */
+    bool is_evictable;
+    int32_t importance;
+};
+
+struct gpu_setting {
+    char *name;            /* CDI: "nvidia.com/gpu=0" */
+    uint64_t memory_bytes; /* 0: not said, or not in the block */
+};
+
+/* What berth may hand out. */
+struct resource_settings {
+    uint64_t cpu_millis;   /* 0: all of the host's */
+    uint64_t memory_bytes; /* 0: 90 % of the host's */
+    uint32_t gpu_count;    /* 0: every one in the CDI specifications */
+    struct gpu_setting *gpus;
 };
 
 struct podman_settings {
@@ -37,6 +53,7 @@ struct lifecycle_settings {
     enum exit_policy on_exit;
     uint64_t drain_timeout_ms;
     struct podman_settings podman;
+    struct resource_settings resources;
     struct string_list log_files; /* paths; opened for the front, too */
     uint32_t error_log; /* number of berth's own among them; 0: stderr */
     uint32_t app_count;

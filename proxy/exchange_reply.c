@@ -178,16 +178,26 @@ static enum reject_code code_of_failure(const char *code)
     return REJECT_START_FAILED;
 }
 
+/* With what the keeper says of the app. */
+static void refuse_for(struct exchange *x, const struct app_failure *failure)
+{
+    const struct rejection rejection = {code_of_failure(failure->code), NULL};
+
+    metrics_add(exchange_cell(x),
+                rejection.code == REJECT_NO_RESOURCES
+                    ? METRIC_REJECTED_NO_RESOURCES
+                    : METRIC_REJECTED_START_FAILED,
+                1);
+    exchange_reject_with(x, &rejection, sv_of(failure->reason),
+                         failure->retry_after_ms);
+}
+
 static void refuse_failed(struct exchange *x)
 {
     struct app_failure failure;
-    struct rejection rejection;
 
     app_failure(x->app, &failure);
-    rejection = (struct rejection){code_of_failure(failure.code), NULL};
-    metrics_add(exchange_cell(x), METRIC_REJECTED_START_FAILED, 1);
-    exchange_reject_with(x, &rejection, sv_of(failure.reason),
-                         failure.retry_after_ms);
+    refuse_for(x, &failure);
 }
 
 static void refuse_busy(struct exchange *x, enum reject_code code,
@@ -223,12 +233,18 @@ void exchange_refuse(struct exchange *x, enum refusal refusal)
 
 void exchange_queue_timed_out(struct exchange *x)
 {
+    struct app_failure failure;
+
     if (!exchange_leave_queue(x)) {
         /* Its turn came in this very moment: on_resolved() goes on. */
         x->is_queued = true;
         return;
     }
-    refuse_busy(x, REJECT_QUEUE_TIMEOUT, METRIC_REJECTED_QUEUE_TIMEOUT);
+    app_failure(x->app, &failure);
+    if (failure.code[0])
+        refuse_for(x, &failure);
+    else
+        refuse_busy(x, REJECT_QUEUE_TIMEOUT, METRIC_REJECTED_QUEUE_TIMEOUT);
 }
 
 enum step exchange_step_reply(struct exchange *x)

@@ -122,6 +122,7 @@ static void tell_demand(struct demand *demand, bool always)
         .service_time_us = counts.service_time_us,
         .slot_time_us = counts.slot_time_us,
         .keep_until_us = counts.keep_until_us,
+        .waited_us = counts.waited_us_max,
     };
     channel_send_demand(front->channel, &message, NULL, 0);
 }
@@ -488,6 +489,7 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_sockets sockets;
         struct channel_replica_drain drain;
         struct channel_app_shrink shrink;
+        struct channel_replica_evict evict;
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
         struct channel_app_state state;
@@ -535,6 +537,11 @@ static bool handle(struct front *front, enum channel_type type,
     case CHANNEL_APP_SHRINK:
         return channel_decode_app_shrink(payload, &m.shrink) &&
                front_replicas_shrink(front->replicas, &m.shrink);
+    case CHANNEL_REPLICA_EVICT:
+        if (!channel_decode_replica_evict(payload, &m.evict))
+            return false;
+        front_replicas_evict(front->replicas, m.evict.replica);
+        return true;
     case CHANNEL_REPLICA_RESUME:
         if (!channel_decode_replica_resume(payload, &m.resume))
             return false;

@@ -287,6 +287,15 @@ bool front_replicas_shrink(struct front_replicas *all,
     return true;
 }
 
+void front_replicas_evict(struct front_replicas *all, uint64_t id)
+{
+    const struct channel_replica_busy busy = {.replica = id};
+    struct front_replica *replica = find(all, id);
+
+    if (replica && !app_evict(replica->ref, on_drained, all))
+        channel_send_replica_busy(*all->channel, &busy, NULL, 0);
+}
+
 void front_replicas_resume(struct front_replicas *all, uint64_t id)
 {
     struct front_replica *replica = find(all, id);

@@ -152,7 +152,8 @@ void app_keep(struct app *app, uint64_t until_us);
 
 /* State as the keeper sees it; APP_FAILED refuses all who wait and, until the
  * state changes, all who come and find no free slot (they still count as
- * demand). Copies. */
+ * demand). In other states code and reason are for those who wait too long.
+ * Copies. */
 void app_set_state(struct app *app, enum app_state state, struct strview code,
                    struct strview reason, uint64_t retry_after_ms);
 /* Refuse all who wait and all who come with `draining`. */

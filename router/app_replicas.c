@@ -187,6 +187,29 @@ void app_shrink(struct app *app, uint32_t keep,
     mutex_unlock(&app->lock);
 }
 
+bool app_evict(struct replica_ref *replica,
+               void (*on_drained)(struct replica_ref *replica, void *arg),
+               void *arg)
+{
+    struct app *app = replica->app;
+    struct replica_locked *locked = replica->locked;
+    bool ok;
+
+    assert(app->main_loop);
+    mutex_lock(&app->lock);
+    ok = locked->is_draining ||
+         (locked->is_published && locked->slots.held == 0 &&
+          locked->tunnels == 0 && app->locked.queue.count == 0);
+    if (ok) {
+        locked->is_draining = true;
+        locked->on_drained = on_drained;
+        locked->drained_arg = arg;
+        app_post_drained(app, replica);
+    }
+    mutex_unlock(&app->lock);
+    return ok;
+}
+
 void app_resume(struct replica_ref *replica, uint64_t now_us)
 {
     struct app *app = replica->app;

@@ -5,6 +5,7 @@
 #ifndef ROUTER_APP_REPLICAS_H
 #define ROUTER_APP_REPLICAS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "router/base/attr.h"
@@ -32,6 +33,12 @@ void app_drain(struct replica_ref *replica,
 void app_shrink(struct app *app, uint32_t keep,
                 void (*on_drained)(struct replica_ref *replica, void *arg),
                 void *arg);
+/* As app_drain(), where it has nothing in flight and its app nobody waiting;
+ * also where it is draining already. false: it goes on as it was. */
+MUST_USE bool app_evict(struct replica_ref *replica,
+                        void (*on_drained)(struct replica_ref *replica,
+                                           void *arg),
+                        void *arg);
 /* Calls a drain off. */
 void app_resume(struct replica_ref *replica, uint64_t now_us);
 /* Forget it: no more grants, socket waiters fail with ECONNRESET; freed when

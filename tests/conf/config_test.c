@@ -331,8 +331,8 @@ Test(config, unknown_and_misplaced_directives)
         {"block", "htttp { }",
          "t:1:1: unknown directive \"htttp\" at the top level; did you mean "
          "\"http\"?\n"},
-        {"of a later version", "resources { cpus 2; }",
-         "t:1:1: unknown directive \"resources\" at the top level\n"},
+        {"of a later version", "events { }",
+         "t:1:1: unknown directive \"events\" at the top level\n"},
         {"elsewhere", "http { image x; }",
          "t:1:8: \"image\" may not stand in http, only in app or "
          "sidecar\n"},

@@ -169,6 +169,32 @@ Test(worker, answers_503_after_queue_timeout_and_keeps_the_connection)
     fixture_end(&f);
 }
 
+Test(worker, names_what_is_lacking_after_queue_timeout)
+{
+    struct front_fixture f = fixture_begin(1);
+    uint64_t began;
+    char *head;
+    int client;
+
+    harness_app(f.h, 0)->queue_timeout_ms = 200;
+    harness_start(f.h);
+    harness_app_state(f.h, 0, APP_STARTING, "no_resources",
+                      "gpus: all 8 are in use");
+    client = harness_connect(f.h);
+    began = raw_now_ms();
+    raw_send(client, GET);
+    head = raw_read_head(client);
+    cr_assert(raw_now_ms() - began >= 190, "not before");
+    fixture_expect_field(head, "X-Berth-Error", "no_resources");
+    fixture_expect_field(head, "Retry-After", "3");
+    free(head);
+    head = raw_read_until(client, "}}\n");
+    cr_expect_not_null(strstr(head, "gpus: all 8 are in use"), "%s", head);
+    free(head);
+    close(client);
+    fixture_end(&f);
+}
+
 Test(worker, tells_why_an_app_could_not_be_started)
 {
     struct front_fixture f = fixture_begin(1);

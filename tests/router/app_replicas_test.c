@@ -180,3 +180,49 @@ Test(app_replicas, what_was_shrunk_serves_again_once_it_is_resumed)
     cr_expect_eq(drained_count, 3U);
     release(&held);
 }
+
+/* --- making room for another app --- */
+
+static bool evict(unsigned index)
+{
+    bool ok = app_evict(replicas[index], on_drained, &drained_count);
+
+    settle();
+    return ok;
+}
+
+Test(app_replicas, one_without_requests_makes_room)
+{
+    struct waiter held;
+
+    cr_expect(evict(1));
+    cr_assert_eq(drained_count, 1U);
+    cr_expect_eq(drained[0], 2U);
+    for (unsigned i = 0; i < 2 * REPLICAS; i++) {
+        cr_expect_neq(acquire(&held), 2U);
+        release(&held);
+    }
+    app_resume(replicas[1], now);
+    cr_expect(evict(1), "and a second time after it was called off");
+    cr_expect_eq(drained_count, 2U);
+}
+
+Test(app_replicas, one_that_is_busy_makes_no_room)
+{
+    struct waiter held[2];
+    struct waiter *next;
+    struct replica_ref *tunnelled;
+
+    acquire(&held[0]);
+    acquire(&held[1]);
+    cr_assert(app_tunnel_begin(held[1].slot, now++, &tunnelled, &next));
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        bool is_busy =
+            replicas[i] == held[0].slot->replica || replicas[i] == tunnelled;
+
+        cr_expect_eq(evict(i), !is_busy, "replica %u", i);
+    }
+    cr_expect_eq(drained_count, 1U);
+    release(&held[0]);
+    app_tunnel_end(tunnelled, now++);
+}
