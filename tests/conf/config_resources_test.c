@@ -128,7 +128,8 @@ Test(config_resources, what_makes_no_sense_is_told)
          "t:1:31: \"gpus\" has no meaning for an app with \"upstream\", which "
          "somebody else runs\n"},
         {"in the wrong block", "resources { image x; }",
-         "t:1:13: \"image\" may not stand in resources, only in app\n"},
+         "t:1:13: \"image\" may not stand in resources, only in app or "
+         "sidecar\n"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
