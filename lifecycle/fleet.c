@@ -526,6 +526,17 @@ struct cJSON *fleet_status_apps(const struct fleet *fleet)
     return apps;
 }
 
+struct cJSON *fleet_app_starts(const struct fleet *fleet,
+                               const struct fleet_app *app)
+{
+    return fleet_status_starts(app, fleet->images);
+}
+
+struct fleet_app *fleet_find_app(const struct fleet *fleet, uint32_t id)
+{
+    return find_app_by_id(fleet, id);
+}
+
 /* --- made and freed --- */
 
 struct fleet *fleet_new(const struct fleet_options *options)

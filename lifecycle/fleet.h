@@ -17,6 +17,7 @@
 
 struct cJSON;
 struct event_log;
+struct fleet_app;
 struct fleet; /* opaque; defined in fleet.c */
 struct loop;
 struct timers;
@@ -61,5 +62,11 @@ void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg);
 
 /* The "apps" of status (proxy/admin/admin_status.h says what they hold). */
 MUST_USE struct cJSON *fleet_status_apps(const struct fleet *fleet);
+/* fleet_status_starts() of one. */
+MUST_USE struct cJSON *fleet_app_starts(const struct fleet *fleet,
+                                        const struct fleet_app *app);
+
+/* By its number, as the channel's messages have it; NULL: there is none. */
+struct fleet_app *fleet_find_app(const struct fleet *fleet, uint32_t id);
 
 #endif

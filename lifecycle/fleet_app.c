@@ -9,6 +9,7 @@
 #include "lifecycle/event_log.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
+#include "lifecycle/start_log.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
@@ -333,16 +334,24 @@ static void wait_before_start(struct fleet_app *app, struct backoff *backoff)
 
 /* --- what becomes of its replicas --- */
 
-static void record_start(struct fleet_app *app, const struct replica_view *view,
-                         bool ok)
+/* failure NULL: it is ready. */
+static void record_start(struct fleet_app *app, const struct replica *replica,
+                         const struct replica_failure *failure)
 {
-    if (view->is_adopted || view->is_external)
+    const struct replica_view *view = replica_view(replica);
+    const struct start_end end = {
+        .app = settings_of(app)->name,
+        .view = view,
+        .from = view->was_pulled ? "absent" : "pulled",
+        .was_urgent = replica_is_urgent(replica),
+        .failure = failure,
+        .events = app->host->events,
+    };
+
+    if (view->is_external || (view->is_adopted && !failure))
         return;
-    app->start.at_unix_ms = view->began_unix_ms;
-    app->start.ok = ok;
-    app->start.was_pulled = view->was_pulled;
-    app->start.phases = view->phases;
-    if (!ok)
+    start_log_add(app->starts, &end);
+    if (failure)
         return;
     fleet_scale_learn_start(app, view);
     metrics_add(app->cell,
@@ -412,14 +421,12 @@ static void on_replica_state(void *arg, struct replica *replica,
         app->is_refusing = false;
         app->retry_at_us = 0;
         fleet_scale_settle(app);
-        record_start(app, view, true);
+        record_start(app, replica, NULL);
         break;
     case REPLICA_FAILED:
         app->failing++;
         if (was_ready)
             on_crash(app, view);
-        else
-            record_start(app, view, false);
         break;
     case REPLICA_GONE:
         list_remove(replica_node(replica));
@@ -473,6 +480,7 @@ static void on_replica_failed(void *arg, struct replica *replica,
 
     app->failing--;
     record_error(app, failure);
+    record_start(app, replica, failure);
     if (!failure->was_ready)
         metrics_add(app->cell, METRIC_START_FAILURES, 1);
     /* Of several that were begun together, the first failure counts. */
@@ -601,6 +609,7 @@ struct fleet_app *fleet_app_new(struct fleet_host *host,
     app->decide_task.run = decide;
     app->cell =
         metrics_cell_new(metrics, METRIC_SCOPE_KEEPER_APP, settings->app->name);
+    app->starts = start_log_new();
     list_init(&app->replicas);
     if (is_external(app))
         add_external(app);
@@ -620,6 +629,7 @@ void fleet_app_free(struct fleet_app **app_ptr)
         id_map_remove(&app->host->by_id, replica_view(replica)->id);
         replica_free(&replica);
     }
+    start_log_free(&app->starts);
     free(app->error.log);
     free(app);
     *app_ptr = NULL;

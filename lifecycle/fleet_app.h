@@ -27,6 +27,7 @@
 #include "router/demand.h"
 
 struct event_log;
+struct start_log;
 
 /* What all apps of a fleet share. */
 struct fleet_host {
@@ -43,13 +44,6 @@ struct fleet_app_error { /* the last one, for status */
     char code[32];
     char reason[ERR_TEXT_SIZE];
     char *log; /* last lines of the container, NULL: none */
-};
-
-struct fleet_app_start { /* the last one that ended, for status */
-    uint64_t at_unix_ms; /* 0: none */
-    bool ok;
-    bool was_pulled;
-    struct replica_phases phases;
 };
 
 struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
@@ -85,7 +79,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     bool state_is_known;  /* to this front */
     uint64_t state_since_us;
     struct fleet_app_error error;
-    struct fleet_app_start start;
+    struct start_log *starts; /* the last ones */
     struct loop_task decide_task;
     struct metrics_cell *cell;
 };

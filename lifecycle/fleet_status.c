@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "lifecycle/start_log.h"
 #include "router/base/clock.h"
 
 static cJSON *replica_json(const struct replica *replica)
@@ -72,38 +73,6 @@ static cJSON *error_json(const struct fleet_app_error *error)
     return json;
 }
 
-static void add_phase(cJSON *phases, const char *name, uint64_t us)
-{
-    cJSON *phase = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(phase, "name", name);
-    cJSON_AddNumberToObject(phase, "us", (double)us);
-    cJSON_AddItemToArray(phases, phase);
-}
-
-static cJSON *start_json(const struct fleet_app_start *start)
-{
-    cJSON *json;
-    cJSON *phases;
-
-    if (start->at_unix_ms == 0)
-        return cJSON_CreateNull();
-    json = cJSON_CreateObject();
-    cJSON_AddNumberToObject(json, "at_unix_ms", (double)start->at_unix_ms);
-    cJSON_AddStringToObject(json, "from",
-                            start->was_pulled ? "absent" : "pulled");
-    cJSON_AddBoolToObject(json, "ok", start->ok);
-    cJSON_AddNumberToObject(json, "total_us", (double)start->phases.total_us);
-    phases = cJSON_AddArrayToObject(json, "phases");
-    add_phase(phases, "queue", start->phases.queue_us);
-    add_phase(phases, "pull", start->phases.pull_us);
-    add_phase(phases, "create", start->phases.create_us);
-    add_phase(phases, "start", start->phases.start_us);
-    add_phase(phases, "boot", start->phases.boot_us);
-    add_phase(phases, "ready", start->phases.ready_us);
-    return json;
-}
-
 static void add_image(cJSON *json, const struct fleet_app *app,
                       const struct image_store *images)
 {
@@ -165,6 +134,48 @@ cJSON *fleet_status_app(const struct fleet_app *app,
         cJSON_AddItemToArray(replicas, replica_json(replica_of_node(node)));
     }
     cJSON_AddItemToObject(json, "last_error", error_json(&app->error));
-    cJSON_AddItemToObject(json, "last_start", start_json(&app->start));
+    cJSON_AddItemToObject(json, "last_start", start_log_last_json(app->starts));
+    return json;
+}
+
+/* Starts that are under way: where they are, and for how long. */
+static cJSON *current_json(const struct fleet_app *app)
+{
+    cJSON *list = cJSON_CreateArray();
+    uint64_t now_us = clock_now_us();
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+        const struct replica_view *view = replica_view(replica);
+        cJSON *json;
+
+        if (!replica_is_starting(replica))
+            continue;
+        json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "replica", view->name);
+        cJSON_AddNumberToObject(json, "at_unix_ms",
+                                (double)view->began_unix_ms);
+        cJSON_AddStringToObject(json, "state", replica_state_name(view->state));
+        cJSON_AddNumberToObject(json, "in_state_us",
+                                (double)(now_us - view->since_us));
+        cJSON_AddStringToObject(json, "reason",
+                                view->probe_text[0] ? view->probe_text
+                                                    : view->reason);
+        cJSON_AddItemToObject(json, "phases", start_phases_json(&view->phases));
+        cJSON_AddItemToArray(list, json);
+    }
+    return list;
+}
+
+cJSON *fleet_status_starts(const struct fleet_app *app,
+                           const struct image_store *images)
+{
+    cJSON *json = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(json, "app", app->settings->app->name);
+    add_image(json, app, images);
+    cJSON_AddStringToObject(json, "state", app_state_name(app->state));
+    cJSON_AddItemToObject(json, "current", current_json(app));
+    cJSON_AddItemToObject(json, "starts", start_log_json(app->starts));
     return json;
 }

@@ -17,4 +17,10 @@ struct cJSON;
 MUST_USE struct cJSON *fleet_status_app(const struct fleet_app *app,
                                         const struct image_store *images);
 
+/* What GET /api/v1/apps/{app}/starts answers: {"app", "image", "state",
+ * "current": [{"replica", "at_unix_ms", "state", "in_state_us", "reason",
+ * "phases"}], "starts": start_log_json()}. */
+MUST_USE struct cJSON *fleet_status_starts(const struct fleet_app *app,
+                                           const struct image_store *images);
+
 #endif

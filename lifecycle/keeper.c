@@ -19,6 +19,7 @@
 #include "lifecycle/engine.h"
 #include "lifecycle/event_log.h"
 #include "lifecycle/fleet.h"
+#include "lifecycle/front_desk.h"
 #include "lifecycle/front_supervisor.h"
 #include "lifecycle/instance_lock.h"
 #include "lifecycle/log_files.h"
@@ -68,6 +69,7 @@ struct keeper {
     struct front_supervisor *front;
     struct fleet *fleet;
     struct event_log *events;
+    struct front_desk *desk;
     struct metrics_registry *metrics;
     struct metrics_cell *cell;
     uint64_t generation; /* of the configuration */
@@ -98,6 +100,7 @@ static void on_front_finished(void *arg)
     struct keeper *keeper = arg;
 
     fleet_on_front_down(keeper->fleet);
+    front_desk_set_channel(keeper->desk, NULL);
     if (keeper->on_exit == EXIT_KEEP) {
         end_loop(keeper);
         return;
@@ -261,7 +264,7 @@ static bool on_query(struct keeper *keeper, struct strview payload)
         metrics_expose(keeper->metrics, &text);
         process_metrics_expose(&text, "keeper");
     } else {
-        reply(keeper, query.id, false, SV("there is no such query"));
+        front_desk_query(keeper->desk, &query);
         return true;
     }
     reply(keeper, query.id, true, strbuf_view(&text));
@@ -275,7 +278,7 @@ static bool on_action(struct keeper *keeper, struct strview payload)
     if (!channel_decode_action(payload, &action))
         return false;
     if (!sv_eq(action.what, SV("stop"))) {
-        reply(keeper, action.id, false, SV("there is no such action"));
+        front_desk_action(keeper->desk, &action);
         return true;
     }
     if (sv_eq(action.argument, SV("keep")))
@@ -301,6 +304,8 @@ static void on_front_message(void *arg, enum channel_type type,
         ok = on_query(keeper, payload);
     else if (type == CHANNEL_ACTION)
         ok = on_action(keeper, payload);
+    else if (type == CHANNEL_CREDIT || type == CHANNEL_FORGET)
+        ok = front_desk_on_message(keeper->desk, type, payload);
     else if (type == CHANNEL_PREPARED)
         ok = true; /* at the start: READY says it again */
     else
@@ -348,6 +353,7 @@ static void on_front_start(void *arg, struct channel *channel)
     send_log_files(keeper, channel);
     send_listeners(keeper, channel);
     fleet_on_front_up(keeper->fleet, channel);
+    front_desk_set_channel(keeper->desk, channel);
     channel_send_go(channel, &go, NULL, 0);
 }
 
@@ -397,6 +403,7 @@ static void on_front_down(void *arg)
                                   .to = "ended",
                                   .reason = "another one is started"});
     fleet_on_front_down(keeper->fleet);
+    front_desk_set_channel(keeper->desk, NULL);
 }
 
 static bool start_front(struct keeper *keeper, struct err *err)
@@ -613,8 +620,15 @@ static void start_fleet(struct keeper *keeper)
         .metrics = keeper->metrics,
         .events = keeper->events,
     };
+    struct front_desk_options desk = {
+        .loop = keeper->loop,
+        .timers = keeper->timers,
+        .events = keeper->events,
+    };
 
     keeper->fleet = fleet_new(&options);
+    desk.fleet = keeper->fleet;
+    keeper->desk = front_desk_new(&desk);
 }
 
 static void free_logs(struct keeper *keeper)
@@ -626,6 +640,7 @@ static void free_logs(struct keeper *keeper)
 static void keeper_done(struct keeper *keeper)
 {
     front_supervisor_free(&keeper->front);
+    front_desk_free(&keeper->desk);
     fleet_free(&keeper->fleet);
     engine_free(&keeper->engine);
     listen_sockets_free(&keeper->sockets);

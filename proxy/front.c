@@ -11,6 +11,7 @@
 #include "proxy/front_replicas.h"
 #include "proxy/log_writer.h"
 #include "proxy/password_helper.h"
+#include "proxy/questions.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
@@ -32,14 +33,6 @@ struct demand {
     struct metrics_cell *cell;
     struct app_counts told;
     bool was_told;
-};
-
-/* A question that the keeper has not answered yet. */
-struct question {
-    struct list node;
-    uint64_t id;
-    front_reply_fn on_reply;
-    void *arg;
 };
 
 struct front {
@@ -64,8 +57,7 @@ struct front {
     struct worker **workers;
     struct timer demand_timer;
     struct timer drain_timer;
-    struct list questions;
-    uint64_t last_id;
+    struct questions *questions;
     unsigned drained_count;
     bool is_serving;
     bool is_draining;
@@ -202,25 +194,13 @@ static void fail(struct front *front, const char *why)
     loop_stop(front->loop);
 }
 
-static void answer(struct front *front, struct question *question, bool ok,
-                   struct strview body)
-{
-    (void)front;
-    list_remove(&question->node);
-    question->on_reply(question->arg, ok, body);
-    free(question);
-}
-
 static void on_channel_closed(void *arg, const char *why)
 {
     struct front *front = arg;
 
     log_warn("front", "the keeper is gone", "why=\"%s\"", why);
     channel_free(&front->channel);
-    while (!list_is_empty(&front->questions))
-        answer(front,
-               container_of(front->questions.next, struct question, node),
-               false, SV("the keeper is gone"));
+    questions_fail(front->questions, SV("the keeper is gone"));
     /* Nothing will start any more. */
     for (uint32_t i = 0; front->settings && i < front->settings->app_count; i++)
         app_close(front->apps[i]);
@@ -463,18 +443,6 @@ static void on_app_state(struct front *front,
                   message->code, message->reason, message->retry_after_ms);
 }
 
-static void on_reply(struct front *front, const struct channel_reply *message)
-{
-    LIST_FOREACH (&front->questions, node) {
-        struct question *question = container_of(node, struct question, node);
-
-        if (question->id == message->id) {
-            answer(front, question, message->ok, message->body);
-            return;
-        }
-    }
-}
-
 /* Decode and handle; false: not whole. */
 static bool handle(struct front *front, enum channel_type type,
                    struct strview payload, int *fds, unsigned fd_count)
@@ -493,7 +461,6 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
         struct channel_app_state state;
-        struct channel_reply reply;
         struct channel_drain end;
     } m;
 
@@ -558,10 +525,8 @@ static bool handle(struct front *front, enum channel_type type,
         on_app_state(front, &m.state);
         return true;
     case CHANNEL_REPLY:
-        if (!channel_decode_reply(payload, &m.reply))
-            return false;
-        on_reply(front, &m.reply);
-        return true;
+    case CHANNEL_REPLY_PART:
+        return questions_on_message(front->questions, type, payload);
     case CHANNEL_DRAIN:
         if (!channel_decode_drain(payload, &m.end))
             return false;
@@ -604,11 +569,7 @@ static void free_all(struct front *front)
 
     if (front->admin)
         front->admin_api->stop(front->admin);
-    while (!list_is_empty(&front->questions)) {
-        struct list *node = list_pop_head(&front->questions);
-
-        free(container_of(node, struct question, node));
-    }
+    questions_free(&front->questions);
     password_helper_free(&front->password_helper); /* answers to workers */
     for (uint32_t i = 0; i < workers; i++)
         worker_free(&front->workers[i]);
@@ -647,7 +608,7 @@ int front_main(int channel_fd, const struct front_admin *admin)
     front.started_us = loop_now_us(front.loop);
     front.demand_timer.on_expire = on_demand_timer;
     front.drain_timer.on_expire = on_drain_timer;
-    list_init(&front.questions);
+    front.questions = questions_new(&front.channel);
     front.channel = channel_new(front.loop, channel_fd, on_message,
                                 on_channel_closed, &front);
     loop_run(front.loop);
@@ -683,51 +644,7 @@ bool front_is_serving(const struct front *front)
     return front->is_serving;
 }
 
-static uint64_t add_question(struct front *front, front_reply_fn on_reply_fn,
-                             void *arg)
+struct questions *front_questions(struct front *front)
 {
-    struct question *question = xcalloc(1, sizeof *question);
-
-    question->id = ++front->last_id;
-    question->on_reply = on_reply_fn;
-    question->arg = arg;
-    list_add_tail(&front->questions, &question->node);
-    return question->id;
-}
-
-uint64_t front_query(struct front *front, const char *what,
-                     front_reply_fn on_reply_fn, void *arg)
-{
-    const struct channel_query message = {
-        .id = add_question(front, on_reply_fn, arg), .what = sv_of(what)};
-
-    channel_send_query(front->channel, &message, NULL, 0);
-    return message.id;
-}
-
-uint64_t front_action(struct front *front, const char *what, uint32_t app,
-                      struct strview argument, front_reply_fn on_reply_fn,
-                      void *arg)
-{
-    const struct channel_action message = {
-        .id = add_question(front, on_reply_fn, arg),
-        .what = sv_of(what),
-        .app = app,
-        .argument = argument};
-
-    channel_send_action(front->channel, &message, NULL, 0);
-    return message.id;
-}
-
-void front_forget(struct front *front, uint64_t id)
-{
-    LIST_FOREACH (&front->questions, node) {
-        struct question *question = container_of(node, struct question, node);
-
-        if (question->id != id)
-            continue;
-        list_remove(&question->node);
-        free(question);
-        return;
-    }
+    return front->questions;
 }

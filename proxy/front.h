@@ -17,6 +17,7 @@ struct front; /* opaque; defined in front.c */
 struct loop;
 struct metrics_registry;
 struct proxy_settings;
+struct questions; /* questions.h */
 struct tls_settings;
 
 /* How the front starts the admin API, which sits above it (proxy/admin may
@@ -30,7 +31,7 @@ struct front_admin {
     void (*listen)(void *admin, uint32_t listener, int fd);
     /* New certificates of its listeners; borrowed for the call. */
     void (*update_tls)(void *admin, const struct tls_settings *settings);
-    /* No call of front_query() is answered afterwards. */
+    /* No question of front_questions() is answered afterwards. */
     void (*stop)(void *admin);
 };
 
@@ -48,20 +49,7 @@ struct app *front_app(const struct front *front, uint32_t index);
 /* GO was received, and it is not draining. */
 bool front_is_serving(const struct front *front);
 
-/* The keeper's answer; ok false: it failed, or the keeper is gone. body is
- * borrowed for the call. */
-typedef void (*front_reply_fn)(void *arg, bool ok, struct strview body);
-
-/* Ask the keeper ("status", "metrics"). on_reply runs once, later, on main's
- * loop, unless the returned id was given to front_forget(). */
-uint64_t front_query(struct front *front, const char *what,
-                     front_reply_fn on_reply, void *arg);
-/* Ask it to act ("stop"). app: an index, or UINT32_MAX for none. */
-uint64_t front_action(struct front *front, const char *what, uint32_t app,
-                      struct strview argument, front_reply_fn on_reply,
-                      void *arg);
-/* The asker goes: its on_reply will not run. An id that was answered is
- * skipped. */
-void front_forget(struct front *front, uint64_t id);
+/* What the admin API asks of the keeper. */
+struct questions *front_questions(struct front *front);
 
 #endif

@@ -25,6 +25,7 @@ struct channel; /* opaque; defined in channel.c */
 #define CHANNEL_BACKLOG_MAX     (256U << 20)
 #define CHANNEL_MESSAGE_MAX     (128U << 20)
 #define CHANNEL_DESCRIPTORS_MAX 64
+#define ANSWER_WINDOW           (64U << 10)
 
 enum channel_type {
     CHANNEL_NONE = 0,

@@ -26,22 +26,19 @@ static bool host_is_serving(void *front)
     return front_is_serving(front);
 }
 
-static uint64_t host_query(void *front, const char *what,
-                           front_reply_fn on_reply, void *arg)
+static uint64_t host_ask(void *front, const struct question *question)
 {
-    return front_query(front, what, on_reply, arg);
+    return questions_ask(front_questions(front), question);
 }
 
-static uint64_t host_action(void *front, const char *what,
-                            struct strview argument, front_reply_fn on_reply,
-                            void *arg)
+static void host_credit(void *front, uint64_t id, size_t bytes)
 {
-    return front_action(front, what, UINT32_MAX, argument, on_reply, arg);
+    questions_credit(front_questions(front), id, bytes);
 }
 
 static void host_forget(void *front, uint64_t id)
 {
-    front_forget(front, id);
+    questions_forget(front_questions(front), id);
 }
 
 static const struct admin_host_ops host_ops = {
@@ -49,8 +46,8 @@ static const struct admin_host_ops host_ops = {
     .metrics = host_metrics,
     .app = host_app,
     .is_serving = host_is_serving,
-    .query = host_query,
-    .action = host_action,
+    .ask = host_ask,
+    .credit = host_credit,
     .forget = host_forget,
 };
 

@@ -132,15 +132,7 @@ void admin_handle_apps(struct admin_call *call)
 /* Index of the app that the path names; UINT32_MAX after an answer. */
 static uint32_t find_app(struct admin_call *call)
 {
-    const struct proxy_settings *settings = settings_of(call);
-    struct strview name = admin_call_app(call);
-
-    for (uint32_t i = 0; i < settings->app_count; i++)
-        if (sv_eq(name, sv_of(settings->apps[i].name)))
-            return i;
-    admin_call_error(call, 404, "unknown_app", "there is no app \"%.*s\"",
-                     SV_ARG(name));
-    return UINT32_MAX;
+    return admin_find_app(call, admin_call_app(call));
 }
 
 static void on_app(struct admin_call *call, bool ok, struct strview body)
@@ -204,5 +196,12 @@ void admin_handle_stop(struct admin_call *call)
             argument = cJSON_IsTrue(keep) ? SV("keep") : SV("stop");
         cJSON_Delete(json);
     }
-    admin_call_act(call, "stop", argument, STOP_TIMEOUT_MS, on_stop);
+    admin_call_question(call, &(struct admin_question){
+                                  .what = "stop",
+                                  .is_action = true,
+                                  .app = UINT32_MAX,
+                                  .argument = argument,
+                                  .timeout_ms = STOP_TIMEOUT_MS,
+                                  .on_answer = on_stop,
+                              });
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "proxy/front.h"
+#include "proxy/questions.h"
 #include "router/base/strview.h"
 
 /* As the functions of front.h that have these names. */
@@ -16,11 +17,9 @@ struct admin_host_ops {
     struct metrics_registry *(*metrics)(void *front);
     struct app *(*app)(void *front, uint32_t index);
     bool (*is_serving)(void *front);
-    uint64_t (*query)(void *front, const char *what, front_reply_fn on_reply,
-                      void *arg);
-    /* On no app in particular. */
-    uint64_t (*action)(void *front, const char *what, struct strview argument,
-                       front_reply_fn on_reply, void *arg);
+    /* As the functions of questions.h. */
+    uint64_t (*ask)(void *front, const struct question *question);
+    void (*credit)(void *front, uint64_t id, size_t bytes);
     void (*forget)(void *front, uint64_t id);
 };
 

@@ -197,30 +197,37 @@ static bool explain_curl(const struct admin_client *client, CURLcode code,
                    curl_easy_strerror(code));
 }
 
+static void set_up(struct admin_client *client, const char *url,
+                   const char *body)
+{
+    CURL *curl = client->curl;
+
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (body)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+}
+
 bool admin_client_request(struct admin_client *client, const char *path,
                           const char *body, struct strbuf *ret_answer,
                           struct err *err)
 {
     AUTO(strbuf_done) struct strbuf answer = STRBUF_INIT;
     AUTO(auto_free) char *url = xasprintf("http://localhost%s", path);
-    struct curl_slist *fields = NULL;
+    struct curl_slist *fields =
+        body ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
     CURL *curl = client->curl;
     CURLcode code;
     long status = 0;
 
-    curl_easy_reset(curl);
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->path);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    set_up(client, url, body);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-    if (body) {
-        fields = curl_slist_append(NULL, "Content-Type: application/json");
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    }
     code = curl_easy_perform(curl);
     curl_slist_free_all(fields);
     if (code != CURLE_OK)
@@ -231,4 +238,66 @@ bool admin_client_request(struct admin_client *client, const char *path,
     strbuf_clear(ret_answer);
     strbuf_add_sv(ret_answer, strbuf_view(&answer));
     return true;
+}
+
+/* --- answers that come in lines --- */
+
+struct lines {
+    CURL *curl;
+    const struct admin_follow *follow;
+    struct strbuf line; /* what has no end yet; of a failed answer, all */
+    bool has_enough;
+};
+
+static size_t on_lines(char *data, size_t size, size_t count, void *arg)
+{
+    struct lines *lines = arg;
+    struct strview rest = {data, size * count};
+    const char *end;
+    long status = 0;
+
+    curl_easy_getinfo(lines->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (lines->line.len + rest.len > ANSWER_MAX_BYTES)
+        return 0;
+    while (status / 100 == 2 && (end = memchr(rest.ptr, '\n', rest.len))) {
+        strbuf_add(&lines->line, rest.ptr, (size_t)(end - rest.ptr));
+        lines->has_enough = !lines->follow->on_line(lines->follow->arg,
+                                                    strbuf_view(&lines->line));
+        strbuf_clear(&lines->line);
+        rest = sv_skip(rest, (size_t)(end - rest.ptr) + 1);
+        if (lines->has_enough)
+            return 0;
+    }
+    strbuf_add_sv(&lines->line, rest);
+    return size * count;
+}
+
+bool admin_client_follow(struct admin_client *client,
+                         const struct admin_follow *follow, struct err *err)
+{
+    AUTO(auto_free) char *url = xasprintf("http://localhost%s", follow->path);
+    AUTO(auto_free)
+    char *accept =
+        xasprintf("Accept: %s", follow->accept ? follow->accept : "*/*");
+    struct lines lines = {.curl = client->curl, .follow = follow};
+    struct curl_slist *fields = curl_slist_append(NULL, accept);
+    bool ok = true;
+    CURLcode code;
+    long status = 0;
+
+    if (follow->body)
+        fields = curl_slist_append(fields, "Content-Type: application/json");
+    set_up(client, url, follow->body);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, fields);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_lines);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &lines);
+    code = curl_easy_perform(client->curl);
+    curl_slist_free_all(fields);
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK && !lines.has_enough)
+        ok = explain_curl(client, code, err);
+    else if (status / 100 != 2)
+        ok = explain_status(status, &lines.line, err);
+    strbuf_done(&lines.line);
+    return ok;
 }

@@ -37,4 +37,18 @@ MUST_USE bool admin_client_request(struct admin_client *client,
                                    const char *path, const char *body,
                                    struct strbuf *ret_answer, struct err *err);
 
+/* As admin_client_request(), for an answer that comes in lines and may have no
+ * end: on_line gets each, without its end, as it comes, and says whether to go
+ * on; false ends it well. accept: a media type, NULL: any. */
+struct admin_follow {
+    const char *path;
+    const char *body;   /* NULL: a GET */
+    const char *accept; /* NULL: any */
+    bool (*on_line)(void *arg, struct strview line);
+    void *arg;
+};
+MUST_USE bool admin_client_follow(struct admin_client *client,
+                                  const struct admin_follow *follow,
+                                  struct err *err);
+
 #endif

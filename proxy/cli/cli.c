@@ -1,4 +1,4 @@
-/* cli.c - the table of subcommands. */
+/* cli.c - what is common to the subcommands. */
 #include "proxy/cli/cli.h"
 
 #include <getopt.h>
@@ -6,43 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct cli_command cli_commands[] = {
-    {"run", "serve, in the foreground", "-c FILE",
-     "  -c FILE  the configuration file\n"
-     "\n"
-     "QUIT drains and stops, TERM and INT stop at once.\n",
-     cli_run},
-    {"check", "check a configuration file", "-c FILE [--host]",
-     "  -c FILE  the configuration file\n"
-     "  --host   also whether this host and its Podman can do what it asks\n",
-     cli_check},
-    {"config", "print the effective configuration", "-c FILE",
-     "  -c FILE  the configuration file\n"
-     "\n"
-     "Every default is filled in; secrets are masked.\n",
-     cli_config},
-    {"status", "show how the apps of a running berth do",
-     "[APP] [--json] [-c FILE | --socket PATH]",
-     "  APP            one app, with its replicas, last start and last error\n"
-     "  --json         what the admin API answers, as it is\n"
-     "  -c FILE        the configuration of that berth, which names its "
-     "socket\n"
-     "  --socket PATH  its admin socket; without either, that of the default "
-     "state_dir\n",
-     cli_status},
-    {"stop", "drain and stop a running berth, and wait for its end",
-     "[--keep-containers] [-c FILE | --socket PATH]",
-     "  --keep-containers  leave them running for the next start, whatever "
-     "on_exit says\n"
-     "  -c FILE            the configuration of that berth, which names its "
-     "socket\n"
-     "  --socket PATH      its admin socket; without either, that of the "
-     "default state_dir\n",
-     cli_stop},
-    {"help", "list the commands, or show the options of one", "[COMMAND]", "",
-     cli_help},
-    {NULL, NULL, NULL, NULL, NULL},
-};
+#include "proxy/cli/admin_client.h"
 
 const struct cli_command *cli_command_find(const char *name)
 {
@@ -61,8 +25,30 @@ int cli_usage_error(const char *command, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nusage: berth %s %s\n", command, c ? c->usage : "");
+    fputc('\n', stderr);
+    if (c)
+        cli_print_usage(c, stderr);
     return CLI_USAGE;
+}
+
+int cli_failed(const char *command, const struct err *err)
+{
+    fprintf(stderr, "berth %s: %s\n", command,
+            err->text[0] ? err->text : "cannot write the output");
+    return CLI_FAILED;
+}
+
+struct admin_client *cli_connect(const struct cli_args *args, struct err *err)
+{
+    return admin_client_new(cli_text(args, "socket"), cli_text(args, "config"),
+                            err);
+}
+
+bool cli_app_is_plain(const char *name, struct err *err)
+{
+    if (!name || (name[0] && !strpbrk(name, "/?#%& \t\r\n")))
+        return true;
+    return err_set(err, ERR_NOT_FOUND, "there is no app \"%s\"", name);
 }
 
 int cli_option_error(const char *command, int answer, char **argv)

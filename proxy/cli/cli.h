@@ -3,20 +3,16 @@
 #define PROXY_CLI_CLI_H
 
 #include <stddef.h>
+#include <stdio.h>
 
+#include "proxy/cli/options.h"
 #include "router/base/attr.h"
+#include "router/base/err.h"
+
+struct admin_client;
 
 /* Exit codes of every subcommand. */
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
-
-struct cli_command {
-    const char *name;
-    const char *summary; /* one line, for `berth help` */
-    const char *usage;   /* what follows the name: "-c FILE [--host]" */
-    const char *help;    /* the options, a line each; for `berth help NAME` */
-    /* argv[0] is the subcommand's name. Returns an exit code. */
-    int (*run)(int argc, char **argv);
-};
 
 /* All of them, in the order of `berth help`; ends with a NULL name. */
 extern const struct cli_command cli_commands[];
@@ -28,6 +24,20 @@ const struct cli_command *cli_command_find(const char *name);
  * Returns CLI_USAGE. */
 int cli_usage_error(const char *command, const char *format, ...)
     PRINTF_LIKE(2, 3);
+
+/* "berth NAME [OPTIONS] APP", as its row says. */
+void cli_print_usage(const struct cli_command *command, FILE *out);
+
+/* Say why a command failed. Returns CLI_FAILED. */
+int cli_failed(const char *command, const struct err *err);
+
+/* The berth that --socket or -c name, else the default one. */
+MUST_USE struct admin_client *cli_connect(const struct cli_args *args,
+                                          struct err *err);
+
+/* Names go into a path as they are; what cannot be a name has no such app:
+ * false, and err says so. NULL is plain. */
+MUST_USE bool cli_app_is_plain(const char *name, struct err *err);
 
 /* For what getopt_long() (given a leading ':') answers to an option that it
  * does not know, or whose value is missing. Returns CLI_USAGE. */
@@ -47,5 +57,7 @@ int cli_status(int argc, char **argv);
 int cli_stop(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_config(int argc, char **argv);
+int cli_events(int argc, char **argv);
+int cli_why(int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
 /* help.c - `berth help`, `berth help COMMAND`, `berth --version`. */
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,10 +14,76 @@ static void print_commands(FILE *out)
           "usage: berth COMMAND [OPTIONS]\n\n",
           out);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        fprintf(out, "  %-8s %s\n", c->name, c->summary);
+        fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fputs("\n\"berth help COMMAND\" shows the options of one.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
           out);
+}
+
+/* "-c, --config FILE" */
+static void name_option(const struct cli_option *option, char *ret_text,
+                        size_t size)
+{
+    char letter[8] = "    ";
+
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(ret_text, size, "%s--%s%s%s", letter, option->name,
+             option->value_name ? " " : "",
+             option->value_name ? option->value_name : "");
+}
+
+void cli_print_usage(const struct cli_command *command, FILE *out)
+{
+    const struct cli_option *options[CLI_OPTIONS_MAX];
+    unsigned count = cli_options_of(command, options);
+
+    fprintf(out, "usage: berth %s", command->name);
+    for (unsigned i = 0; i < CLI_ARGUMENTS_MAX && command->arguments[i].name;
+         i++)
+        fprintf(out, command->arguments[i].is_optional ? " [%s]" : " %s",
+                command->arguments[i].name);
+    for (unsigned i = 0; i < count; i++) {
+        const struct cli_option *option = options[i];
+        bool must_be = command->common & CLI_READS_FILE &&
+                       strcmp(option->name, "config") == 0;
+
+        fputs(must_be ? " " : " [", out);
+        if (option->letter)
+            fprintf(out, "-%c", option->letter);
+        else
+            fprintf(out, "--%s", option->name);
+        if (option->value_name)
+            fprintf(out, " %s", option->value_name);
+        if (!must_be)
+            fputc(']', out);
+    }
+    fputc('\n', out);
+}
+
+static void print_arguments(const struct cli_command *command)
+{
+    if (command->arguments[0].name)
+        fputc('\n', stdout);
+    for (unsigned i = 0; i < CLI_ARGUMENTS_MAX && command->arguments[i].name;
+         i++)
+        printf("  %-22s  %s\n", command->arguments[i].name,
+               command->arguments[i].help);
+}
+
+static void print_options(const struct cli_command *command)
+{
+    const struct cli_option *options[CLI_OPTIONS_MAX];
+    unsigned count = cli_options_of(command, options);
+
+    if (count > 0)
+        fputc('\n', stdout);
+    for (unsigned i = 0; i < count; i++) {
+        char name[64];
+
+        name_option(options[i], name, sizeof name);
+        printf("  %-22s  %s\n", name, options[i]->help);
+    }
 }
 
 int cli_help(int argc, char **argv)
@@ -32,10 +99,12 @@ int cli_help(int argc, char **argv)
     command = cli_command_find(argv[1]);
     if (!command)
         return cli_usage_error("help", "there is no command \"%s\"", argv[1]);
-    printf("usage: berth %s%s%s\n\n%s.\n", command->name,
-           command->usage[0] ? " " : "", command->usage, command->summary);
-    if (command->help[0])
-        printf("\n%s", command->help);
+    cli_print_usage(command, stdout);
+    printf("\n%c%s.\n", toupper(command->summary[0]), command->summary + 1);
+    if (command->details)
+        printf("%s\n", command->details);
+    print_arguments(command);
+    print_options(command);
     return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }
 

@@ -2,17 +2,10 @@
 #ifndef PROXY_CLI_STATUS_VIEW_H
 #define PROXY_CLI_STATUS_VIEW_H
 
-#include <stdbool.h>
-
 #include "router/base/strbuf.h"
 
 struct cJSON;
-
-/* How the output takes it. */
-struct view {
-    bool has_colour;
-    unsigned width; /* columns of the terminal; 0: nothing is cut */
-};
+struct view; /* view.h */
 
 /* What GET /api/v1/status answered: a line about berth, and the apps. */
 void status_view_all(const struct cJSON *status, const struct view *view,

@@ -2,7 +2,6 @@
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,35 +21,6 @@ struct stop_options {
     const char *socket;
     bool keep_containers;
 };
-
-static int options_parse(int argc, char **argv, struct stop_options *ret)
-{
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"socket", required_argument, NULL, 's'},
-        {"keep-containers", no_argument, NULL, 'k'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-
-    optind = 1;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
-        if (c == 'c')
-            ret->config = optarg;
-        else if (c == 's')
-            ret->socket = optarg;
-        else if (c == 'k')
-            ret->keep_containers = true;
-        else
-            return cli_option_error("stop", c, argv);
-    }
-    if (ret->config && ret->socket)
-        return cli_usage_error("stop", "-c or --socket, not both");
-    if (optind < argc)
-        return cli_usage_error("stop", "what is \"%s\"?", argv[optind]);
-    return CLI_OK;
-}
 
 /* What still keeps berth, in a few words; false when nobody answers. */
 static bool look_what_remains(struct admin_client *client, char *ret_text,
@@ -151,12 +121,18 @@ static bool stop(const struct stop_options *options, struct err *err)
 
 int cli_stop(int argc, char **argv)
 {
-    struct stop_options options = {0};
+    struct stop_options options;
     struct err err = {0};
-    int code = options_parse(argc, argv, &options);
+    struct cli_args args;
+    int code = cli_parse(argc, argv, &args);
 
     if (code != CLI_OK)
         return code;
+    options = (struct stop_options){
+        .config = cli_text(&args, "config"),
+        .socket = cli_text(&args, "socket"),
+        .keep_containers = cli_flag(&args, "keep-containers"),
+    };
     if (!stop(&options, &err)) {
         fprintf(stderr, "berth stop: %s\n", err.text);
         return CLI_FAILED;

@@ -36,11 +36,12 @@ struct front { /* the one that is made up */
     bool stop_fails;
     char action[64]; /* "stop:keep" */
     unsigned forgotten;
+    size_t credited;
     struct {
         struct loop_task task;
         bool ok;
         struct strview body;
-        front_reply_fn on_reply;
+        void (*on_reply)(void *arg, bool ok, struct strview body);
         void *arg;
     } answer;
 };
@@ -78,7 +79,9 @@ static void run_answer(struct loop_task *task UNUSED)
     front.answer.on_reply(front.answer.arg, front.answer.ok, front.answer.body);
 }
 
-static uint64_t answer_with(const char *text, bool ok, front_reply_fn on_reply,
+static uint64_t answer_with(const char *text, bool ok,
+                            void (*on_reply)(void *arg, bool ok,
+                                             struct strview body),
                             void *arg)
 {
     if (!text)
@@ -92,22 +95,23 @@ static uint64_t answer_with(const char *text, bool ok, front_reply_fn on_reply,
     return 7;
 }
 
-static uint64_t query(void *arg UNUSED, const char *what,
-                      front_reply_fn on_reply, void *reply_arg)
+static uint64_t ask(void *arg UNUSED, const struct question *question)
 {
-    return answer_with(strcmp(what, "status") == 0 ? front.keeper_status
-                                                   : front.keeper_metrics,
-                       true, on_reply, reply_arg);
+    if (!question->is_action)
+        return answer_with(strcmp(question->what, "status") == 0
+                               ? front.keeper_status
+                               : front.keeper_metrics,
+                           true, question->on_reply, question->arg);
+    snprintf(front.action, sizeof(front.action), "%s:%.*s", question->what,
+             SV_ARG(question->argument));
+    return answer_with(front.stop_fails ? "no way" : "stopping",
+                       !front.stop_fails, question->on_reply, question->arg);
 }
 
-static uint64_t action(void *arg UNUSED, const char *what,
-                       struct strview argument, front_reply_fn on_reply,
-                       void *reply_arg)
+static void credit(void *arg UNUSED, uint64_t id, size_t bytes)
 {
-    snprintf(front.action, sizeof(front.action), "%s:%.*s", what,
-             SV_ARG(argument));
-    return answer_with(front.stop_fails ? "no way" : "stopping",
-                       !front.stop_fails, on_reply, reply_arg);
+    cr_assert_eq(id, 7);
+    front.credited += bytes;
 }
 
 static void forget(void *arg UNUSED, uint64_t id)
@@ -121,8 +125,8 @@ static const struct admin_host_ops ops = {
     .metrics = metrics_of,
     .app = app_of,
     .is_serving = is_serving,
-    .query = query,
-    .action = action,
+    .ask = ask,
+    .credit = credit,
     .forget = forget,
 };
 

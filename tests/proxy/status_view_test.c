@@ -1,4 +1,5 @@
 #include "proxy/cli/status_view.h"
+#include "proxy/cli/view.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>

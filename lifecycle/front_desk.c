@@ -1,0 +1,152 @@
+/* front_desk.c - what the front asks, a row each. */
+#include "lifecycle/front_desk.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle/event_log.h"
+#include "lifecycle/event_stream.h"
+#include "lifecycle/fleet.h"
+#include "lifecycle/fleet_app.h"
+#include "router/base/alloc.h"
+
+struct front_desk {
+    struct front_desk_options options;
+    struct answers answers;
+};
+
+/* A question, taken apart. */
+struct asked {
+    uint64_t id;
+    struct fleet_app *app; /* NULL: about none */
+    const cJSON *argument; /* an object; NULL: it has none */
+};
+
+struct front_desk *front_desk_new(const struct front_desk_options *options)
+{
+    struct front_desk *desk = xcalloc(1, sizeof *desk);
+
+    desk->options = *options;
+    answers_init(&desk->answers);
+    return desk;
+}
+
+void front_desk_free(struct front_desk **desk)
+{
+    if (!*desk)
+        return;
+    answers_set_channel(&(*desk)->answers, NULL);
+    free(*desk);
+    *desk = NULL;
+}
+
+void front_desk_set_channel(struct front_desk *desk, struct channel *channel)
+{
+    answers_set_channel(&desk->answers, channel);
+}
+
+bool front_desk_on_message(struct front_desk *desk, enum channel_type type,
+                           struct strview payload)
+{
+    return answers_on_message(&desk->answers, type, payload);
+}
+
+/* --- what is in an argument --- */
+
+static bool argument_is_true(const struct asked *asked, const char *name)
+{
+    return cJSON_IsTrue(
+        cJSON_GetObjectItemCaseSensitive(asked->argument, name));
+}
+
+static bool argument_has_number(const struct asked *asked, const char *name,
+                                uint64_t *ret_number)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(asked->argument, name);
+
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0)
+        return false;
+    *ret_number = (uint64_t)item->valuedouble;
+    return true;
+}
+
+/* --- questions --- */
+
+/* {"after": ID, "tail": N, "follow": bool} */
+static void ask_events(struct front_desk *desk, const struct asked *asked)
+{
+    struct event_ask ask = {
+        .app = asked->app ? asked->app->settings->app->name : NULL,
+        .follow = argument_is_true(asked, "follow"),
+    };
+
+    (void)argument_has_number(asked, "after", &ask.after);
+    ask.has_tail = argument_has_number(asked, "tail", &ask.tail);
+    event_stream_start(&desk->answers, asked->id, desk->options.loop,
+                       desk->options.events, &ask);
+}
+
+static void ask_starts(struct front_desk *desk, const struct asked *asked)
+{
+    cJSON *json = fleet_app_starts(desk->options.fleet, asked->app);
+    char *text = cJSON_PrintUnformatted(json);
+
+    answers_reply(&desk->answers, asked->id, true, sv_of(text ? text : "{}"));
+    cJSON_free(text);
+    cJSON_Delete(json);
+}
+
+struct row {
+    const char *what;
+    bool needs_app;
+    void (*run)(struct front_desk *desk, const struct asked *asked);
+};
+
+static const struct row queries[] = {
+    {"events", false, ask_events},
+    {"starts", true, ask_starts},
+};
+
+/* --- finding the row --- */
+
+static void run_row(struct front_desk *desk, const struct row *row,
+                    struct asked *asked, const struct channel_query *query)
+{
+    cJSON *argument =
+        query->argument.len > 0
+            ? cJSON_ParseWithLength(query->argument.ptr, query->argument.len)
+            : NULL;
+
+    asked->argument = argument;
+    if (query->app != UINT32_MAX)
+        asked->app = fleet_find_app(desk->options.fleet, query->app);
+    if ((row->needs_app || query->app != UINT32_MAX) && !asked->app)
+        answers_reply(&desk->answers, asked->id, false,
+                      SV("unknown_app there is no such app any more"));
+    else
+        row->run(desk, asked);
+    cJSON_Delete(argument);
+}
+
+void front_desk_query(struct front_desk *desk,
+                      const struct channel_query *query)
+{
+    struct asked asked = {.id = query->id};
+
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        if (!sv_eq(query->what, sv_of(queries[i].what)))
+            continue;
+        run_row(desk, &queries[i], &asked, query);
+        return;
+    }
+    answers_reply(&desk->answers, query->id, false,
+                  SV("bad_request there is no such query"));
+}
+
+void front_desk_action(struct front_desk *desk,
+                       const struct channel_action *action)
+{
+    answers_reply(&desk->answers, action->id, false,
+                  SV("bad_request there is no such action"));
+}

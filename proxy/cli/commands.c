@@ -1,0 +1,83 @@
+/* commands.c - the table of subcommands. */
+#include "proxy/cli/cli.h"
+
+#include <stddef.h>
+
+#define APP                                                                    \
+    {                                                                          \
+        "APP", false, CLI_APP, "the name of a configured app"                  \
+    }
+#define OPTIONAL_APP                                                           \
+    {                                                                          \
+        "APP", true, CLI_APP, "one app; without it: all"                       \
+    }
+
+const struct cli_command cli_commands[] = {
+    {
+        .name = "run",
+        .summary = "serve, in the foreground",
+        .details = "QUIT drains and stops, TERM and INT stop at once.",
+        .common = CLI_READS_FILE,
+        .run = cli_run,
+    },
+    {
+        .name = "check",
+        .summary = "check a configuration file",
+        .common = CLI_READS_FILE,
+        .options = {{"host", 0, CLI_FLAG, NULL,
+                     "also whether this host and its Podman can do what it "
+                     "asks"}},
+        .run = cli_check,
+    },
+    {
+        .name = "config",
+        .summary = "print the effective configuration",
+        .details = "Every default is filled in; secrets are masked.",
+        .common = CLI_READS_FILE,
+        .run = cli_config,
+    },
+    {
+        .name = "status",
+        .summary = "show how the apps of a running berth do",
+        .details = "With APP: its replicas, last start and last error.",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {OPTIONAL_APP},
+        .run = cli_status,
+    },
+    {
+        .name = "why",
+        .summary = "show the last starts of an app, and why they failed",
+        .details = "Each phase with its time, what was evicted for it, and the "
+                   "last lines of what failed.",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .run = cli_why,
+    },
+    {
+        .name = "events",
+        .summary = "show what happened, with reasons and durations",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {OPTIONAL_APP},
+        .options = {{"follow", 'f', CLI_FLAG, NULL,
+                     "and what happens from now on"},
+                    {"tail", 'n', CLI_NUMBER, "N",
+                     "no more than the last N of those that are known"}},
+        .run = cli_events,
+    },
+    {
+        .name = "stop",
+        .summary = "drain and stop a running berth, and wait for its end",
+        .common = CLI_CONNECTS,
+        .options = {{"keep-containers", 0, CLI_FLAG, NULL,
+                     "leave them running for the next start, whatever on_exit "
+                     "says"}},
+        .run = cli_stop,
+    },
+    {
+        .name = "help",
+        .summary = "list the commands, or show the options of one",
+        .arguments = {{"COMMAND", true, CLI_COMMAND, "its name"}},
+        .run = cli_help,
+    },
+    {.name = NULL},
+};

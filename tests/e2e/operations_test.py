@@ -1,0 +1,109 @@
+"""What berth does, seen and changed while it runs: events, why, logs, actions."""
+
+import json
+import os
+import subprocess
+import threading
+
+import harness
+from harness import wait_until
+
+CONF = """
+http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; } } }
+app a { image localhost/berth-test/app:1; network none; replicas 0 1; }
+app b { image localhost/berth-test/exit:1; network none; replicas 0 1; start_retries 1; }
+"""
+
+
+def admin_connect(berth):
+    """A connection to the admin API's Unix socket, where no token is asked."""
+    return berth.connect(str(berth.dir / "state" / "admin.sock"))
+
+
+def cli_start(t, berth, command, *args):
+    """`berth COMMAND`, left running; ended with the test."""
+    process = subprocess.Popen(
+        [harness.berth_bin(), command, "-c", str(berth.conf_path), *args],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end():
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    t.cleanup(end)
+    return process
+
+
+def events_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_events_tell_each_state_of_a_start_with_its_reason(t):
+    berth = t.berth(CONF)
+    assert berth.get("/a/hash").status == 200
+    events = events_of(berth.cli("events", "a", "--json").stdout)
+    states = [e["to"] for e in events if e["kind"] == "replica"]
+    assert states == ["pulling", "creating", "starting", "probing", "ready"], events
+    assert [e["to"] for e in events if e["kind"] == "app"] == ["starting", "ready"]
+    assert all(e["app"] == "a" for e in events)
+    ready = [e for e in events if e["to"] == "ready" and e["kind"] == "replica"][0]
+    assert ready["took_ms"] > 0 and ready["reason"], ready
+    ids = [e["id"] for e in events]
+    assert ids == sorted(set(ids)), ids
+    everything = events_of(berth.cli("events", "--json").stdout)
+    assert any(e["kind"] == "front" and e["to"] == "ready" for e in everything)
+    assert any(e["kind"] == "engine" and e["to"] == "up" for e in everything)
+    text = berth.cli("events", "a").stdout
+    assert "probing → ready" in text and "a-1" in text, text
+    assert len(berth.cli("events", "a", "-n", "2").stdout.splitlines()) == 2
+
+
+def test_events_are_followed_as_they_come(t):
+    berth = t.berth(CONF)
+    follow = cli_start(t, berth, "events", "-f", "--json", "a")
+    assert berth.get("/a/hash").status == 200
+    lines = []
+    while not lines or lines[-1].get("to") != "ready":
+        lines.append(json.loads(follow.stdout.readline()))
+    assert lines[0]["to"] in ("pulling", "starting"), lines
+
+
+def test_a_client_that_was_cut_off_misses_no_event(t):
+    berth = t.berth(CONF)
+    assert berth.get("/a/hash").status == 200
+    with admin_connect(berth) as conn:
+        first = conn.request("GET", "/api/v1/events?follow=0&app=a").text
+    ids = [int(line[4:]) for line in first.splitlines() if line.startswith("id: ")]
+    assert len(ids) > 3, first
+    with admin_connect(berth) as conn:
+        rest = conn.request("GET", "/api/v1/events?follow=0&app=a",
+                            fields=[("Last-Event-ID", str(ids[1]))]).text
+    again = [int(line[4:]) for line in rest.splitlines() if line.startswith("id: ")]
+    assert again == ids[2:], (ids, again)
+
+
+def test_why_shows_the_phases_of_a_start(t):
+    berth = t.berth(CONF)
+    assert "was not started" in berth.cli("why", "a").stdout
+    assert berth.get("/a/hash").status == 200
+    answer = json.loads(berth.cli("why", "a", "--json").stdout)
+    [start] = answer["starts"]
+    assert start["ok"] and start["from"] == "pulled" and start["replica"] == "a-1"
+    phases = {p["name"]: p["us"] for p in start["phases"]}
+    assert phases["create"] > 0 and phases["start"] > 0 and phases["boot"] > 0, phases
+    assert sum(phases.values()) <= start["total_us"] * 1.05, start
+    text = berth.cli("why", "a").stdout
+    assert "CREATE" in text and "a request waited for it" in text, text
+
+
+def test_why_says_why_a_start_failed(t):
+    berth = t.berth(CONF)
+    assert berth.get("/b/").status == 503
+    answer = json.loads(berth.cli("why", "b", "--json").stdout)
+    failed = answer["starts"][0]
+    assert not failed["ok"] and "code 3" in failed["error"]["message"], failed
+    text = berth.cli("why", "b").stdout
+    assert "failed" in text and "code 3" in text, text
+    unknown = berth.cli("why", "nobody", check=False)
+    assert unknown.returncode == 1 and "nobody" in unknown.stderr
