@@ -113,9 +113,9 @@ engine_attach(struct engine *engine, const struct engine_container *container,
  * container stays frozen. */
 void engine_release(struct engine_handle **handle);
 
-/* Freeze, of a running container: done once all of it stands still; done is
- * also success where it was frozen before. ERR_TIMEOUT: something in it cannot
- * be frozen now; it has been thawed again. Cancelled: it is thawed. Where
+/* Freeze, of a running container: done once all of it stands still; also
+ * success where it was frozen before. ERR_TIMEOUT: something in it cannot be
+ * frozen now; it has been thawed again. Cancelled: thaw it, to be sure. Where
  * capabilities.freezes_by_cgroup, freeze and thaw are begun within the call:
  * when engine_thaw() returns, the app is already waking up.
  * One call of a handle at a time, but that engine_thaw() ends (ERR_CANCELLED)

@@ -218,6 +218,19 @@ static void check_runtime(struct host_check *check,
                        "service");
 }
 
+static void check_warmth(struct host_check *check,
+                         const struct engine_capabilities *capabilities)
+{
+    if (capabilities->freezes_by_cgroup)
+        ok(check, "idle apps are frozen by the cgroup freezer");
+    else
+        note(check, "freezing: %s", capabilities->freeze_text);
+    if (capabilities->can_hibernate)
+        ok(check, "frozen apps can be hibernated: there is swap");
+    else
+        note(check, "hibernation: %s", capabilities->hibernate_text);
+}
+
 static void on_up(void *arg, const struct engine_capabilities *capabilities)
 {
     struct host_check *check = arg;
@@ -261,6 +274,7 @@ static void check_engine(struct host_check *check, struct engine *engine)
                     "reached by published ports, which costs a third of the "
                     "speed; `podman unshare berth run …` may");
     check_runtime(check, capabilities);
+    check_warmth(check, capabilities);
     for (uint32_t i = 0; i < check->settings->app_count; i++) {
         const struct keeper_app *app = &check->settings->apps[i];
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lifecycle/container_spec.h"
+#include "lifecycle/freezer.h"
 #include "lifecycle/netns.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_containers.h"
@@ -16,7 +17,9 @@
 #include "lifecycle/podman_images.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_service.h"
+#include "lifecycle/podman_stop.h"
 #include "lifecycle/podman_warmth.h"
+#include "lifecycle/reclaim.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -67,11 +70,32 @@ static void go_down(struct podman *podman, const struct err *err)
     podman->events.on_down(podman->events.arg, err);
 }
 
+/* Swap may be added or taken away at any time. */
+static void look_at_swap(struct podman *podman)
+{
+    struct engine_capabilities *can = &podman->base.capabilities;
+
+    can->hibernate_text[0] = '\0';
+    can->can_hibernate = reclaim_is_possible(
+        podman->cgroup_roots, can->hibernate_text, sizeof can->hibernate_text);
+}
+
+static void look_at_freezer(struct podman *podman)
+{
+    struct engine_capabilities *can = &podman->base.capabilities;
+
+    can->freezes_by_cgroup =
+        freezer_is_permitted(podman->cgroup_roots, can->rootless,
+                             can->freeze_text, sizeof can->freeze_text);
+}
+
 static void go_up(struct podman *podman)
 {
     podman->state = PODMAN_UP;
     podman->base.is_up = true;
     podman->base.capabilities = podman->found;
+    look_at_freezer(podman);
+    look_at_swap(podman);
     podman->attempts = 0;
     podman->probe_timeouts = 0;
     podman->was_told_down = false;
@@ -159,10 +183,12 @@ static void on_pong(void *arg, const struct podman_answer *answer,
     struct podman *podman = arg;
     struct err err;
 
-    if (probe_is_good(podman, answer, failure, &err))
-        timer_start(podman->timers, &podman->timer, PING_EVERY_MS);
-    else
+    if (!probe_is_good(podman, answer, failure, &err)) {
         go_down(podman, &err);
+        return;
+    }
+    look_at_swap(podman);
+    timer_start(podman->timers, &podman->timer, PING_EVERY_MS);
 }
 
 static void on_found(void *arg, const char *socket_path, const struct err *err)
@@ -226,7 +252,7 @@ static void podman_free(struct engine *engine)
     struct podman *podman = (struct podman *)engine;
 
     loop_assert_owner(podman->loop);
-    assert(podman->handle_count == 0);
+    assert(list_is_empty(&podman->handles));
     podman->is_closing = true;
     podman->base.is_up = false;
     while (!list_is_empty(&podman->calls))
@@ -238,6 +264,7 @@ static void podman_free(struct engine *engine)
     podman_events_free(&podman->stream);
     podman_http_free(&podman->http);
     podman_service_free(&podman->service);
+    reclaimer_free(&podman->reclaimer);
     auto_close(&podman->netns_home);
     free(podman);
 }
@@ -287,6 +314,11 @@ struct engine *podman_new(const struct podman_options *options)
     podman->timers = options->timers;
     podman->events = options->events;
     list_init(&podman->calls);
+    list_init(&podman->handles);
+    podman->cgroup_roots =
+        options->cgroup_roots ? options->cgroup_roots : cgroup_roots_of_host();
+    podman->reclaimer =
+        reclaimer_new(options->loop, options->timers, podman->cgroup_roots);
     rlimits_of_process(&podman->limits);
     podman->netns_home = netns_home_open();
     podman->found.sockets_inside = netns_is_permitted();

@@ -8,6 +8,7 @@
 
 #include "lifecycle/engine.h"
 
+struct cgroup_roots;
 struct loop;
 struct podman_settings;
 struct timers;
@@ -20,6 +21,7 @@ struct podman_options {
     struct timers *timers;
     const struct podman_settings *settings;
     const char *state_dir; /* exists; the service's socket goes there */
+    const struct cgroup_roots *cgroup_roots; /* NULL: the host's */
     struct engine_events events;
 };
 MUST_USE struct engine *podman_new(const struct podman_options *options);

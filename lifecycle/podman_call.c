@@ -2,11 +2,13 @@
 #include "lifecycle/podman_call.h"
 
 #include <assert.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
+#include "lifecycle/reclaim.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
 
@@ -44,6 +46,9 @@ static void call_free(struct podman_call *call)
 {
     podman_http_cancel(&call->request);
     timer_stop(&call->timer);
+    if (call->alarm)
+        event_free(call->alarm);
+    reclaim_cancel(&call->reclaim);
     list_remove(&call->node);
     if (call->slot)
         *call->slot = NULL;
@@ -79,6 +84,16 @@ static void answer_unavailable(struct podman_call *call)
     call->on_answer(call, NULL, &err);
 }
 
+struct strbuf podman_call_path(const char *id, const char *rest)
+{
+    struct strbuf path = STRBUF_INIT;
+
+    strbuf_add_str(&path, PODMAN_CONTAINERS);
+    podman_http_encode(&path, sv_of(id));
+    strbuf_add_str(&path, rest);
+    return path;
+}
+
 void podman_call_send(struct podman_call *call, const struct podman_step *step)
 {
     struct podman_http_call request = {
@@ -105,6 +120,27 @@ void podman_call_send(struct podman_call *call, const struct podman_step *step)
 void podman_call_sleep(struct podman_call *call, unsigned delay_ms)
 {
     timer_start(call->podman->timers, &call->timer, delay_ms ? delay_ms : 1);
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+    struct podman_call *call = arg;
+
+    (void)fd;
+    (void)what;
+    call->on_timer(call);
+}
+
+void podman_call_nap(struct podman_call *call, unsigned delay_ms)
+{
+    struct timeval delay = {.tv_sec = delay_ms / 1000,
+                            .tv_usec = (long)(delay_ms % 1000) * 1000};
+
+    if (!call->alarm)
+        call->alarm =
+            evtimer_new(loop_base(call->podman->loop), on_alarm, call);
+    if (!call->alarm || evtimer_add(call->alarm, &delay) != 0)
+        abort();
 }
 
 void podman_call_add_filter(struct strbuf *path, struct strview namespace_name,
@@ -240,6 +276,8 @@ void podman_call_cancel(struct engine_call *base)
     struct err err;
 
     loop_assert_owner(call->podman->loop);
+    if (call->on_cancel)
+        call->on_cancel(call);
     err_set(&err, ERR_CANCELLED, "called off");
     podman_call_fail(call, &err);
 }

@@ -14,11 +14,15 @@
 #include "router/base/strbuf.h"
 #include "router/base/timers.h"
 
+struct cgroup_roots;
+struct event;
 struct loop;
 struct podman_events;
 struct podman_handle;
 struct podman_pull;
 struct podman_service;
+struct reclaim;
+struct reclaimer;
 
 enum podman_state {
     PODMAN_FINDING, /* a socket on which somebody listens */
@@ -50,7 +54,9 @@ struct podman {
     struct err down_reason;
 
     struct list calls;
-    unsigned handle_count;
+    struct list handles;
+    const struct cgroup_roots *cgroup_roots;
+    struct reclaimer *reclaimer;
     bool is_closing;
 };
 
@@ -81,8 +87,10 @@ struct podman_call {
     void (*on_answer)(struct podman_call *call,
                       const struct podman_answer *answer,
                       const struct err *err);
-    struct timer timer; /* the next step, where one has to wait */
+    struct timer timer;  /* the next step, where one has to wait */
+    struct event *alarm; /* likewise, to the millisecond; NULL: none yet */
     void (*on_timer)(struct podman_call *call);
+    void (*on_cancel)(struct podman_call *call); /* NULL: nothing to undo */
     enum podman_done_kind kind;
     union podman_done done;
     void *arg;
@@ -96,6 +104,10 @@ struct podman_call {
     char *network_body;   /* NULL: it was asked for already */
     uint64_t deadline_us; /* wait */
     unsigned delay_ms;    /* wait */
+    struct reclaim *reclaim; /* hibernate */
+    unsigned part;           /* hibernate: which of the handle's cgroups */
+    uint64_t stop_s;         /* stop: the grace */
+    bool was_unpaused;       /* stop */
     struct podman_pull *pull;
     engine_progress_fn progress;
     struct log_stream logs;
@@ -112,6 +124,10 @@ struct podman_call {
 MUST_USE struct podman_call *
 podman_call_new(struct engine *engine, enum podman_done_kind kind, void *arg);
 
+#define PODMAN_CONTAINERS "/v4.0.0/libpod/containers/"
+/* "…/containers/ID" and what follows; the caller frees it. */
+MUST_USE struct strbuf podman_call_path(const char *id, const char *rest);
+
 /* The next request of a call. json: NULL for none. Its answer goes to
  * on_answer (set before). Where no Podman was found yet, that gets
  * ERR_UNAVAILABLE, not within this call. */
@@ -125,8 +141,10 @@ struct podman_step {
     void (*on_line)(void *arg, struct strview line);
 };
 void podman_call_send(struct podman_call *call, const struct podman_step *step);
-/* on_timer runs after delay_ms (at least 1). */
+/* on_timer runs after delay_ms (at least 1), or some 10 ms later. */
 void podman_call_sleep(struct podman_call *call, unsigned delay_ms);
+/* The same to the millisecond; 0: in the next turn of the loop. */
+void podman_call_nap(struct podman_call *call, unsigned delay_ms);
 
 /* Add `{"label":["berth.namespace=NAME"]}`, encoded, as the value of a
  * `filters=`; more: further members of it, in front, as JSON with a comma. */

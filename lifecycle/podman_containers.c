@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lifecycle/container_spec.h"
+#include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/settings.h"
@@ -15,8 +16,6 @@
 /* Far beyond what each takes on a loaded host: past it, Podman hangs. */
 #define CREATE_TIMEOUT_MS  60000
 #define START_TIMEOUT_MS   60000
-#define STOP_EXTRA_MS      30000 /* beyond the grace of the app */
-#define REMOVE_TIMEOUT_MS  60000
 #define INSPECT_TIMEOUT_MS 15000
 #define LIST_TIMEOUT_MS    30000
 #define LOGS_TIMEOUT_MS    15000
@@ -28,19 +27,6 @@
 #define SMALL_MAX_BYTES   ((size_t)64 << 10)
 #define INSPECT_MAX_BYTES ((size_t)4 << 20)
 #define LIST_MAX_BYTES    ((size_t)64 << 20)
-
-#define CONTAINERS "/v4.0.0/libpod/containers/"
-
-/* "…/containers/ID" and what follows; the caller frees it. */
-static struct strbuf path_of(const char *id, const char *rest)
-{
-    struct strbuf path = STRBUF_INIT;
-
-    strbuf_add_str(&path, CONTAINERS);
-    podman_http_encode(&path, sv_of(id));
-    strbuf_add_str(&path, rest);
-    return path;
-}
 
 /* ------------------------------------------------------------------ create */
 
@@ -109,7 +95,7 @@ static void send_create(struct podman_call *call)
 {
     struct podman_step step = {
         .method = "POST",
-        .path = CONTAINERS "create",
+        .path = PODMAN_CONTAINERS "create",
         .json = call->body,
         .timeout_ms = CREATE_TIMEOUT_MS,
         .max_body = SMALL_MAX_BYTES,
@@ -153,7 +139,7 @@ static void send_inspect(struct podman_call *call,
                                            const struct podman_answer *answer,
                                            const struct err *err))
 {
-    struct strbuf path = path_of(call->name, "/json");
+    struct strbuf path = podman_call_path(call->name, "/json");
     struct podman_step step = {
         .method = "GET",
         .path = path.data,
@@ -166,13 +152,27 @@ static void send_inspect(struct podman_call *call,
     strbuf_done(&path);
 }
 
-static bool read_container(const struct podman_answer *answer,
+/* What Podman does not know: it calls a frozen container running. */
+static void look_at_freezer(const struct podman *podman,
+                            struct engine_container *container)
+{
+    if (container->is_running && !container->is_frozen && container->pid > 0)
+        container->is_frozen =
+            freezer_of_process(podman->cgroup_roots, container->pid,
+                               container->id) == FREEZER_FROZEN;
+}
+
+static bool read_container(struct podman_call *call,
+                           const struct podman_answer *answer,
                            const struct err *failure,
                            struct engine_container *ret_container,
                            struct err *err)
 {
-    return podman_answer_is_good(answer, failure, err) &&
-           podman_json_container(answer->body, ret_container, err);
+    if (!podman_answer_is_good(answer, failure, err) ||
+        !podman_json_container(answer->body, ret_container, err))
+        return false;
+    look_at_freezer(call->podman, ret_container);
+    return true;
 }
 
 static void on_inspected(struct podman_call *call,
@@ -182,7 +182,7 @@ static void on_inspected(struct podman_call *call,
     struct engine_container container;
     struct err err;
 
-    if (read_container(answer, failure, &container, &err))
+    if (read_container(call, answer, failure, &container, &err))
         podman_call_finish_container(call, &container, NULL);
     else
         podman_call_fail(call, &err);
@@ -217,7 +217,7 @@ static void on_started_inspected(struct podman_call *call,
     struct engine_container container;
     struct err err;
 
-    if (!read_container(answer, failure, &container, &err)) {
+    if (!read_container(call, answer, failure, &container, &err)) {
         podman_call_fail(call, &err);
         return;
     }
@@ -249,7 +249,7 @@ static void on_primed_inspected(struct podman_call *call,
     struct engine_container container;
     struct err err;
 
-    if (!read_container(answer, failure, &container, &err)) {
+    if (!read_container(call, answer, failure, &container, &err)) {
         podman_call_fail(call, &err);
         return;
     }
@@ -279,7 +279,7 @@ send_up(struct podman_call *call, const char *verb,
                           const struct podman_answer *answer,
                           const struct err *err))
 {
-    struct strbuf path = path_of(call->name, verb);
+    struct strbuf path = podman_call_path(call->name, verb);
     struct podman_step step = {
         .method = "POST",
         .path = path.data,
@@ -324,7 +324,7 @@ static void on_wait_inspected(struct podman_call *call,
     struct engine_container container;
     struct err err;
 
-    if (!read_container(answer, failure, &container, &err)) {
+    if (!read_container(call, answer, failure, &container, &err)) {
         podman_call_fail(call, &err);
         return;
     }
@@ -355,77 +355,6 @@ struct engine_call *podman_wait(struct engine *engine, const char *id,
     return &call->base;
 }
 
-/* ------------------------------------------------------------ stop, remove */
-
-/* 304, not running, is no failure; nor is it when there is none any more. */
-static void on_stopped(struct podman_call *call,
-                       const struct podman_answer *answer,
-                       const struct err *failure)
-{
-    struct err err;
-
-    if (podman_answer_is_good(answer, failure, &err) ||
-        err.code == ERR_NOT_FOUND)
-        podman_call_finish(call);
-    else
-        podman_call_fail(call, &err);
-}
-
-struct engine_call *podman_stop(struct engine *engine, const char *id,
-                                uint64_t timeout_ms, engine_done_fn done,
-                                void *arg)
-{
-    struct podman_call *call = podman_call_new(engine, PODMAN_DONE, arg);
-    uint64_t seconds = timeout_ms / 1000 + (timeout_ms % 1000 != 0);
-    struct strbuf path = path_of(id, "/stop");
-    struct podman_step step = {
-        .method = "POST",
-        .timeout_ms = seconds * 1000 + STOP_EXTRA_MS,
-        .max_body = SMALL_MAX_BYTES,
-    };
-
-    call->done.plain = done;
-    call->on_answer = on_stopped;
-    strbuf_printf(&path, "?timeout=%" PRIu64, seconds);
-    step.path = path.data;
-    podman_call_send(call, &step);
-    strbuf_done(&path);
-    return &call->base;
-}
-
-static void on_removed(struct podman_call *call,
-                       const struct podman_answer *answer,
-                       const struct err *failure)
-{
-    struct err err;
-
-    if ((podman_answer_is_good(answer, failure, &err) &&
-         podman_json_removed(answer->body, &err)) ||
-        err.code == ERR_NOT_FOUND)
-        podman_call_finish(call);
-    else
-        podman_call_fail(call, &err);
-}
-
-struct engine_call *podman_remove(struct engine *engine, const char *id,
-                                  engine_done_fn done, void *arg)
-{
-    struct podman_call *call = podman_call_new(engine, PODMAN_DONE, arg);
-    struct strbuf path = path_of(id, "?force=true&timeout=0&v=true");
-    struct podman_step step = {
-        .method = "DELETE",
-        .path = path.data,
-        .timeout_ms = REMOVE_TIMEOUT_MS,
-        .max_body = SMALL_MAX_BYTES,
-    };
-
-    call->done.plain = done;
-    call->on_answer = on_removed;
-    podman_call_send(call, &step);
-    strbuf_done(&path);
-    return &call->base;
-}
-
 /* -------------------------------------------------------------------- list */
 
 static void on_listed(struct podman_call *call,
@@ -436,11 +365,14 @@ static void on_listed(struct podman_call *call,
     unsigned count;
     struct err err;
 
-    if (podman_answer_is_good(answer, failure, &err) &&
-        podman_json_list(answer->body, &containers, &count, &err))
-        podman_call_finish_list(call, containers, count);
-    else
+    if (!podman_answer_is_good(answer, failure, &err) ||
+        !podman_json_list(answer->body, &containers, &count, &err)) {
         podman_call_fail(call, &err);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        look_at_freezer(call->podman, &containers[i]);
+    podman_call_finish_list(call, containers, count);
 }
 
 struct engine_call *podman_list(struct engine *engine,
@@ -457,7 +389,7 @@ struct engine_call *podman_list(struct engine *engine,
 
     call->done.list = done;
     call->on_answer = on_listed;
-    strbuf_add_str(&path, CONTAINERS "json?all=true&filters=");
+    strbuf_add_str(&path, PODMAN_CONTAINERS "json?all=true&filters=");
     podman_call_add_filter(&path, namespace_name, "");
     step.path = path.data;
     podman_call_send(call, &step);
@@ -516,7 +448,7 @@ struct engine_call *podman_logs(struct engine *engine, const char *id,
                                 engine_text_fn done, void *arg)
 {
     struct podman_call *call = podman_call_new(engine, PODMAN_DONE_TEXT, arg);
-    struct strbuf path = path_of(id, "/logs?stdout=true&stderr=true");
+    struct strbuf path = podman_call_path(id, "/logs?stdout=true&stderr=true");
     struct podman_step step = {
         .method = "GET",
         .timeout_ms = LOGS_TIMEOUT_MS,

@@ -13,11 +13,6 @@ struct engine_call *podman_init(struct engine *engine, const char *id,
                                 engine_container_fn done, void *arg);
 struct engine_call *podman_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
-struct engine_call *podman_stop(struct engine *engine, const char *id,
-                                uint64_t timeout_ms, engine_done_fn done,
-                                void *arg);
-struct engine_call *podman_remove(struct engine *engine, const char *id,
-                                  engine_done_fn done, void *arg);
 struct engine_call *podman_inspect(struct engine *engine, const char *id,
                                    engine_container_fn done, void *arg);
 struct engine_call *podman_wait(struct engine *engine, const char *id,

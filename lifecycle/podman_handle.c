@@ -4,8 +4,10 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lifecycle/podman_call.h"
+#include "lifecycle/reclaim.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
 
@@ -16,6 +18,20 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     handle->on_exit(handle->arg); /* last: it may release the handle */
+}
+
+struct podman_handle *podman_handle_find(struct engine *engine, const char *id)
+{
+    struct podman *podman = (struct podman *)engine;
+
+    LIST_FOREACH (&podman->handles, node) {
+        struct podman_handle *handle =
+            container_of(node, struct podman_handle, node);
+
+        if (strcmp(handle->id, id) == 0)
+            return handle;
+    }
+    return NULL;
 }
 
 struct engine_handle *podman_attach(struct engine *engine,
@@ -35,13 +51,17 @@ struct engine_handle *podman_attach(struct engine *engine,
     handle->process = process;
     handle->is_paused = container->is_paused;
     snprintf(handle->id, sizeof handle->id, "%s", container->id);
+    /* Without it, Podman freezes; and the process lives: it was just opened. */
+    if (container_cgroup_find(podman->cgroup_roots, container->pid,
+                              container->id, &handle->cgroup, NULL))
+        reclaim_repair(&handle->cgroup);
     handle->on_exit = on_exit;
     handle->arg = arg;
     handle->event = event_new(loop_base(podman->loop), process.pidfd, EV_READ,
                               on_ended, handle);
     if (!handle->event || event_add(handle->event, NULL) != 0)
         abort();
-    podman->handle_count++;
+    list_add_tail(&podman->handles, &handle->node);
     return &handle->base;
 }
 
@@ -55,8 +75,9 @@ void podman_release(struct engine_handle *base)
         podman_call_cancel(&handle->call->base);
     event_free(handle->event);
     netns_process_close(&handle->process);
+    container_cgroup_done(&handle->cgroup);
+    list_remove(&handle->node);
     free(handle);
-    podman->handle_count--;
 }
 
 bool podman_sockets(struct engine_handle *base, int family, unsigned count,

@@ -5,15 +5,19 @@
 #ifndef LIFECYCLE_PODMAN_HANDLE_H
 #define LIFECYCLE_PODMAN_HANDLE_H
 
+#include "lifecycle/container_cgroup.h"
 #include "lifecycle/engine_ops.h"
 #include "lifecycle/netns.h"
+#include "router/base/list.h"
 
 struct event;
 struct podman_call;
 
 struct podman_handle {
     struct engine_handle base; /* first */
+    struct list node;
     struct netns_process process;
+    struct container_cgroup cgroup; /* all NULL: not to be seen from here */
     char id[80];
     struct event *event; /* pending until the process ends */
     void (*on_exit)(void *arg);
@@ -27,6 +31,8 @@ struct engine_handle *podman_attach(struct engine *engine,
                                     void (*on_exit)(void *arg), void *arg,
                                     struct err *err);
 void podman_release(struct engine_handle *handle);
+/* NULL: none is held of that id. */
+struct podman_handle *podman_handle_find(struct engine *engine, const char *id);
 bool podman_sockets(struct engine_handle *handle, int family, unsigned count,
                     int *ret_fds, struct err *err);
 

@@ -1,17 +1,25 @@
 /* podman_warmth.c - freeze, thaw and hibernate a container that is held.
  *
- * Here: by Podman's own pause and unpause.
+ * By its cgroup; by Podman's own pause where that may not be written.
  */
 #include "lifecycle/podman_warmth.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_handle.h"
+#include "lifecycle/reclaim.h"
+#include "router/base/log.h"
 #include "router/base/loop.h"
 
-#define PAUSE_TIMEOUT_MS 30000
-#define SMALL_MAX_BYTES  ((size_t)64 << 10)
+#define PAUSE_TIMEOUT_MS  30000
+#define FREEZE_TIMEOUT_MS 10000
+#define LOOK_FIRST_MS     1
+#define LOOK_LAST_MS      64
+#define SMALL_MAX_BYTES   ((size_t)64 << 10)
 
 static struct podman_call *call_new(struct podman_handle *handle,
                                     engine_done_fn done, void *arg)
@@ -27,22 +35,23 @@ static struct podman_call *call_new(struct podman_handle *handle,
     return call;
 }
 
-static void fail_later(struct podman_call *call)
+static void fail_soon(struct podman_call *call)
 {
     podman_call_fail(call, &call->stream_err);
 }
 
-static struct engine_call *refuse(struct podman_call *call)
+static struct engine_call *fail(struct podman_call *call)
 {
-    call->on_timer = fail_later;
-    podman_call_sleep(call, 1);
+    call->on_timer = fail_soon;
+    podman_call_nap(call, 0);
     return &call->base;
 }
 
-static void finish_later(struct podman_call *call)
+static struct engine_call *finish(struct podman_call *call)
 {
     call->on_timer = podman_call_finish;
-    podman_call_sleep(call, 1);
+    podman_call_nap(call, 0);
+    return &call->base;
 }
 
 /* ---------------------------------------------------------- Podman's pause */
@@ -54,7 +63,11 @@ static void on_answered(struct podman_call *call,
     struct podman_handle *handle = call->handle;
     struct err err;
 
-    if (!podman_answer_is_good(answer, failure, &err)) {
+    /* Somebody else was quicker, or a pause that was called off did not come
+     * to pass. */
+    if (!podman_answer_is_good(answer, failure, &err) &&
+        !strstr(err.text, "is not paused") &&
+        !strstr(err.text, "is already paused")) {
         podman_call_fail(call, &err);
         return;
     }
@@ -64,19 +77,79 @@ static void on_answered(struct podman_call *call,
 
 static void send(struct podman_call *call, const char *verb)
 {
-    struct strbuf path = STRBUF_INIT;
+    struct strbuf path = podman_call_path(call->handle->id, verb);
     struct podman_step step = {
         .method = "POST",
+        .path = path.data,
         .timeout_ms = PAUSE_TIMEOUT_MS,
         .max_body = SMALL_MAX_BYTES,
     };
 
-    strbuf_printf(&path, "/v4.0.0/libpod/containers/%s/%s", call->handle->id,
-                  verb);
-    step.path = path.data;
     call->on_answer = on_answered;
     podman_call_send(call, &step);
     strbuf_done(&path);
+}
+
+/* Called off while Podman may be at it: taken for done, so that a thaw undoes
+ * it. */
+static void on_pause_cancelled(struct podman_call *call)
+{
+    call->handle->is_paused = true;
+}
+
+static struct engine_call *pause_by_podman(struct podman_call *call)
+{
+    call->on_cancel = on_pause_cancelled;
+    send(call, "/pause");
+    return &call->base;
+}
+
+/* ------------------------------------------------------- freeze by the cgroup
+ */
+
+static void thaw_on_cancel(struct podman_call *call)
+{
+    struct err err;
+
+    if (!freezer_thaw(&call->handle->cgroup, &err))
+        log_debug("podman", "cannot thaw", "container=%.12s reason=\"%s\"",
+                  call->handle->id, err.text);
+}
+
+static void look_whether_frozen(struct podman_call *call)
+{
+    struct podman_handle *handle = call->handle;
+
+    if (freezer_read(&handle->cgroup) == FREEZER_FROZEN) {
+        podman_call_finish(call);
+        return;
+    }
+    if (loop_now_us(call->podman->loop) < call->deadline_us) {
+        podman_call_nap(call, call->delay_ms);
+        if (call->delay_ms < LOOK_LAST_MS)
+            call->delay_ms *= 2;
+        return;
+    }
+    thaw_on_cancel(call);
+    err_set(&call->stream_err, ERR_TIMEOUT,
+            "a process of it could not be frozen within %d s: it hangs in the "
+            "kernel (a slow disk or network file system?)",
+            FREEZE_TIMEOUT_MS / 1000);
+    podman_call_fail(call, &call->stream_err);
+}
+
+/* What was told about the host does not hold for its containers. */
+static void note_no_freezer(struct podman *podman, const struct err *err)
+{
+    struct engine_capabilities *can = &podman->base.capabilities;
+
+    if (!can->freezes_by_cgroup)
+        return;
+    can->freezes_by_cgroup = false;
+    snprintf(can->freeze_text, sizeof can->freeze_text, "%.100s: %s", err->text,
+             "Podman's pause is used, which is slower");
+    log_warn("podman", "cannot freeze by the cgroup", "reason=\"%s\"",
+             can->freeze_text);
 }
 
 struct engine_call *podman_freeze(struct engine_handle *base,
@@ -84,11 +157,20 @@ struct engine_call *podman_freeze(struct engine_handle *base,
 {
     struct podman_handle *handle = (struct podman_handle *)base;
     struct podman_call *call = call_new(handle, done, arg);
+    struct err err;
 
     if (handle->is_paused)
-        finish_later(call);
-    else
-        send(call, "pause");
+        return finish(call);
+    if (!freezer_freeze(&handle->cgroup, &err)) {
+        note_no_freezer(call->podman, &err);
+        return pause_by_podman(call);
+    }
+    call->deadline_us =
+        loop_now_us(call->podman->loop) + (uint64_t)FREEZE_TIMEOUT_MS * 1000;
+    call->delay_ms = LOOK_FIRST_MS;
+    call->on_timer = look_whether_frozen;
+    call->on_cancel = thaw_on_cancel;
+    podman_call_nap(call, 0);
     return &call->base;
 }
 
@@ -101,11 +183,29 @@ struct engine_call *podman_thaw(struct engine_handle *base, engine_done_fn done,
     if (handle->call)
         podman_call_cancel(&handle->call->base);
     call = call_new(handle, done, arg);
-    if (handle->is_paused)
-        send(call, "unpause");
+    /* Where Podman has frozen it, Podman has to know that it is thawed. */
+    if (handle->is_paused) {
+        send(call, "/unpause");
+        return &call->base;
+    }
+    if (freezer_read(&handle->cgroup) == FREEZER_THAWED ||
+        freezer_thaw(&handle->cgroup, &call->stream_err))
+        return finish(call);
+    return fail(call);
+}
+
+/* ----------------------------------------------------------------- hibernate
+ */
+
+static void on_reclaimed(void *arg, const struct err *err)
+{
+    struct podman_call *call = arg;
+
+    call->reclaim = NULL;
+    if (err)
+        podman_call_fail(call, err);
     else
-        finish_later(call);
-    return &call->base;
+        podman_call_finish(call);
 }
 
 struct engine_call *podman_hibernate(struct engine_handle *base,
@@ -113,16 +213,26 @@ struct engine_call *podman_hibernate(struct engine_handle *base,
 {
     struct podman_handle *handle = (struct podman_handle *)base;
     struct podman_call *call = call_new(handle, done, arg);
+    const struct podman *podman = call->podman;
+    char why[160];
 
-    err_set(&call->stream_err, ERR_DENIED, "%s",
-            base->engine->capabilities.hibernate_text);
-    return refuse(call);
+    if (!handle->is_paused && freezer_read(&handle->cgroup) != FREEZER_FROZEN) {
+        err_set(&call->stream_err, ERR_INVALID, "it is not frozen");
+        return fail(call);
+    }
+    if (!reclaim_is_possible(podman->cgroup_roots, why, sizeof why)) {
+        err_set(&call->stream_err, ERR_DENIED, "%s", why);
+        return fail(call);
+    }
+    call->reclaim =
+        reclaim_start(podman->reclaimer, &handle->cgroup, on_reclaimed, call);
+    return &call->base;
 }
 
 bool podman_memory(struct engine_handle *base, struct engine_memory *ret_memory,
                    struct err *err)
 {
-    (void)ret_memory;
-    return err_set(err, ERR_DENIED, "%s",
-                   base->engine->capabilities.hibernate_text);
+    const struct podman_handle *handle = (struct podman_handle *)base;
+
+    return reclaim_memory_of(&handle->cgroup, ret_memory, err);
 }

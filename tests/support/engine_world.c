@@ -12,6 +12,8 @@
 
 #define CALL_TIMEOUT_MS 90000
 
+static const struct cgroup_roots *roots_to_use;
+
 static void on_died(void *arg, const char *id, int exit_code)
 {
     struct engine_world *world = arg;
@@ -45,6 +47,11 @@ static void on_watchdog(struct timer *timer)
     loop_stop(container_of(timer, struct engine_world, watchdog)->loop);
 }
 
+void engine_world_use_roots(const struct cgroup_roots *roots)
+{
+    roots_to_use = roots;
+}
+
 void engine_world_start(struct engine_world *world, const char *socket,
                         bool service_auto, const char *namespace_name,
                         const char *state_dir)
@@ -66,6 +73,7 @@ void engine_world_start(struct engine_world *world, const char *socket,
         .timers = world->timers,
         .settings = &world->settings,
         .state_dir = world->state_dir,
+        .cgroup_roots = roots_to_use,
         .events = {on_died, on_down, on_up, world},
     };
     world->engine = podman_new(&options);
@@ -236,6 +244,13 @@ bool engine_world_create(struct engine_world *world,
     return engine_world_finish(world);
 }
 
+bool engine_world_init(struct engine_world *world, const char *id)
+{
+    engine_world_begin(world);
+    engine_init(world->engine, id, on_container, world);
+    return engine_world_finish(world);
+}
+
 bool engine_world_start_container(struct engine_world *world, const char *id)
 {
     engine_world_begin(world);
@@ -295,5 +310,28 @@ bool engine_world_prune(struct engine_world *world, const char *const *keep,
     engine_world_begin(world);
     engine_prune(world->engine, sv_of(world->settings.namespace_name), keep,
                  count, engine_world_on_done, world);
+    return engine_world_finish(world);
+}
+
+bool engine_world_freeze(struct engine_world *world,
+                         struct engine_handle *handle)
+{
+    engine_world_begin(world);
+    engine_freeze(handle, engine_world_on_done, world);
+    return engine_world_finish(world);
+}
+
+bool engine_world_thaw(struct engine_world *world, struct engine_handle *handle)
+{
+    engine_world_begin(world);
+    engine_thaw(handle, engine_world_on_done, world);
+    return engine_world_finish(world);
+}
+
+bool engine_world_hibernate(struct engine_world *world,
+                            struct engine_handle *handle)
+{
+    engine_world_begin(world);
+    engine_hibernate(handle, engine_world_on_done, world);
     return engine_world_finish(world);
 }

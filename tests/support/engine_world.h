@@ -8,6 +8,7 @@
 #include "lifecycle/settings.h"
 #include "router/base/timers.h"
 
+struct cgroup_roots;
 struct loop;
 struct timers;
 
@@ -47,6 +48,9 @@ struct engine_world {
 void engine_world_start(struct engine_world *world, const char *socket,
                         bool service_auto, const char *namespace_name,
                         const char *state_dir);
+/* Cgroups for the engines that are started after this, in place of the host's.
+ * Borrowed. */
+void engine_world_use_roots(const struct cgroup_roots *roots);
 void engine_world_end(struct engine_world *world);
 
 /* Run the loop until *counter is at least `least`; aborts after timeout_ms. */
@@ -60,6 +64,7 @@ bool engine_world_image(struct engine_world *world, const char *image);
 bool engine_world_pull(struct engine_world *world, const char *image);
 bool engine_world_create(struct engine_world *world,
                          const struct engine_spec *spec);
+bool engine_world_init(struct engine_world *world, const char *id);
 bool engine_world_start_container(struct engine_world *world, const char *id);
 bool engine_world_stop(struct engine_world *world, const char *id,
                        uint64_t timeout_ms);
@@ -71,6 +76,13 @@ bool engine_world_logs(struct engine_world *world, const char *id,
                        unsigned tail_lines, size_t max_bytes);
 bool engine_world_prune(struct engine_world *world, const char *const *keep,
                         unsigned count);
+
+bool engine_world_freeze(struct engine_world *world,
+                         struct engine_handle *handle);
+bool engine_world_thaw(struct engine_world *world,
+                       struct engine_handle *handle);
+bool engine_world_hibernate(struct engine_world *world,
+                            struct engine_handle *handle);
 
 /* The callbacks that the calls above are made with, and a wait for them. */
 void engine_world_begin(struct engine_world *world);
