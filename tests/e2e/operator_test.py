@@ -116,6 +116,8 @@ def test_check_host_looks_at_this_machine(t):
     berth = t.berth(CONF, start=False)
     done = berth.cli("check", "--host", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok: idle apps are frozen by the cgroup freezer" in done.stdout, done.stdout
+    assert "hibernat" in done.stdout, done.stdout
     berth.configure(CONF.replace("network none;", "network none; volume /no/such/place:/x;"))
     done = berth.cli("check", "--host", check=False)
     assert done.returncode == 1 and "/no/such/place" in done.stdout + done.stderr, done
