@@ -167,7 +167,7 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
         remove_candidate(candidate, "its image is not on this host any more");
         return;
     }
-    revision_compute(&app->settings->container, answer->image.id, revision);
+    revision_compute(&app->settings->container, answer->content_id, revision);
     refusal = adopt_refusal(app, &candidate->container);
     if (!refusal && strcmp(revision, candidate->container.revision) != 0)
         refusal = "it was made from another revision";
@@ -211,5 +211,5 @@ void adopter_take(struct adopter *adopter, struct fleet_app *app,
     }
     app->adopting++;
     image_store_look(adopter->host->replicas.images,
-                     app->settings->container.image, &candidate->want);
+                     &app->settings->container, &candidate->want);
 }

@@ -38,12 +38,18 @@ struct engine_call *engine_image_inspect(struct engine *engine,
     return engine->ops->image_inspect(engine, image, done, arg);
 }
 
-struct engine_call *engine_pull(struct engine *engine, const char *image,
-                                uint64_t timeout_ms,
+struct engine_call *engine_pull(struct engine *engine, const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg)
 {
-    return engine->ops->pull(engine, image, timeout_ms, progress, done, arg);
+    return engine->ops->pull(engine, pull, progress, done, arg);
+}
+
+struct engine_call *engine_secrets(struct engine *engine,
+                                   const char *const *names, unsigned count,
+                                   engine_text_fn done, void *arg)
+{
+    return engine->ops->secrets(engine, names, count, done, arg);
 }
 
 struct engine_call *engine_create(struct engine *engine,

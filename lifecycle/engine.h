@@ -47,12 +47,16 @@ void engine_check(struct engine *engine,
 struct engine_call *engine_image_inspect(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-/* progress: may be NULL. ERR_NOT_FOUND: the registry has no such image;
+/* pull: copied. progress: may be NULL. ERR_NOT_FOUND: the registry has no such image;
  * ERR_DENIED: it wants other credentials. One attempt, no retries. */
-struct engine_call *engine_pull(struct engine *engine, const char *image,
-                                uint64_t timeout_ms,
+struct engine_call *engine_pull(struct engine *engine, const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
+/* Ids of secrets, a line each, in the order of names (copied): one that is
+ * made anew has another. ERR_NOT_FOUND: there is none of a name. */
+struct engine_call *engine_secrets(struct engine *engine,
+                                   const char *const *names, unsigned count,
+                                   engine_text_fn done, void *arg);
 /* ERR_NOT_FOUND: the image is not there; ERR_EXISTS: the name is taken. */
 struct engine_call *engine_create(struct engine *engine,
                                   const struct engine_spec *spec,

@@ -31,10 +31,12 @@ struct engine_ops {
     struct engine_call *(*image_inspect)(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-    struct engine_call *(*pull)(struct engine *engine, const char *image,
-                                uint64_t timeout_ms,
+    struct engine_call *(*pull)(struct engine *engine, const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
+    struct engine_call *(*secrets)(struct engine *engine,
+                                   const char *const *names, unsigned count,
+                                   engine_text_fn done, void *arg);
     struct engine_call *(*create)(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);

@@ -23,6 +23,8 @@ struct engine_capabilities {
     /* Where the engine keeps what lasts until the next boot (Podman's run
      * root), as a place for a lock; "": none on this host. */
     char run_dir[256];
+    /* Where the engine collects what it pulls; "": not known. */
+    char pull_dir[256];
     char runtime[32]; /* that makes the containers: "crun"; "": unknown */
     /* engine_freeze() writes to the cgroup itself; else the engine's own pause
      * does it, slower, and freeze_text says why. */
@@ -63,9 +65,16 @@ struct engine_image {
     uint32_t exposed_port; /* the one EXPOSE (TCP); 0: none or several */
 };
 
+struct engine_pull {
+    const char *image;
+    const char *auth_file; /* registry credentials; NULL: the engine's own */
+    uint64_t timeout_ms;
+};
+
 struct engine_progress { /* of a pull */
     unsigned layers_done;
     unsigned layers_known; /* grows while the pull runs */
+    uint64_t bytes; /* that have come, as far as it can be known here */
 };
 
 /* A container as it is now. */

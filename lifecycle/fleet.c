@@ -547,7 +547,7 @@ struct fleet *fleet_new(const struct fleet_options *options)
     fleet->options = *options;
     start_queue_init(&fleet->starts, settings->podman.max_parallel_starts);
     fleet->images = image_store_new(options->loop, options->timers,
-                                    options->engine, &settings->podman);
+                                    options->engine, &settings->podman, &hooks);
     fleet->host = (struct fleet_host){
         .replicas = {.loop = options->loop,
                      .timers = options->timers,

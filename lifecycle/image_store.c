@@ -1,314 +1,256 @@
-/* image_store.c - makes sure that an image is on this host. */
+/* image_store.c - makes sure that all a container is made of is on this host.
+ *
+ * Each want goes through the same steps: the image, the secrets, the answer.
+ */
 #include "lifecycle/image_store.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lifecycle/backoff.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
-#include "router/base/log.h"
-#include "router/base/loop.h"
-#include "router/base/timers.h"
-
-#define RETRY_FIRST_MS       1000
-#define RETRY_MAX_MS         30000
-#define RETRY_JITTER_PERCENT 25
-
-/* One image that is asked for; lives until all who asked have their answer. */
-struct entry {
-    struct list node;
-    struct image_store *store;
-    char *image;
-    bool may_pull;
-    uint64_t pull_timeout_ms;
-    uint64_t began_us;
-    struct list wants; /* image_want.node */
-    enum { LOOKING, WAITING_FOR_TURN, PULLING, WAITING_TO_RETRY } step;
-    struct engine_call *call;
-    struct list turn_node; /* of store->waiting */
-    struct engine_progress progress;
-    struct backoff backoff;
-    struct timer retry_timer;
-    struct err last_error;
-};
+#include "router/base/digest.h"
+#include "router/base/strbuf.h"
+#include "router/base/wire.h"
 
 struct image_store {
-    struct loop *loop;
-    struct timers *timers;
     struct engine *engine;
-    const struct podman_settings *settings;
-    struct list entries;
-    struct list waiting; /* for a turn to pull */
-    uint32_t pulls_active;
+    struct image_pulls *pulls;
+    struct list wants; /* image_want.node */
 };
 
 struct image_store *image_store_new(struct loop *loop, struct timers *timers,
                                     struct engine *engine,
-                                    const struct podman_settings *settings)
+                                    const struct podman_settings *settings,
+                                    const struct pulls_hooks *hooks)
 {
+    static const struct pulls_hooks none = {NULL, NULL};
     struct image_store *store = xcalloc(1, sizeof *store);
 
-    store->loop = loop;
-    store->timers = timers;
     store->engine = engine;
-    store->settings = settings;
-    list_init(&store->entries);
-    list_init(&store->waiting);
+    list_init(&store->wants);
+    store->pulls =
+        image_pulls_new(loop, timers, engine, settings, hooks ? hooks : &none);
     return store;
 }
 
-static void entry_free(struct entry *entry)
+void image_store_free(struct image_store **store)
 {
-    list_remove(&entry->node);
-    list_remove(&entry->turn_node);
-    timer_stop(&entry->retry_timer);
-    free(entry->image);
-    free(entry);
-}
-
-void image_store_free(struct image_store **store_ptr)
-{
-    struct image_store *store = *store_ptr;
-
-    if (!store)
+    if (!*store)
         return;
-    while (list_pop_head(&store->waiting))
-        continue; /* a pull that ends below gives its turn to nobody */
-    LIST_FOREACH_SAFE (&store->entries, node) {
-        struct entry *entry = container_of(node, struct entry, node);
-
-        assert(list_is_empty(&entry->wants));
-        /* Its callback finds nobody who waits, and frees the entry. */
-        if (entry->call)
-            engine_cancel(&entry->call);
-        else
-            entry_free(entry);
-    }
-    free(store);
-    *store_ptr = NULL;
+    assert(list_is_empty(&(*store)->wants));
+    image_pulls_free(&(*store)->pulls);
+    free(*store);
+    *store = NULL;
 }
 
-/* Tell all who wait; the entry is gone before the first of them is called, so
- * that one that asks anew starts anew. */
-static void answer(struct entry *entry, const struct engine_image *image,
-                   bool was_pulled, const struct err *err)
+void image_store_renew(struct image_store *store,
+                       const struct podman_settings *settings)
 {
-    struct image_answer result = {.was_pulled = was_pulled};
-    struct list wants;
-    struct list *node;
-
-    result.took_us = clock_now_us() - entry->began_us;
-    if (image)
-        result.image = *image;
-    list_init(&wants);
-    while ((node = list_pop_head(&entry->wants)))
-        list_add_tail(&wants, node);
-    entry_free(entry);
-    while ((node = list_pop_head(&wants))) {
-        struct image_want *want = container_of(node, struct image_want, node);
-
-        want->on_image(want, err ? NULL : &result, err);
-    }
+    image_pulls_renew(store->pulls, settings);
 }
 
-static void next_turn(struct image_store *store);
+/* --- the answer --- */
 
-static bool is_worth_a_retry(const struct entry *entry, const struct err *err)
+static void finish(struct image_want *want, const struct err *err)
 {
-    switch (err->code) {
-    case ERR_NOT_FOUND:
-    case ERR_DENIED:
-    case ERR_INVALID:
-    case ERR_CANCELLED:
-        return false;
-    default:
-        return entry->backoff.failure_count <
-               entry->store->settings->pull_retries;
-    }
+    struct image_answer answer = want->answer;
+
+    list_remove(&want->node);
+    answer.took_us = clock_now_us() - want->began_us;
+    want->on_image(want, err ? NULL : &answer, err);
 }
 
-static void retry_later(struct entry *entry, const struct err *err)
+/* What is put upon the image; the image alone is known by its own id. secrets:
+ * their ids, a line each. */
+static void name_content(struct image_want *want, struct strview secrets)
 {
-    struct image_store *store = entry->store;
-    uint64_t delay_ms = backoff_fail(&entry->backoff);
+    const struct container_settings *container = want->container;
+    struct image_answer *answer = &want->answer;
+    AUTO(strbuf_done) struct strbuf buf = STRBUF_INIT;
+    struct digest *digest;
+    char hex[DIGEST_HEX_SIZE];
 
-    entry->step = WAITING_TO_RETRY;
-    entry->last_error = *err;
-    log_warn("images", "pull failed; trying again",
-             "image=%s in_ms=%" PRIu64 " retry=%u of=%u reason=\"%s\"",
-             entry->image, delay_ms, entry->backoff.failure_count,
-             store->settings->pull_retries, err->text);
-    timer_start(store->timers, &entry->retry_timer, delay_ms);
-    LIST_FOREACH (&entry->wants, node) {
-        struct image_want *want = container_of(node, struct image_want, node);
-
-        if (want->on_retry)
-            want->on_retry(want, err, delay_ms);
+    if (container->secret_count == 0) {
+        memcpy(answer->content_id, answer->image.id, sizeof answer->image.id);
+        return;
     }
+    wire_put_str(&buf, answer->image.id);
+    wire_put_sv(&buf, secrets);
+    digest = digest_new();
+    digest_add(digest, buf.data, buf.len);
+    digest_finish_hex(digest, hex);
+    digest_free(&digest);
+    memcpy(answer->content_id, hex, sizeof hex);
 }
 
-static void on_pulled(void *arg, const struct engine_image *image,
+/* --- secrets --- */
+
+static void on_secrets(void *arg, struct strview ids, const struct err *err)
+{
+    struct image_want *want = arg;
+
+    want->secrets_call = NULL;
+    if (err && err->code == ERR_CANCELLED)
+        return;
+    /* A container that runs was made with one that is gone now: it is of
+     * another content, no worse. */
+    if (err && !(want->look_only && err->code == ERR_NOT_FOUND)) {
+        finish(want, err);
+        return;
+    }
+    name_content(want, err ? SV("") : ids);
+    finish(want, NULL);
+}
+
+static void ask_for_secrets(struct image_want *want)
+{
+    const struct container_settings *container = want->container;
+    const char **names;
+
+    if (container->secret_count == 0) {
+        name_content(want, SV(""));
+        finish(want, NULL);
+        return;
+    }
+    names = xcalloc(container->secret_count, sizeof *names);
+    for (uint32_t i = 0; i < container->secret_count; i++)
+        names[i] = container->secrets[i].name;
+    want->secrets_call =
+        engine_secrets(want->store->engine, names, container->secret_count,
+                       on_secrets, want);
+    free(names);
+}
+
+/* --- the image --- */
+
+static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
                       const struct err *err)
 {
-    struct entry *entry = arg;
-    struct image_store *store = entry->store;
+    struct image_want *want = container_of(pull, struct image_want, pull);
 
-    entry->call = NULL;
-    store->pulls_active--;
-    if (!err)
-        log_info("images", "image pulled", "image=%s took_ms=%" PRIu64,
-                 entry->image, (clock_now_us() - entry->began_us) / 1000);
-    if (err && is_worth_a_retry(entry, err))
-        retry_later(entry, err);
-    else
-        answer(entry, image, true, err);
-    next_turn(store);
-}
+    if (err) {
+        struct err told = *err;
 
-static void on_progress(void *arg, const struct engine_progress *progress)
-{
-    struct entry *entry = arg;
-
-    entry->progress = *progress;
-}
-
-static void pull(struct entry *entry)
-{
-    struct image_store *store = entry->store;
-
-    store->pulls_active++;
-    entry->step = PULLING;
-    memset(&entry->progress, 0, sizeof entry->progress);
-    log_info("images", "pulling image", "image=%s", entry->image);
-    entry->call =
-        engine_pull(store->engine, entry->image, entry->pull_timeout_ms,
-                    on_progress, on_pulled, entry);
-}
-
-static void next_turn(struct image_store *store)
-{
-    while (store->pulls_active < store->settings->max_parallel_pulls) {
-        struct list *node = list_pop_head(&store->waiting);
-
-        if (!node)
-            return;
-        pull(container_of(node, struct entry, turn_node));
+        err_prefix(&told, "image %.512s", want->container->image);
+        finish(want, &told);
+        return;
     }
+    want->answer.image = answer->image;
+    want->answer.was_pulled = answer->is_new;
+    ask_for_secrets(want);
 }
 
-static void wait_for_turn(struct entry *entry)
+static void on_retry(struct pull_want *pull, const struct err *err,
+                     uint64_t delay_ms)
 {
-    entry->step = WAITING_FOR_TURN;
-    list_add_tail(&entry->store->waiting, &entry->turn_node);
-    next_turn(entry->store);
+    struct image_want *want = container_of(pull, struct image_want, pull);
+
+    if (want->on_retry)
+        want->on_retry(want, err, delay_ms);
 }
 
-static void on_retry_timer(struct timer *timer)
+static void begin(struct image_store *store,
+                  const struct container_settings *container,
+                  const struct pull_ask *ask, struct image_want *want)
 {
-    wait_for_turn(container_of(timer, struct entry, retry_timer));
+    assert(!list_is_linked(&want->node));
+    want->store = store;
+    want->container = container;
+    want->look_only = ask->look_only;
+    want->began_us = clock_now_us();
+    want->answer = (struct image_answer){.was_pulled = false};
+    want->pull.on_pulled = on_pulled;
+    want->pull.on_retry = on_retry;
+    list_add_tail(&store->wants, &want->node);
+    image_pulls_ask(store->pulls, ask, &want->pull);
 }
 
-static void on_looked(void *arg, const struct engine_image *image,
-                      const struct err *err)
+static struct pull_ask ask_of(const struct container_settings *container)
 {
-    struct entry *entry = arg;
-
-    entry->call = NULL;
-    if (err && err->code == ERR_NOT_FOUND && entry->may_pull)
-        wait_for_turn(entry);
-    else
-        answer(entry, image, false, err);
-}
-
-static struct entry *find_entry(const struct image_store *store,
-                                const char *image)
-{
-    LIST_FOREACH (&store->entries, node) {
-        struct entry *entry = container_of(node, struct entry, node);
-
-        if (strcmp(entry->image, image) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-static struct entry *entry_new(struct image_store *store, const char *image)
-{
-    struct entry *entry = xcalloc(1, sizeof *entry);
-
-    entry->store = store;
-    entry->image = xstrdup(image);
-    entry->began_us = clock_now_us();
-    list_init(&entry->wants);
-    entry->backoff = (struct backoff){
-        .first_ms = RETRY_FIRST_MS,
-        .max_ms = RETRY_MAX_MS,
-        .jitter_percent = RETRY_JITTER_PERCENT,
-    };
-    entry->retry_timer.on_expire = on_retry_timer;
-    list_add_tail(&store->entries, &entry->node);
-    entry->step = LOOKING;
-    entry->call = engine_image_inspect(store->engine, image, on_looked, entry);
-    return entry;
+    return (struct pull_ask){.image = container->image,
+                             .policy = container->pull_policy,
+                             .timeout_ms = container->pull_timeout_ms};
 }
 
 void image_store_ensure(struct image_store *store,
                         const struct container_settings *container,
                         struct image_want *want)
 {
-    struct entry *entry = find_entry(store, container->image);
+    struct pull_ask ask = ask_of(container);
 
-    assert(!list_is_linked(&want->node));
-    if (!entry)
-        entry = entry_new(store, container->image);
-    if (container->pull_policy == PULL_MISSING) {
-        entry->may_pull = true;
-        if (entry->pull_timeout_ms < container->pull_timeout_ms)
-            entry->pull_timeout_ms = container->pull_timeout_ms;
-    }
-    list_add_tail(&entry->wants, &want->node);
+    begin(store, container, &ask, want);
 }
 
-void image_store_look(struct image_store *store, const char *image,
+void image_store_pull(struct image_store *store,
+                      const struct container_settings *container,
                       struct image_want *want)
 {
-    struct entry *entry = find_entry(store, image);
+    struct pull_ask ask = ask_of(container);
 
-    assert(!list_is_linked(&want->node));
-    if (!entry)
-        entry = entry_new(store, image);
-    list_add_tail(&entry->wants, &want->node);
+    ask.anew = true;
+    begin(store, container, &ask, want);
+}
+
+void image_store_look(struct image_store *store,
+                      const struct container_settings *container,
+                      struct image_want *want)
+{
+    struct pull_ask ask = ask_of(container);
+
+    ask.look_only = true;
+    begin(store, container, &ask, want);
 }
 
 void image_want_cancel(struct image_want *want)
 {
+    if (!list_is_linked(&want->node))
+        return;
     list_remove(&want->node);
+    pull_want_cancel(&want->pull);
+    engine_cancel(&want->secrets_call);
+}
+
+/* --- status --- */
+
+void image_store_status(const struct image_store *store, const char *image,
+                        struct pull_status *ret_status)
+{
+    image_pulls_status(store->pulls, image, ret_status);
+}
+
+static void describe_progress(const struct pull_status *status,
+                              struct strbuf *ret_text)
+{
+    const struct engine_progress *progress = &status->progress;
+
+    strbuf_printf(ret_text, "pulling: %u of %u layers", progress->layers_done,
+                  progress->layers_known);
+    if (progress->bytes > 0)
+        strbuf_printf(ret_text, ", %.1f MB", (double)progress->bytes / 1e6);
 }
 
 void image_store_describe(const struct image_store *store, const char *image,
                           struct strbuf *ret_text)
 {
-    const struct entry *entry = find_entry(store, image);
+    struct pull_status status;
 
-    if (!entry)
-        return;
-    switch (entry->step) {
-    case LOOKING:
+    image_pulls_status(store->pulls, image, &status);
+    switch (status.step) {
+    case PULL_IDLE:
+    case PULL_LOOKING:
         break;
-    case WAITING_FOR_TURN:
+    case PULL_WAITS:
         strbuf_add_str(ret_text, "waiting for other pulls to end");
         break;
-    case PULLING:
-        strbuf_printf(ret_text, "pulling: %u of %u layers",
-                      entry->progress.layers_done,
-                      entry->progress.layers_known);
+    case PULL_RUNS:
+        describe_progress(&status, ret_text);
         break;
-    case WAITING_TO_RETRY:
-        strbuf_printf(ret_text, "pull failed, trying again: %s",
-                      entry->last_error.text);
+    case PULL_RETRIES:
+        strbuf_printf(ret_text, "pull failed, trying again: %s", status.error);
         break;
     }
 }

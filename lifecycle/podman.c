@@ -283,6 +283,7 @@ static const struct engine_ops podman_ops = {
     .check = podman_check,
     .image_inspect = podman_image_inspect,
     .pull = podman_pull_image,
+    .secrets = podman_secrets,
     .create = podman_create,
     .init = podman_init,
     .start = podman_start,
@@ -319,6 +320,7 @@ struct engine *podman_new(const struct podman_options *options)
         options->cgroup_roots ? options->cgroup_roots : cgroup_roots_of_host();
     podman->reclaimer =
         reclaimer_new(options->loop, options->timers, podman->cgroup_roots);
+    list_init(&podman->pulls);
     rlimits_of_process(&podman->limits);
     podman->netns_home = netns_home_open();
     podman->found.sockets_inside = netns_is_permitted();

@@ -8,6 +8,7 @@
 
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
+#include "lifecycle/pull_bytes.h"
 #include "lifecycle/reclaim.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
@@ -53,6 +54,7 @@ static void call_free(struct podman_call *call)
     if (call->slot)
         *call->slot = NULL;
     podman_pull_free(&call->pull);
+    pull_bytes_free(&call->bytes);
     strbuf_done(&call->text);
     free_all(call->names, call->name_count);
     free_all(call->keep, call->keep_count);
@@ -99,6 +101,7 @@ void podman_call_send(struct podman_call *call, const struct podman_step *step)
     struct podman_http_call request = {
         .method = step->method,
         .path = step->path,
+        .field = step->field,
         .body = sv_of(step->json),
         .timeout_ms = step->timeout_ms,
         .max_body = step->max_body,

@@ -20,6 +20,7 @@ struct loop;
 struct podman_events;
 struct podman_handle;
 struct podman_pull;
+struct pull_bytes;
 struct podman_service;
 struct reclaim;
 struct reclaimer;
@@ -57,6 +58,7 @@ struct podman {
     struct list handles;
     const struct cgroup_roots *cgroup_roots;
     struct reclaimer *reclaimer;
+    struct list pulls; /* pull_bytes.h */
     bool is_closing;
 };
 
@@ -109,6 +111,8 @@ struct podman_call {
     uint64_t stop_s;         /* stop: the grace */
     bool was_unpaused;       /* stop */
     struct podman_pull *pull;
+    struct pull_bytes *bytes; /* pull */
+    uint64_t bytes_told;      /* pull */
     engine_progress_fn progress;
     struct log_stream logs;
     struct strbuf text; /* logs */
@@ -116,8 +120,9 @@ struct podman_call {
     struct err stream_err; /* code ERR_NONE: none */
     char **keep;           /* prune: apps that stay */
     unsigned keep_count;
-    char **names; /* prune: networks still to be removed */
+    char **names; /* prune: networks still to be removed; secrets */
     unsigned name_count;
+    unsigned name_next; /* secrets: the next of names to ask for */
 };
 
 /* A call that ends with `kind`; its done function is set by the caller. */
@@ -135,6 +140,7 @@ struct podman_step {
     const char *method;
     const char *path;
     const char *json;
+    const char *field; /* one more of the head, "NAME: VALUE"; NULL: none */
     uint64_t timeout_ms;
     size_t max_body;
     void (*on_bytes)(void *arg, struct strview bytes);

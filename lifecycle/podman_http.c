@@ -39,6 +39,7 @@ struct podman_request {
     struct strbuf body; /* of the answer, or a line that is not whole yet */
     size_t max_body;
     bool is_cancelled;
+    struct curl_slist *fields; /* NULL: those of all requests */
     void (*on_bytes)(void *arg, struct strview bytes);
     void (*on_line)(void *arg, struct strview line);
     void (*on_done)(void *arg, const struct podman_answer *answer,
@@ -52,11 +53,20 @@ struct watch {
     struct event *event;
 };
 
+/* They may hold credentials. */
+static void fields_free(struct curl_slist *fields)
+{
+    for (struct curl_slist *item = fields; item; item = item->next)
+        explicit_bzero(item->data, strlen(item->data));
+    curl_slist_free_all(fields);
+}
+
 static void request_free(struct podman_request *request)
 {
     list_remove(&request->node);
     curl_multi_remove_handle(request->http->multi, request->easy);
     curl_easy_cleanup(request->easy);
+    fields_free(request->fields);
     strbuf_done(&request->body);
     free(request);
 }
@@ -354,6 +364,20 @@ void podman_http_free(struct podman_http **http_ptr)
     *http_ptr = NULL;
 }
 
+/* Those of all requests, and one more. */
+static struct curl_slist *fields_with(const struct podman_http *http,
+                                      const char *field)
+{
+    struct curl_slist *fields = curl_slist_append(NULL, field);
+
+    if (!fields)
+        abort();
+    for (const struct curl_slist *it = http->headers; it; it = it->next)
+        if (!curl_slist_append(fields, it->data))
+            abort();
+    return fields;
+}
+
 static void set_method(struct podman_request *request,
                        const struct podman_http_call *call)
 {
@@ -365,7 +389,9 @@ static void set_method(struct podman_request *request,
                          (curl_off_t)call->body.len);
         curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
                          call->body.ptr ? call->body.ptr : "");
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->http->headers);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                         request->fields ? request->fields
+                                         : request->http->headers);
     } else if (strcmp(call->method, "GET") != 0) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
@@ -388,6 +414,8 @@ struct podman_request *podman_http_send(struct podman_http *http,
     request->on_line = call->on_line;
     request->on_done = call->on_done;
     request->arg = call->arg;
+    if (call->field)
+        request->fields = fields_with(http, call->field);
     list_add_tail(&http->requests, &request->node);
 
     curl_easy_setopt(easy, CURLOPT_URL, url);

@@ -29,6 +29,7 @@ struct podman_answer {
 struct podman_http_call {
     const char *method;  /* GET, POST or DELETE; a literal */
     const char *path;    /* with its query, encoded */
+    const char *field;   /* one more of the head; NULL: none. Copied */
     struct strview body; /* JSON; ptr NULL: none */
     uint64_t timeout_ms; /* for all of it; 0: none */
     size_t max_body;     /* bytes of answer kept at most; beyond: an error */

@@ -1,16 +1,20 @@
 /* podman_images.c - calls about images and networks, made to Podman. */
 #include "lifecycle/podman_images.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
+#include "lifecycle/pull_bytes.h"
+#include "lifecycle/registry_auth.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 
 #define INSPECT_TIMEOUT_MS 15000
+#define PULL_SAMPLE_MS     250
 #define NETWORK_TIMEOUT_MS 30000
 #define SMALL_MAX_BYTES    ((size_t)64 << 10)
 #define INSPECT_MAX_BYTES  ((size_t)8 << 20)
@@ -61,13 +65,32 @@ struct engine_call *podman_image_inspect(struct engine *engine,
     return &call->base;
 }
 
+/* Last in its caller: what hears of it may cancel the call. */
+static void tell_progress(struct podman_call *call)
+{
+    struct engine_progress progress = *podman_pull_progress(call->pull);
+
+    progress.bytes = pull_bytes_now(call->bytes);
+    if (call->progress)
+        call->progress(call->arg, &progress);
+}
+
 static void on_pull_line(void *arg, struct strview line)
 {
     struct podman_call *call = arg;
 
-    /* Last: it may cancel the call. */
-    if (podman_pull_line(call->pull, line) && call->progress)
-        call->progress(call->arg, podman_pull_progress(call->pull));
+    if (podman_pull_line(call->pull, line))
+        tell_progress(call);
+}
+
+static void on_pull_timer(struct podman_call *call)
+{
+    uint64_t before = call->bytes_told;
+
+    podman_call_sleep(call, PULL_SAMPLE_MS);
+    call->bytes_told = pull_bytes_now(call->bytes);
+    if (call->bytes_told != before)
+        tell_progress(call);
 }
 
 static void on_pulled(struct podman_call *call,
@@ -76,6 +99,7 @@ static void on_pulled(struct podman_call *call,
 {
     struct err err;
 
+    timer_stop(&call->timer);
     if (!podman_answer_is_good(answer, failure, &err)) {
         if (!failure && err.code != ERR_PROTOCOL)
             err.code = podman_json_pull_code(answer->status, err.text);
@@ -101,35 +125,132 @@ static void fail_local(struct podman_call *call)
     podman_call_fail(call, &err);
 }
 
-struct engine_call *podman_pull_image(struct engine *engine, const char *image,
-                                      uint64_t timeout_ms,
+static void fail_later(struct podman_call *call)
+{
+    podman_call_fail(call, &call->stream_err);
+}
+
+/* Credentials go along where there are some; else Podman uses its own. */
+static bool add_credentials(const struct engine_pull *pull,
+                            struct strbuf *ret_field, struct err *err)
+{
+    if (!pull->auth_file)
+        return true;
+    strbuf_add_str(ret_field, "X-Registry-Auth: ");
+    if (!registry_auth_read(pull->auth_file, pull->image, ret_field, err))
+        return false;
+    if (ret_field->len == strlen("X-Registry-Auth: "))
+        strbuf_clear(ret_field);
+    return true;
+}
+
+struct engine_call *podman_pull_image(struct engine *engine,
+                                      const struct engine_pull *pull,
                                       engine_progress_fn progress,
                                       engine_image_fn done, void *arg)
 {
     struct podman_call *call = podman_call_new(engine, PODMAN_DONE_IMAGE, arg);
-    struct strbuf path = STRBUF_INIT;
+    AUTO(strbuf_done) struct strbuf path = STRBUF_INIT;
+    AUTO(strbuf_done) struct strbuf field = STRBUF_INIT;
     struct podman_step step = {
         .method = "POST",
-        .timeout_ms = timeout_ms,
+        .timeout_ms = pull->timeout_ms,
         .max_body = SMALL_MAX_BYTES,
         .on_line = on_pull_line,
     };
 
     call->done.image = done;
-    call->name = xstrdup(image);
+    call->name = xstrdup(pull->image);
     call->progress = progress;
-    if (strncmp(image, "localhost/", 10) == 0) {
+    if (strncmp(pull->image, "localhost/", 10) == 0) {
         call->on_timer = fail_local;
         podman_call_sleep(call, 1);
         return &call->base;
     }
+    if (!add_credentials(pull, &field, &call->stream_err)) {
+        call->on_timer = fail_later;
+        podman_call_sleep(call, 1);
+        return &call->base;
+    }
+    step.field = field.len > 0 ? field.data : NULL;
     call->pull = podman_pull_new();
+    call->bytes = pull_bytes_new(&call->podman->pulls,
+                                 engine->capabilities.pull_dir);
     call->on_answer = on_pulled;
     strbuf_add_str(&path, "/images/create?fromImage=");
-    podman_http_encode(&path, sv_of(image));
+    podman_http_encode(&path, sv_of(pull->image));
     step.path = path.data;
     podman_call_send(call, &step);
-    strbuf_done(&path);
+    if (field.data)
+        explicit_bzero(field.data, field.capacity);
+    if (call->request) {
+        call->on_timer = on_pull_timer;
+        podman_call_sleep(call, PULL_SAMPLE_MS);
+    }
+    return &call->base;
+}
+
+/* ----------------------------------------------------------------- secrets */
+
+static void ask_next_secret(struct podman_call *call);
+
+static void on_secret(struct podman_call *call,
+                      const struct podman_answer *answer,
+                      const struct err *failure)
+{
+    char id[80];
+    struct err err;
+
+    if (!podman_answer_is_good(answer, failure, &err) ||
+        !podman_json_secret(answer->body, id, &err)) {
+        if (err.code == ERR_NOT_FOUND)
+            err_set(&err, ERR_NOT_FOUND,
+                    "there is no secret \"%s\" on this host: make it with "
+                    "`podman secret create %s FILE`, as the user whose Podman "
+                    "berth uses",
+                    call->name, call->name);
+        podman_call_fail(call, &err);
+        return;
+    }
+    strbuf_printf(&call->text, "%s\n", id);
+    ask_next_secret(call);
+}
+
+static void ask_next_secret(struct podman_call *call)
+{
+    AUTO(strbuf_done) struct strbuf path = STRBUF_INIT;
+    struct podman_step step = {
+        .method = "GET",
+        .timeout_ms = INSPECT_TIMEOUT_MS,
+        .max_body = SMALL_MAX_BYTES,
+    };
+
+    if (call->name_next == call->name_count) {
+        podman_call_finish_text(call, strbuf_view(&call->text));
+        return;
+    }
+    free(call->name);
+    call->name = xstrdup(call->names[call->name_next++]);
+    strbuf_add_str(&path, "/v4.0.0/libpod/secrets/");
+    podman_http_encode(&path, sv_of(call->name));
+    strbuf_add_str(&path, "/json");
+    step.path = path.data;
+    call->on_answer = on_secret;
+    podman_call_send(call, &step);
+}
+
+struct engine_call *podman_secrets(struct engine *engine,
+                                   const char *const *names, unsigned count,
+                                   engine_text_fn done, void *arg)
+{
+    struct podman_call *call = podman_call_new(engine, PODMAN_DONE_TEXT, arg);
+
+    call->done.text = done;
+    call->names = xcalloc(count, sizeof *call->names);
+    for (unsigned i = 0; i < count; i++)
+        call->names[call->name_count++] = xstrdup(names[i]);
+    assert(count > 0);
+    ask_next_secret(call);
     return &call->base;
 }
 

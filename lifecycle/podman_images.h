@@ -9,10 +9,12 @@
 struct engine_call *podman_image_inspect(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-struct engine_call *podman_pull_image(struct engine *engine, const char *image,
-                                      uint64_t timeout_ms,
+struct engine_call *podman_pull_image(struct engine *engine, const struct engine_pull *pull,
                                       engine_progress_fn progress,
                                       engine_image_fn done, void *arg);
+struct engine_call *podman_secrets(struct engine *engine,
+                                   const char *const *names, unsigned count,
+                                   engine_text_fn done, void *arg);
 struct engine_call *podman_prune(struct engine *engine,
                                  struct strview namespace_name,
                                  const char *const *keep_apps, unsigned count,

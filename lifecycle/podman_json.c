@@ -141,13 +141,20 @@ bool podman_json_version(struct strview body,
     return true;
 }
 
+/* One that is not said, or too long, is none. */
+static void copy_dir(char *ret, size_t size, const char *text)
+{
+    if (!text || strlen(text) >= size)
+        text = "";
+    memcpy(ret, text, strlen(text) + 1);
+}
+
 bool podman_json_info(struct strview body,
                       struct engine_capabilities *ret_capabilities,
                       struct err *err)
 {
     AUTO(json_free) cJSON *json = parse(body, "info", err);
     const cJSON *rootless;
-    const char *run_root;
     const char *runtime;
 
     if (!json)
@@ -157,12 +164,11 @@ bool podman_json_info(struct strview body,
         return err_set(err, ERR_PROTOCOL,
                        "Podman's answer has no \"host.security.rootless\"");
     ret_capabilities->rootless = cJSON_IsTrue(rootless);
-    /* Only a place for a lock: one that is not said, or too long, is none. */
-    run_root = text_of(member(json, "store"), "runRoot");
-    if (!run_root || strlen(run_root) >= sizeof ret_capabilities->run_dir)
-        run_root = "";
-    snprintf(ret_capabilities->run_dir, sizeof ret_capabilities->run_dir, "%s",
-             run_root);
+    /* Places for a lock, and to see a pull's bytes. */
+    copy_dir(ret_capabilities->run_dir, sizeof ret_capabilities->run_dir,
+             text_of(member(json, "store"), "runRoot"));
+    copy_dir(ret_capabilities->pull_dir, sizeof ret_capabilities->pull_dir,
+             text_of(member(json, "store"), "imageCopyTmpDir"));
     runtime = text_of(member(member(json, "host"), "ociRuntime"), "name");
     snprintf(ret_capabilities->runtime, sizeof ret_capabilities->runtime, "%s",
              runtime ? runtime : "");
@@ -217,6 +223,17 @@ bool podman_json_id(struct strview body, char *ret_id, struct err *err)
     char id[80];
 
     if (!json || !copy_id(id, sizeof id, text_of(json, "Id"), "Id", err))
+        return false;
+    memcpy(ret_id, id, sizeof id);
+    return true;
+}
+
+bool podman_json_secret(struct strview body, char *ret_id, struct err *err)
+{
+    AUTO(json_free) cJSON *json = parse(body, "secret", err);
+    char id[80];
+
+    if (!json || !copy_id(id, sizeof id, text_of(json, "ID"), "ID", err))
         return false;
     memcpy(ret_id, id, sizeof id);
     return true;

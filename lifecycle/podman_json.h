@@ -39,6 +39,10 @@ MUST_USE bool podman_json_list(struct strview body,
 /* `DELETE /libpod/containers/{id}`: [{"Id": …, "Err": null or text}]. */
 MUST_USE bool podman_json_removed(struct strview body, struct err *err);
 
+/* `GET /libpod/secrets/{name}/json`: {"ID": …}. Into ret_id[80]. */
+MUST_USE bool podman_json_secret(struct strview body, char *ret_id,
+                                 struct err *err);
+
 /* `GET /libpod/networks/json` and `…/networks/{name}/json`: berth's own. */
 struct podman_network {
     char name[256];

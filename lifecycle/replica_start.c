@@ -30,12 +30,14 @@ void replica_on_image(struct image_want *want,
     replica->view.phases.pull_us = replica_end_phase(replica);
     if (err) {
         replica_fail(replica, "start_failed", cannot_help_itself(err),
-                     "image %s: %s", replica->app->container.image, err->text);
+                     "%s", err->text);
         return;
     }
     replica->image = answer->image;
     replica->view.was_pulled = answer->was_pulled;
-    revision_compute(&replica->app->container, replica->image.id,
+    snprintf(replica->made_from, sizeof replica->made_from, "%s",
+             answer->made_from);
+    revision_compute(&replica->app->container, answer->content_id,
                      replica->view.revision);
     enter_creating(replica);
 }
@@ -88,6 +90,7 @@ static void create(struct replica *replica)
     char id[24];
     struct engine_spec spec = {
         .container = container,
+        .image = replica->made_from[0] ? replica->made_from : NULL,
         .labels = {.namespace_name = sv_of(replica->host->namespace_name),
                    .app = sv_of(replica_app_name(replica)),
                    .revision = sv_of(replica->view.revision)},

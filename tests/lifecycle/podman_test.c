@@ -347,6 +347,9 @@ static void cancel_on_progress(void *arg,
 
 Test(podman, calls_are_cancelled_anywhere_and_tell_so)
 {
+    const struct engine_pull remote = {.image = IMAGE, .timeout_ms = 5000};
+    const struct engine_pull local = {.image = "localhost/a",
+                                      .timeout_ms = 5000};
     static const struct fake_route routes[] = {
         {"POST /images/create", FAKE_STREAM, 200,
          "{\"status\":\"Pulling fs layer\",\"id\":\"a\"}\n"
@@ -369,7 +372,7 @@ Test(podman, calls_are_cancelled_anywhere_and_tell_so)
 
     /* Within a callback that runs within libcurl. */
     engine_world_begin(&world);
-    pull_call = engine_pull(world.engine, IMAGE, 5000, cancel_on_progress,
+    pull_call = engine_pull(world.engine, &remote, cancel_on_progress,
                             never, &world);
     cr_assert_not(engine_world_finish(&world));
     cr_assert_eq(world.err.code, ERR_CANCELLED);
@@ -377,7 +380,7 @@ Test(podman, calls_are_cancelled_anywhere_and_tell_so)
     /* One that only waits for its turn. */
     engine_world_begin(&world);
     pull_call =
-        engine_pull(world.engine, "localhost/a", 5000, NULL, never, &world);
+        engine_pull(world.engine, &local, NULL, never, &world);
     engine_cancel(&pull_call);
     cr_assert(world.is_done);
 

@@ -231,8 +231,10 @@ bool engine_world_image(struct engine_world *world, const char *image)
 
 bool engine_world_pull(struct engine_world *world, const char *image)
 {
+    struct engine_pull pull = {.image = image, .timeout_ms = 60000};
+
     engine_world_begin(world);
-    engine_pull(world->engine, image, 60000, on_progress, on_image, world);
+    engine_pull(world->engine, &pull, on_progress, on_image, world);
     return engine_world_finish(world);
 }
 

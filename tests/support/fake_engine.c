@@ -339,14 +339,20 @@ static struct engine_call *op_image(struct engine *engine, const char *image,
     return WITH_DONE(call_new(engine, FAKE_IMAGE, "image", image));
 }
 
-static struct engine_call *op_pull(struct engine *engine, const char *image,
-                                   uint64_t timeout_ms,
+static struct engine_call *op_pull(struct engine *engine, const struct engine_pull *pull,
                                    engine_progress_fn progress,
                                    engine_image_fn done, void *arg)
 {
-    (void)timeout_ms;
     (void)progress;
-    return WITH_DONE(call_new(engine, FAKE_PULL, "pull", image));
+    return WITH_DONE(call_new(engine, FAKE_PULL, "pull", pull->image));
+}
+
+static struct engine_call *op_secrets(struct engine *engine,
+                                      const char *const *names, unsigned count,
+                                      engine_text_fn done, void *arg)
+{
+    (void)count;
+    return WITH_DONE(call_new(engine, FAKE_SECRETS, "secrets", names[0]));
 }
 
 static struct engine_call *op_create(struct engine *engine,
@@ -560,6 +566,7 @@ static const struct engine_ops fake_ops = {
     .check = op_check,
     .image_inspect = op_image,
     .pull = op_pull,
+    .secrets = op_secrets,
     .create = op_create,
     .init = op_init,
     .start = op_start,

@@ -15,6 +15,7 @@ struct loop;
 enum fake_kind {
     FAKE_IMAGE,
     FAKE_PULL,
+    FAKE_SECRETS,
     FAKE_CREATE,
     FAKE_INIT,
     FAKE_START,
@@ -52,6 +53,7 @@ struct fake_engine {
     uint64_t resident_bytes;    /* of each container that starts */
     bool image_is_there;        /* locally; a pull makes it so */
     char image_id[80];
+    const char *secret_ids; /* of all that are asked for */
     int exit_at_start; /* >= 0: containers end at once with it */
     const char *container_log;
     struct fake_container containers[FAKE_CONTAINERS];
