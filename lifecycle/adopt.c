@@ -210,6 +210,6 @@ void adopter_take(struct adopter *adopter, struct fleet_app *app,
         return;
     }
     app->adopting++;
-    image_store_look(adopter->host->replicas.images,
-                     &app->settings->container, &candidate->want);
+    image_store_look(adopter->host->replicas.images, &app->settings->container,
+                     &candidate->want);
 }

@@ -38,7 +38,8 @@ struct engine_call *engine_image_inspect(struct engine *engine,
     return engine->ops->image_inspect(engine, image, done, arg);
 }
 
-struct engine_call *engine_pull(struct engine *engine, const struct engine_pull *pull,
+struct engine_call *engine_pull(struct engine *engine,
+                                const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg)
 {

@@ -47,9 +47,10 @@ void engine_check(struct engine *engine,
 struct engine_call *engine_image_inspect(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-/* pull: copied. progress: may be NULL. ERR_NOT_FOUND: the registry has no such image;
- * ERR_DENIED: it wants other credentials. One attempt, no retries. */
-struct engine_call *engine_pull(struct engine *engine, const struct engine_pull *pull,
+/* pull: copied. progress: may be NULL. ERR_NOT_FOUND: the registry has no such
+ * image; ERR_DENIED: it wants other credentials. One attempt, no retries. */
+struct engine_call *engine_pull(struct engine *engine,
+                                const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
 /* Ids of secrets, a line each, in the order of names (copied): one that is

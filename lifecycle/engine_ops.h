@@ -31,7 +31,8 @@ struct engine_ops {
     struct engine_call *(*image_inspect)(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-    struct engine_call *(*pull)(struct engine *engine, const struct engine_pull *pull,
+    struct engine_call *(*pull)(struct engine *engine,
+                                const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
     struct engine_call *(*secrets)(struct engine *engine,

@@ -74,7 +74,7 @@ struct engine_pull {
 struct engine_progress { /* of a pull */
     unsigned layers_done;
     unsigned layers_known; /* grows while the pull runs */
-    uint64_t bytes; /* that have come, as far as it can be known here */
+    uint64_t bytes;        /* that have come, as far as it can be known here */
 };
 
 /* A container as it is now. */

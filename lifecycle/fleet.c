@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lifecycle/adopt.h"
+#include "lifecycle/event_log.h"
 #include "lifecycle/fleet_app.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
@@ -24,12 +25,6 @@
 /* How often what was learned is written, where it has changed. */
 #define LEARNED_MS 10000
 
-/* An image that is pulled ahead of the first request. */
-struct prefetch {
-    struct image_want want;
-    const struct keeper_app *app;
-};
-
 struct fleet {
     struct fleet_options options;
     struct fleet_host host;
@@ -40,7 +35,6 @@ struct fleet {
     struct fleet_app **apps;
     struct id_map apps_by_id; /* app_settings.id */
     uint32_t next_app_id;     /* larger ones were never used */
-    struct prefetch *prefetches;
     struct timer tick;
     struct timer learned_timer;
     struct strbuf learned; /* as it was written last */
@@ -229,19 +223,6 @@ static void on_adopter_idle(void *arg)
         prune(fleet);
 }
 
-static void on_prefetched(struct image_want *want,
-                          const struct image_answer *answer,
-                          const struct err *err)
-{
-    struct prefetch *prefetch = container_of(want, struct prefetch, want);
-
-    (void)answer;
-    if (err)
-        log_warn("fleet", "an app's image is not there, and could not be had",
-                 "app=%s image=%s reason=\"%s\"", prefetch->app->app->name,
-                 prefetch->app->container.image, err->text);
-}
-
 /* Once, as berth starts: what containers get less of than was asked for. */
 static void warn_of_clamps(struct fleet *fleet, const struct keeper_app *app)
 {
@@ -262,14 +243,39 @@ static void warn_of_clamps(struct fleet *fleet, const struct keeper_app *app)
 static void look_at_apps(struct fleet *fleet)
 {
     for (uint32_t i = 0; i < fleet->app_count; i++) {
-        struct prefetch *prefetch = &fleet->prefetches[i];
+        const struct keeper_app *app = fleet->apps[i]->settings;
 
-        if (!prefetch->app->container.image ||
-            list_is_linked(&prefetch->want.node))
+        if (!app->container.image)
             continue;
-        warn_of_clamps(fleet, prefetch->app);
-        image_store_ensure(fleet->images, &prefetch->app->container,
-                           &prefetch->want);
+        warn_of_clamps(fleet, app);
+        image_store_ahead(fleet->images, app->app->name, &app->container);
+    }
+}
+
+/* All apps of the image: one pull is for all of them. */
+static void on_pull_end(void *arg, const char *image,
+                        const struct engine_progress *progress,
+                        uint64_t took_us, const struct err *err)
+{
+    struct fleet *fleet = arg;
+
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        const struct keeper_app *app = fleet->apps[i]->settings;
+        const struct event event = {.kind = EVENT_PULL,
+                                    .app = app->app->name,
+                                    .image = image,
+                                    .to = err ? "failed" : "pulled",
+                                    .reason = err ? err->text : NULL,
+                                    .took_ms = took_us / 1000};
+
+        if (!app->container.image || strcmp(app->container.image, image) != 0)
+            continue;
+        event_log_add(fleet->host.events, &event);
+        if (err)
+            continue;
+        metrics_observe(fleet->apps[i]->cell, HISTOGRAM_IMAGE_PULL, took_us);
+        metrics_set(fleet->apps[i]->cell, METRIC_IMAGE_PULL_BYTES,
+                    progress->bytes);
     }
 }
 
@@ -544,6 +550,8 @@ struct fleet *fleet_new(const struct fleet_options *options)
     const struct lifecycle_settings *settings = options->settings;
     struct fleet *fleet = xcalloc(1, sizeof *fleet);
 
+    const struct pulls_hooks hooks = {on_pull_end, fleet};
+
     fleet->options = *options;
     start_queue_init(&fleet->starts, settings->podman.max_parallel_starts);
     fleet->images = image_store_new(options->loop, options->timers,
@@ -562,8 +570,6 @@ struct fleet *fleet_new(const struct fleet_options *options)
     fleet->adopter = adopter_new(&fleet->host, on_adopter_idle, fleet);
     fleet->app_count = settings->app_count;
     fleet->apps = xcalloc(settings->app_count + 1U, sizeof *fleet->apps);
-    fleet->prefetches =
-        xcalloc(settings->app_count + 1U, sizeof *fleet->prefetches);
     for (uint32_t i = 0; i < settings->app_count; i++) {
         const struct keeper_app *app = &settings->apps[i];
 
@@ -571,8 +577,6 @@ struct fleet *fleet_new(const struct fleet_options *options)
         id_map_put(&fleet->apps_by_id, app->app->id, fleet->apps[i]);
         if (app->app->id >= fleet->next_app_id)
             fleet->next_app_id = app->app->id + 1;
-        fleet->prefetches[i].app = &settings->apps[i];
-        fleet->prefetches[i].want.on_image = on_prefetched;
     }
     fleet->stopped_task.run = run_stopped;
     fleet->tick.on_expire = on_tick;
@@ -597,14 +601,11 @@ void fleet_free(struct fleet **fleet_ptr)
     engine_cancel(&fleet->list_call);
     engine_cancel(&fleet->prune_call);
     adopter_free(&fleet->adopter);
-    for (uint32_t i = 0; i < fleet->app_count; i++) {
-        image_want_cancel(&fleet->prefetches[i].want);
+    for (uint32_t i = 0; i < fleet->app_count; i++)
         fleet_app_free(&fleet->apps[i]);
-    }
     image_store_free(&fleet->images);
     id_map_done(&fleet->host.by_id);
     id_map_done(&fleet->apps_by_id);
-    free(fleet->prefetches);
     free(fleet->apps);
     free(fleet);
     *fleet_ptr = NULL;

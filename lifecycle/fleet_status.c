@@ -73,6 +73,23 @@ static cJSON *error_json(const struct fleet_app_error *error)
     return json;
 }
 
+static void add_pull(cJSON *json, const char *image,
+                     const struct image_store *images)
+{
+    struct pull_status status;
+    cJSON *pull;
+
+    image_store_status(images, image, &status);
+    if (status.step != PULL_RUNS)
+        return;
+    pull = cJSON_AddObjectToObject(json, "pull");
+    cJSON_AddNumberToObject(pull, "layers_done", status.progress.layers_done);
+    cJSON_AddNumberToObject(pull, "layers_known", status.progress.layers_known);
+    cJSON_AddNumberToObject(pull, "bytes", (double)status.progress.bytes);
+    cJSON_AddNumberToObject(pull, "running_ms", (double)status.running_ms);
+    cJSON_AddNumberToObject(pull, "retries", status.retries);
+}
+
 static void add_image(cJSON *json, const struct fleet_app *app,
                       const struct image_store *images)
 {
@@ -87,6 +104,7 @@ static void add_image(cJSON *json, const struct fleet_app *app,
     image_store_describe(images, image, &activity);
     if (activity.len > 0)
         cJSON_AddStringToObject(json, "image_activity", activity.data);
+    add_pull(json, image, images);
 }
 
 /* Of the youngest replica that has one. */

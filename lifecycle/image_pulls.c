@@ -22,12 +22,12 @@ struct entry {
     struct list node;
     struct image_pulls *pulls;
     char *image;
-    bool look_only;   /* of those who do not wait for a pull */
-    bool may_pull;    /* when it is not there */
-    bool must_pull;   /* whatever is there */
-    bool may_be_old;  /* what is there will do when the pull fails */
-    bool has_looked;  /* local is known */
-    bool is_there;    /* as of the look */
+    bool look_only;  /* of those who do not wait for a pull */
+    bool may_pull;   /* when it is not there */
+    bool must_pull;  /* whatever is there */
+    bool may_be_old; /* what is there will do when the pull fails */
+    bool has_looked; /* local is known */
+    bool is_there;   /* as of the look */
     struct engine_image local;
     uint64_t pull_timeout_ms;
     uint64_t pull_began_us;
@@ -215,14 +215,14 @@ static void retry_later(struct entry *entry, const struct err *err)
 /* It failed for good: what was there before will do, or nothing does. */
 static void pull_failed(struct entry *entry, const struct err *err)
 {
-    if (!entry->may_be_old || !entry->is_there ||
-        err->code == ERR_CANCELLED) {
+    if (!entry->may_be_old || !entry->is_there || err->code == ERR_CANCELLED) {
         answer(entry, NULL, false, err);
         return;
     }
-    log_warn("images", "cannot see whether there is a newer image; the one "
-             "that is here goes on", "image=%s reason=\"%s\"",
-             entry->image, err->text);
+    log_warn("images",
+             "cannot see whether there is a newer image; the one "
+             "that is here goes on",
+             "image=%s reason=\"%s\"", entry->image, err->text);
     make_fresh(entry->pulls, entry->image);
     answer(entry, &entry->local, false, NULL);
 }
@@ -275,8 +275,8 @@ static void pull(struct entry *entry)
     entry->pull_began_us = clock_now_us();
     memset(&entry->progress, 0, sizeof entry->progress);
     log_info("images", "pulling image", "image=%s", entry->image);
-    entry->call = engine_pull(pulls->engine, &spec, on_progress, on_pulled,
-                              entry);
+    entry->call =
+        engine_pull(pulls->engine, &spec, on_progress, on_pulled, entry);
 }
 
 static void next_turn(struct image_pulls *pulls)
@@ -410,6 +410,5 @@ void image_pulls_status(const struct image_pulls *pulls, const char *image,
     ret_status->progress = entry->progress;
     ret_status->error = entry->last_error.text;
     if (entry->step == PULL_RUNS)
-        ret_status->running_ms =
-            (clock_now_us() - entry->pull_began_us) / 1000;
+        ret_status->running_ms = (clock_now_us() - entry->pull_began_us) / 1000;
 }

@@ -13,11 +13,20 @@
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/digest.h"
+#include "router/base/log.h"
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
+/* What nobody but the log waits for. */
+struct ahead {
+    struct list node;
+    struct image_want want;
+    char *app;
+};
+
 struct image_store {
     struct engine *engine;
+    struct list aheads;
     struct image_pulls *pulls;
     struct list wants; /* image_want.node */
 };
@@ -31,16 +40,33 @@ struct image_store *image_store_new(struct loop *loop, struct timers *timers,
     struct image_store *store = xcalloc(1, sizeof *store);
 
     store->engine = engine;
+    list_init(&store->aheads);
     list_init(&store->wants);
     store->pulls =
         image_pulls_new(loop, timers, engine, settings, hooks ? hooks : &none);
     return store;
 }
 
+static void ahead_free(struct ahead *ahead)
+{
+    list_remove(&ahead->node);
+    image_want_cancel(&ahead->want);
+    free(ahead->app);
+    free(ahead);
+}
+
+static void forget_aheads(struct image_store *store)
+{
+    LIST_FOREACH_SAFE (&store->aheads, node) {
+        ahead_free(container_of(node, struct ahead, node));
+    }
+}
+
 void image_store_free(struct image_store **store)
 {
     if (!*store)
         return;
+    forget_aheads(*store);
     assert(list_is_empty(&(*store)->wants));
     image_pulls_free(&(*store)->pulls);
     free(*store);
@@ -50,6 +76,7 @@ void image_store_free(struct image_store **store)
 void image_store_renew(struct image_store *store,
                        const struct podman_settings *settings)
 {
+    forget_aheads(store);
     image_pulls_renew(store->pulls, settings);
 }
 
@@ -119,9 +146,8 @@ static void ask_for_secrets(struct image_want *want)
     names = xcalloc(container->secret_count, sizeof *names);
     for (uint32_t i = 0; i < container->secret_count; i++)
         names[i] = container->secrets[i].name;
-    want->secrets_call =
-        engine_secrets(want->store->engine, names, container->secret_count,
-                       on_secrets, want);
+    want->secrets_call = engine_secrets(
+        want->store->engine, names, container->secret_count, on_secrets, want);
     free(names);
 }
 
@@ -203,6 +229,30 @@ void image_store_look(struct image_store *store,
 
     ask.look_only = true;
     begin(store, container, &ask, want);
+}
+
+static void on_ahead(struct image_want *want, const struct image_answer *answer,
+                     const struct err *err)
+{
+    struct ahead *ahead = container_of(want, struct ahead, want);
+
+    (void)answer;
+    if (err)
+        log_warn("images", "an app's image is not there, and could not be had",
+                 "app=%s image=%s reason=\"%s\"", ahead->app,
+                 want->container->image, err->text);
+    ahead_free(ahead);
+}
+
+void image_store_ahead(struct image_store *store, const char *app,
+                       const struct container_settings *container)
+{
+    struct ahead *ahead = xcalloc(1, sizeof *ahead);
+
+    ahead->app = xstrdup(app);
+    ahead->want.on_image = on_ahead;
+    list_add_tail(&store->aheads, &ahead->node);
+    image_store_ensure(store, container, &ahead->want);
 }
 
 void image_want_cancel(struct image_want *want)

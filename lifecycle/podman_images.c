@@ -174,8 +174,8 @@ struct engine_call *podman_pull_image(struct engine *engine,
     }
     step.field = field.len > 0 ? field.data : NULL;
     call->pull = podman_pull_new();
-    call->bytes = pull_bytes_new(&call->podman->pulls,
-                                 engine->capabilities.pull_dir);
+    call->bytes =
+        pull_bytes_new(&call->podman->pulls, engine->capabilities.pull_dir);
     call->on_answer = on_pulled;
     strbuf_add_str(&path, "/images/create?fromImage=");
     podman_http_encode(&path, sv_of(pull->image));

@@ -9,7 +9,8 @@
 struct engine_call *podman_image_inspect(struct engine *engine,
                                          const char *image,
                                          engine_image_fn done, void *arg);
-struct engine_call *podman_pull_image(struct engine *engine, const struct engine_pull *pull,
+struct engine_call *podman_pull_image(struct engine *engine,
+                                      const struct engine_pull *pull,
                                       engine_progress_fn progress,
                                       engine_image_fn done, void *arg);
 struct engine_call *podman_secrets(struct engine *engine,

@@ -63,9 +63,8 @@ static void note_what_is_there(struct pull_bytes *pull)
     while ((entry = readdir(dir)) && pull->before_count < FOLDERS_MAX) {
         if (!is_folder_of_a_pull(entry->d_name))
             continue;
-        pull->before =
-            xrealloc(pull->before,
-                     (pull->before_count + 1) * sizeof *pull->before);
+        pull->before = xrealloc(pull->before, (pull->before_count + 1) *
+                                                  sizeof *pull->before);
         pull->before[pull->before_count++] = xstrdup(entry->d_name);
     }
     closedir(dir);

@@ -86,8 +86,8 @@ static struct strview repository_of(const char *image)
     const char *at = strchr(image, '@');
     size_t len = at ? (size_t)(at - image) : strlen(image);
     const char *slash = memrchr(image, '/', len);
-    const char *colon = slash ? memchr(slash, ':', len - (size_t)(slash - image))
-                              : NULL;
+    const char *colon =
+        slash ? memchr(slash, ':', len - (size_t)(slash - image)) : NULL;
 
     return sv_make(image, colon ? (size_t)(colon - image) : len);
 }
@@ -201,7 +201,8 @@ bool registry_auth_of_text(struct strview text, const char *image,
     const cJSON *entry;
 
     if (!cJSON_IsObject(json))
-        return err_set(err, ERR_DENIED, "it is not JSON, as `podman login "
+        return err_set(err, ERR_DENIED,
+                       "it is not JSON, as `podman login "
                        "--authfile` writes it");
     entry = find_entry(cJSON_GetObjectItemCaseSensitive(json, "auths"), image);
     if (!entry)

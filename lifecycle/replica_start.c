@@ -29,8 +29,8 @@ void replica_on_image(struct image_want *want,
 
     replica->view.phases.pull_us = replica_end_phase(replica);
     if (err) {
-        replica_fail(replica, "start_failed", cannot_help_itself(err),
-                     "%s", err->text);
+        replica_fail(replica, "start_failed", cannot_help_itself(err), "%s",
+                     err->text);
         return;
     }
     replica->image = answer->image;

@@ -1,6 +1,7 @@
 /* testapp_routes.c - what the test app answers. The table at the end is the
  * list of its routes.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -378,6 +379,27 @@ static void route_oom(struct conn *conn)
 
 /* /file?path=PATH: a file as the container has it; write=1 stores the
  * request's body there. */
+/* /connect?ip=IPV4&port=N: whether a connection from here gets there, within
+ * two seconds. */
+static void route_connect(struct conn *conn)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct timeval limit = {.tv_sec = 2};
+    char ip[64];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    to.sin_port = htons((uint16_t)param_number(conn, "port", 80));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (!param_text(conn, "ip", ip, sizeof ip) ||
+        inet_pton(AF_INET, ip, &to.sin_addr) != 1)
+        reply_printf(conn, 400, "no address\n");
+    else if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+        reply_printf(conn, 200, "connected\n");
+    else
+        reply_printf(conn, 503, "%s\n", strerror(errno));
+    close(fd);
+}
+
 static void route_file(struct conn *conn)
 {
     char path[PATH_MAX], block[BLOCK_BYTES / 2];
@@ -456,6 +478,7 @@ static const struct {
     {"/pid", route_pid},         {"/oom", route_oom},
     {"/file", route_file},       {"/inflight", route_inflight},
     {"/log", route_log},         {"/unready", route_unready},
+    {"/connect", route_connect},
 };
 
 void testapp_route(struct conn *conn)

@@ -542,7 +542,7 @@ PREAMBLE = """\
 error_log stderr {log_level};
 state_dir {dir}/state;
 on_exit {on_exit};
-podman {{ socket unix:{podman}; service off; namespace {namespace}; }}
+podman {{ socket unix:{podman}; service off; namespace {namespace}; {podman_more} }}
 admin {{ listen 127.0.0.1:{admin_port}; }}
 """
 
@@ -555,7 +555,7 @@ class Berth:
     """A berth process on a configuration. Made by Test.berth()."""
 
     def __init__(self, test, conf, name="berth", on_exit="stop", log_level="info",
-                 preamble=True, ports=None):
+                 preamble=True, ports=None, podman_more=""):
         self.test, self.name, self.on_exit = test, name, on_exit
         self.dir = test.dir / name
         self.dir.mkdir(mode=0o755)
@@ -568,7 +568,7 @@ class Berth:
             self.preamble = PREAMBLE.format(
                 log_level=log_level, dir=self.dir, on_exit=on_exit,
                 podman=test.podman.socket, namespace=self.namespace,
-                admin_port=self.admin_port,
+                admin_port=self.admin_port, podman_more=podman_more,
             )
         self.conf_path = self.dir / "berth.conf"
         self.log_path = self.dir / "log"
@@ -781,6 +781,7 @@ class Test:
     def berth(self, conf, start=True, **kw):
         """Start berth on `conf`, before which stands PREAMBLE (log level, state
         folder, podman, admin listener on TCP; preamble=False: nothing).
+        podman_more: directives more of its podman block.
 
         In `conf`, @port@ is a free port (berth.port), @dir@ berth's folder, and
         ports={"other": n} adds @other@. on_exit="keep": containers outlive it

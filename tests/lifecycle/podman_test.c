@@ -372,15 +372,14 @@ Test(podman, calls_are_cancelled_anywhere_and_tell_so)
 
     /* Within a callback that runs within libcurl. */
     engine_world_begin(&world);
-    pull_call = engine_pull(world.engine, &remote, cancel_on_progress,
-                            never, &world);
+    pull_call =
+        engine_pull(world.engine, &remote, cancel_on_progress, never, &world);
     cr_assert_not(engine_world_finish(&world));
     cr_assert_eq(world.err.code, ERR_CANCELLED);
 
     /* One that only waits for its turn. */
     engine_world_begin(&world);
-    pull_call =
-        engine_pull(world.engine, &local, NULL, never, &world);
+    pull_call = engine_pull(world.engine, &local, NULL, never, &world);
     engine_cancel(&pull_call);
     cr_assert(world.is_done);
 

@@ -51,7 +51,7 @@ static void init(void)
 {
     bench_init(&bench, 1);
     images = image_store_new(bench.loop, bench.timers, &bench.engine->base,
-                             &bench.settings.podman);
+                             &bench.settings.podman, NULL);
     start_queue_init(&starts, 1);
     host = (struct replica_host){.loop = bench.loop,
                                  .timers = bench.timers,

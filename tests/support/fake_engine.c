@@ -254,6 +254,11 @@ static void finish(struct fake_engine *fake, struct fake_call *call,
     case FAKE_LIST:
         answer_list(fake, call, err);
         break;
+    case FAKE_SECRETS:
+        ((engine_text_fn)call->done)(
+            call->arg, sv_of(fake->secret_ids ? fake->secret_ids : "id-1\n"),
+            err);
+        break;
     case FAKE_LOGS:
         answer_logs(fake, call, err);
         break;
@@ -339,7 +344,8 @@ static struct engine_call *op_image(struct engine *engine, const char *image,
     return WITH_DONE(call_new(engine, FAKE_IMAGE, "image", image));
 }
 
-static struct engine_call *op_pull(struct engine *engine, const struct engine_pull *pull,
+static struct engine_call *op_pull(struct engine *engine,
+                                   const struct engine_pull *pull,
                                    engine_progress_fn progress,
                                    engine_image_fn done, void *arg)
 {

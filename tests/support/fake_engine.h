@@ -54,7 +54,7 @@ struct fake_engine {
     bool image_is_there;        /* locally; a pull makes it so */
     char image_id[80];
     const char *secret_ids; /* of all that are asked for */
-    int exit_at_start; /* >= 0: containers end at once with it */
+    int exit_at_start;      /* >= 0: containers end at once with it */
     const char *container_log;
     struct fake_container containers[FAKE_CONTAINERS];
     unsigned next_id;

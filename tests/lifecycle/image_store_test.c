@@ -21,7 +21,7 @@ static void init(void)
     settings =
         (struct podman_settings){.max_parallel_pulls = 2, .pull_retries = 1};
     store = image_store_new(bench.loop, bench.timers, &bench.engine->base,
-                            &settings);
+                            &settings, NULL);
 }
 
 static void done(void)
@@ -34,6 +34,7 @@ TestSuite(image_store, .init = init, .fini = done);
 
 struct asker {
     struct image_want want;
+    struct container_settings container;
     unsigned answers;
     struct image_answer answer;
     enum err_code code;
@@ -55,11 +56,11 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
 
 static void ask(struct asker *asker, char *image, enum pull_policy policy)
 {
-    struct container_settings container = {
-        .image = image, .pull_policy = policy, .pull_timeout_ms = 60000};
-
+    asker->container.image = image;
+    asker->container.pull_policy = policy;
+    asker->container.pull_timeout_ms = 60000;
     asker->want.on_image = on_image;
-    image_store_ensure(store, &container, &asker->want);
+    image_store_ensure(store, &asker->container, &asker->want);
 }
 
 static bool has_answer(void *arg)
@@ -173,7 +174,7 @@ Test(image_store, gives_up_after_its_retries_with_the_last_reason)
     ask(&asker, image_a, PULL_MISSING);
     await(&asker);
     cr_expect_eq(asker.code, ERR_FAILED);
-    cr_expect_str_eq(asker.text, "connection refused");
+    cr_expect_str_eq(asker.text, "image localhost/a:1: connection refused");
     cr_expect_eq(bench.engine->counts[FAKE_PULL], 2U, "pull_retries 1");
 }
 
@@ -220,13 +221,174 @@ Test(image_store, a_new_question_looks_anew)
     cr_expect_str_eq(second.answer.image.id, "sha256:2");
 }
 
+/* Only what is really in a registry is pulled by policy. */
+static char remote[] = "registry.example.com/a:1";
+
+static void look(struct asker *asker, char *image)
+{
+    asker->container.image = image;
+    asker->want.on_image = on_image;
+    image_store_look(store, &asker->container, &asker->want);
+}
+
 Test(image_store, looking_does_not_pull)
 {
-    struct asker asker = {.want = {.on_image = on_image}};
+    struct asker asker = {0};
 
     bench.engine->image_is_there = false;
-    image_store_look(store, image_a, &asker.want);
+    look(&asker, image_a);
     await(&asker);
     cr_expect_eq(asker.code, ERR_NOT_FOUND);
     cr_expect_eq(bench.engine->counts[FAKE_PULL], 0U);
+}
+
+/* A container that runs is adopted at once, whatever is pulled meanwhile. */
+Test(image_store, looking_waits_for_no_pull)
+{
+    struct asker puller = {0};
+    struct asker looker = {0};
+
+    bench.engine->hold[FAKE_PULL] = true;
+    ask(&puller, remote, PULL_ALWAYS);
+    cr_assert(bench_engine_hears(&bench, "pull", 1));
+    look(&looker, remote);
+    await(&looker);
+    cr_expect_eq(looker.code, ERR_NONE);
+    cr_expect_eq(puller.answers, 0U);
+    fake_engine_release(bench.engine, FAKE_PULL);
+    await(&puller);
+}
+
+Test(image_store, policies_ask_the_registry_once_until_a_reload)
+{
+    static const struct {
+        const char *label;
+        enum pull_policy policy;
+        bool is_there;
+        unsigned pulls[3]; /* first, again, after image_store_renew() */
+    } cases[] = {
+        {"missing, there", PULL_MISSING, true, {0, 0, 0}},
+        {"missing, not there", PULL_MISSING, false, {1, 1, 1}},
+        {"never", PULL_NEVER, true, {0, 0, 0}},
+        {"newer, there", PULL_NEWER, true, {1, 1, 2}},
+        {"newer, not there", PULL_NEWER, false, {1, 1, 2}},
+        {"always", PULL_ALWAYS, true, {1, 1, 2}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned before = bench.engine->counts[FAKE_PULL];
+
+        image_store_renew(store, &settings);
+        bench.engine->image_is_there = cases[i].is_there;
+        for (unsigned j = 0; j < 3; j++) {
+            struct asker asker = {0};
+
+            if (j == 2)
+                image_store_renew(store, &settings);
+            ask(&asker, remote, cases[i].policy);
+            await(&asker);
+            cr_expect_eq(asker.code, ERR_NONE, "%s", cases[i].label);
+            cr_expect_eq(bench.engine->counts[FAKE_PULL] - before,
+                         cases[i].pulls[j], "%s, %u: %u", cases[i].label, j,
+                         bench.engine->counts[FAKE_PULL] - before);
+        }
+    }
+}
+
+Test(image_store, what_is_local_alone_is_never_sought_elsewhere)
+{
+    struct asker askers[2] = {0};
+
+    ask(&askers[0], image_a, PULL_ALWAYS);
+    await(&askers[0]);
+    ask(&askers[1], image_a, PULL_NEWER);
+    await(&askers[1]);
+    cr_expect_eq(askers[0].code, ERR_NONE);
+    cr_expect_eq(bench.engine->counts[FAKE_PULL], 0U);
+}
+
+Test(image_store, newer_takes_what_is_there_when_the_registry_is_down)
+{
+    struct asker newer = {0};
+    struct asker always = {0};
+
+    settings.pull_retries = 0;
+    fake_engine_fail(bench.engine, FAKE_PULL, 2, ERR_UNAVAILABLE, "down");
+    ask(&newer, remote, PULL_NEWER);
+    await(&newer);
+    cr_expect_eq(newer.code, ERR_NONE);
+    cr_expect_not(newer.answer.was_pulled);
+    image_store_renew(store, &settings);
+    ask(&always, remote, PULL_ALWAYS);
+    await(&always);
+    cr_expect_eq(always.code, ERR_UNAVAILABLE);
+    cr_expect_str_eq(always.text, "image registry.example.com/a:1: down");
+}
+
+Test(image_store, a_pull_that_is_asked_for_is_made_whatever_the_policy)
+{
+    struct asker asker = {
+        .container = {.image = remote, .pull_policy = PULL_NEVER},
+        .want = {.on_image = on_image}};
+
+    image_store_pull(store, &asker.container, &asker.want);
+    await(&asker);
+    cr_expect_eq(asker.code, ERR_NONE);
+    cr_expect_eq(bench.engine->counts[FAKE_PULL], 1U);
+    cr_expect_not(asker.answer.was_pulled, "it is the same as before");
+}
+
+Test(image_store, secrets_make_another_content)
+{
+    struct secret_setting secret = {.name = image_a};
+    struct asker askers[4] = {0};
+
+    ask(&askers[0], image_a, PULL_MISSING);
+    for (int i = 1; i < 4; i++) {
+        bench.engine->secret_ids = i == 2 ? "id-2\n" : "id-1\n";
+        askers[i].container.secrets = &secret;
+        askers[i].container.secret_count = 1;
+        ask(&askers[i], image_a, PULL_MISSING);
+        await(&askers[i]);
+        cr_expect_str_neq(askers[i].answer.content_id,
+                          askers[0].answer.content_id);
+    }
+    await(&askers[0]);
+    cr_expect_str_eq(askers[0].answer.content_id, "sha256:1");
+    cr_expect_str_neq(askers[1].answer.content_id, askers[2].answer.content_id);
+    cr_expect_str_eq(askers[1].answer.content_id, askers[3].answer.content_id);
+}
+
+/* It is in the container that runs; a new one could not be made. */
+Test(image_store, a_secret_that_is_gone_fails_a_start_and_not_a_look)
+{
+    struct secret_setting secret = {.name = image_a};
+    struct asker askers[2] = {0};
+
+    fake_engine_fail(bench.engine, FAKE_SECRETS, 2, ERR_NOT_FOUND,
+                     "there is no secret");
+    for (int i = 0; i < 2; i++) {
+        askers[i].container.secrets = &secret;
+        askers[i].container.secret_count = 1;
+    }
+    ask(&askers[0], image_a, PULL_MISSING);
+    await(&askers[0]);
+    cr_expect_eq(askers[0].code, ERR_NOT_FOUND);
+    look(&askers[1], image_a);
+    await(&askers[1]);
+    cr_expect_eq(askers[1].code, ERR_NONE);
+}
+
+Test(image_store, ahead_is_for_nobody_and_forgotten_at_a_reload)
+{
+    struct container_settings container = {.image = remote,
+                                           .pull_policy = PULL_ALWAYS};
+
+    bench.engine->hold[FAKE_PULL] = true;
+    image_store_ahead(store, "a", &container);
+    cr_assert(bench_engine_hears(&bench, "pull", 1));
+    image_store_renew(store, &settings);
+    container.image = NULL; /* it is not looked at any more */
+    fake_engine_release(bench.engine, FAKE_PULL);
+    bench_run_ms(&bench, 20);
 }
