@@ -21,9 +21,11 @@
 #include "lifecycle/fleet.h"
 #include "lifecycle/front_desk.h"
 #include "lifecycle/front_supervisor.h"
+#include "lifecycle/inherited_sockets.h"
 #include "lifecycle/instance_lock.h"
 #include "lifecycle/log_files.h"
 #include "lifecycle/podman.h"
+#include "lifecycle/service_manager.h"
 #include "lifecycle/state_dir.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -55,6 +57,7 @@ struct keeper {
     struct loop *loop;
     struct timers *timers;
     struct timer poll_timer;
+    struct service_manager *manager;
     struct event *signal_events[ARRAY_LEN(signals)];
     struct listen_sockets *sockets;
     struct log_files *logs;
@@ -106,6 +109,7 @@ static void on_front_finished(void *arg)
         return;
     }
     keeper->step = KEEPER_STOPS_CONTAINERS;
+    service_manager_status(keeper->manager, "stopping the containers");
     log_notice("keeper", "stopping the containers", "%s", "");
     fleet_stop(keeper->fleet, on_containers_stopped, keeper);
 }
@@ -121,6 +125,8 @@ static void stop(struct keeper *keeper, uint64_t timeout_ms)
     case KEEPER_RUNS:
     case KEEPER_DRAINS:
         keeper->step = KEEPER_DRAINS;
+        service_manager_stopping(keeper->manager,
+                                 "finishing the requests in flight");
         fleet_freeze_starts(keeper->fleet);
         front_supervisor_drain(keeper->front, timeout_ms);
         break;
@@ -380,10 +386,26 @@ static void on_poll_timer(struct timer *timer)
     timer_start(keeper->timers, timer, config->poll_ms);
 }
 
+/* For `systemctl status`: what is served, and what is the matter if anything
+ * is. */
+static void tell_manager(struct keeper *keeper)
+{
+    char status[256];
+
+    snprintf(status, sizeof status, "serving %u apps on %u addresses%s",
+             settings_of(keeper)->app_count,
+             listen_sockets_count(keeper->sockets),
+             keeper->engine && !keeper->engine_is_up
+                 ? "; the engine is away: nothing can be started"
+                 : "");
+    service_manager_ready(keeper->manager, status);
+}
+
 static void on_front_ready(void *arg)
 {
     struct keeper *keeper = arg;
 
+    tell_manager(keeper);
     event_log_add(keeper->events,
                   &(struct event){.kind = EVENT_FRONT, .to = "ready"});
     move_log(keeper);
@@ -522,6 +544,8 @@ static void on_engine_up(void *arg,
                "name=%s version=%s rootless=%d sockets_inside=%d",
                capabilities->name, capabilities->version,
                capabilities->rootless, capabilities->sockets_inside);
+    if (keeper->step == KEEPER_RUNS)
+        tell_manager(keeper);
     if (keeper->step == KEEPER_WAITS_FOR_ENGINE)
         begin(keeper);
     if (keeper->step == KEEPER_RUNS)
@@ -546,6 +570,8 @@ static void on_engine_down(void *arg, const struct err *err)
               "engine is away; what is ready goes on serving, nothing can be "
               "started",
               "reason=\"%s\"", err->text);
+    if (keeper->step == KEEPER_RUNS)
+        tell_manager(keeper);
 }
 
 static void on_engine_died(void *arg, const char *id, int exit_code)
@@ -591,6 +617,21 @@ static bool prepare(struct keeper *keeper)
         listen_sockets_free(&keeper->sockets);
     log_lines(&errors);
     return errors.len == 0;
+}
+
+static void drop_inherited(void)
+{
+    AUTO(strbuf_done) struct strbuf lines = STRBUF_INIT;
+    struct strview rest;
+    struct strview line;
+
+    inherited_sockets_close_rest(&lines);
+    rest = strbuf_view(&lines);
+    while (rest.len > 0 && sv_split(&rest, '\n', &line)) {
+        if (line.len > 0)
+            log_warn("keeper", "a socket that was passed is of no use",
+                     "reason=\"%.*s\"", SV_ARG(line));
+    }
 }
 
 static void start_engine(struct keeper *keeper)
@@ -651,6 +692,7 @@ static void keeper_done(struct keeper *keeper)
             event_free(keeper->signal_events[i]);
     }
     timer_stop(&keeper->poll_timer);
+    service_manager_free(&keeper->manager);
     timers_free(&keeper->timers);
     loop_free(&keeper->loop);
     auto_close(&keeper->engine_lock_fd);
@@ -670,6 +712,7 @@ int keeper_run(const struct keeper_config *config)
         .started_unix_ms = clock_unix_ms(),
     };
 
+    inherited_sockets_read(INHERITED_SOCKETS_FIRST);
     if (!prepare(&keeper)) {
         listen_sockets_free(&keeper.sockets);
         auto_close(&keeper.lock_fd);
@@ -677,7 +720,9 @@ int keeper_run(const struct keeper_config *config)
         return 1;
     }
     keeper.loop = loop_new("keeper");
+    drop_inherited();
     keeper.timers = timers_new(keeper.loop);
+    keeper.manager = service_manager_new(keeper.timers);
     keeper.poll_timer.on_expire = on_poll_timer;
     timer_start(keeper.timers, &keeper.poll_timer, config->poll_ms);
     keeper.metrics = metrics_registry_new();

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lifecycle/inherited_sockets.h"
 #include "lifecycle/port_owner.h"
 #include "router/base/alloc.h"
 
@@ -151,6 +152,11 @@ listen_sockets_open(const struct listen_request *requests, unsigned count,
 
         listener->request = &requests[i];
         listener->fds = xcalloc(requests[i].socket_count + 1U, sizeof(int));
+        listener->fds[0] = inherited_sockets_take(&requests[i].address);
+        if (listener->fds[0] >= 0) {
+            listener->fd_count = 1; /* all workers share it */
+            continue;
+        }
         if (requests[i].address.any.sa_family == AF_UNIX)
             continue;
         result = bind_all(listener);

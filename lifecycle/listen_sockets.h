@@ -30,7 +30,8 @@ struct listen_sockets; /* opaque; defined in listen_sockets.c */
 /* Copies nothing: requests must live as long as the result. NULL when any
  * address cannot be had; all reasons stand in *ret_errors, a line each. An
  * address that is in use is tried for a second: the front of a berth that was
- * killed may be about to let go of it. */
+ * killed may be about to let go of it. Sockets that this process was started
+ * with (inherited_sockets.h) are taken where they match. */
 MUST_USE struct listen_sockets *
 listen_sockets_open(const struct listen_request *requests, unsigned count,
                     struct strbuf *ret_errors);
