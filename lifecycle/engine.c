@@ -111,6 +111,18 @@ struct engine_call *engine_logs(struct engine *engine, const char *id,
     return engine->ops->logs(engine, id, tail_lines, max_bytes, done, arg);
 }
 
+struct engine_call *engine_follow_logs(struct engine *engine, const char *id,
+                                       uint32_t tail_lines, bool follow,
+                                       const struct engine_log_reader *reader)
+{
+    return engine->ops->follow_logs(engine, id, tail_lines, follow, reader);
+}
+
+void engine_hold_logs(struct engine_call *call, bool is_held)
+{
+    call->engine->ops->hold_logs(call, is_held);
+}
+
 struct engine_call *engine_prune(struct engine *engine,
                                  struct strview namespace_name,
                                  const char *const *keep_apps, unsigned count,

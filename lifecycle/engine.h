@@ -95,6 +95,15 @@ struct engine_call *engine_list(struct engine *engine,
 struct engine_call *engine_logs(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,
                                 engine_text_fn done, void *arg);
+/* The output of a container as it comes: the last tail_lines (UINT32_MAX: all
+ * that is kept), and where follow is set, what comes until it ends. done: it
+ * has ended, or cannot be read. No time-out but the caller's. */
+struct engine_call *engine_follow_logs(struct engine *engine, const char *id,
+                                       uint32_t tail_lines, bool follow,
+                                       const struct engine_log_reader *reader);
+/* Of a call of engine_follow_logs(): read no more until it is let go. What has
+ * been read already may still come. May be called from within on_text. */
+void engine_hold_logs(struct engine_call *call, bool is_held);
 /* Remove what the engine keeps for apps beside containers (their private
  * networks), but for the apps named: after adoption, and when a reload has
  * removed an app and its containers are gone. What is still in use stays. */

@@ -60,6 +60,10 @@ struct engine_ops {
     struct engine_call *(*logs)(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,
                                 engine_text_fn done, void *arg);
+    struct engine_call *(*follow_logs)(struct engine *engine, const char *id,
+                                       uint32_t tail_lines, bool follow,
+                                       const struct engine_log_reader *reader);
+    void (*hold_logs)(struct engine_call *call, bool is_held);
     struct engine_call *(*prune)(struct engine *engine,
                                  struct strview namespace_name,
                                  const char *const *keep_apps, unsigned count,

@@ -105,6 +105,14 @@ struct engine_memory {
     uint64_t swapped_bytes;
 };
 
+/* Who follows a container's output. */
+struct engine_log_reader {
+    /* Some bytes of one of its two streams, however they are cut. */
+    void (*on_text)(void *arg, bool is_stderr, struct strview text);
+    void (*done)(void *arg, const struct err *err);
+    void *arg;
+};
+
 typedef void (*engine_done_fn)(void *arg, const struct err *err);
 typedef void (*engine_id_fn)(void *arg, const char *id, const struct err *err);
 typedef void (*engine_image_fn)(void *arg, const struct engine_image *image,

@@ -9,6 +9,7 @@
 #include "lifecycle/event_stream.h"
 #include "lifecycle/fleet.h"
 #include "lifecycle/fleet_app.h"
+#include "lifecycle/log_follow.h"
 #include "router/base/alloc.h"
 
 struct front_desk {
@@ -97,6 +98,31 @@ static void ask_starts(struct front_desk *desk, const struct asked *asked)
     cJSON_Delete(json);
 }
 
+static const char *argument_text(const struct asked *asked, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(asked->argument, name);
+
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+/* {"replica": "a-3", "sidecar": NAME, "tail": N, "follow": bool} */
+static void ask_logs(struct front_desk *desk, const struct asked *asked)
+{
+    const struct log_host host = {desk->options.loop, desk->options.engine,
+                                  desk->options.fleet, desk->options.events};
+    struct log_ask ask = {
+        .replica = argument_text(asked, "replica"),
+        .sidecar = argument_text(asked, "sidecar"),
+        .follow = argument_is_true(asked, "follow"),
+    };
+    struct err err;
+
+    ask.has_tail = argument_has_number(asked, "tail", &ask.tail);
+    if (!log_follow_start(&desk->answers, asked->id, &host, asked->app->id,
+                          &ask, &err))
+        answers_reply(&desk->answers, asked->id, false, sv_of(err.text));
+}
+
 struct row {
     const char *what;
     bool needs_app;
@@ -105,6 +131,7 @@ struct row {
 
 static const struct row queries[] = {
     {"events", false, ask_events},
+    {"logs", true, ask_logs},
     {"starts", true, ask_starts},
 };
 

@@ -15,6 +15,7 @@
 #include "lifecycle/podman_events.h"
 #include "lifecycle/podman_handle.h"
 #include "lifecycle/podman_images.h"
+#include "lifecycle/podman_logs.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_service.h"
 #include "lifecycle/podman_stop.h"
@@ -293,6 +294,8 @@ static const struct engine_ops podman_ops = {
     .wait = podman_wait,
     .list = podman_list,
     .logs = podman_logs,
+    .follow_logs = podman_follow_logs,
+    .hold_logs = podman_hold_logs,
     .prune = podman_prune,
     .cancel = podman_call_cancel,
     .attach = podman_attach,

@@ -115,7 +115,9 @@ struct podman_call {
     uint64_t bytes_told;      /* pull */
     engine_progress_fn progress;
     struct log_stream logs;
-    struct strbuf text; /* logs */
+    struct engine_log_reader reader; /* follow_logs */
+    bool is_held;                    /* likewise */
+    struct strbuf text;              /* logs */
     size_t text_max;
     struct err stream_err; /* code ERR_NONE: none */
     char **keep;           /* prune: apps that stay */

@@ -448,6 +448,17 @@ void podman_http_cancel(struct podman_request **request_ptr)
     free_cancelled(request->http);
 }
 
+void podman_http_hold(struct podman_request *request, bool is_held)
+{
+    struct podman_http *http = request->http;
+
+    /* When let go, libcurl delivers what it has kept within this call. */
+    http->busy++;
+    curl_easy_pause(request->easy, is_held ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+    http->busy--;
+    free_cancelled(http);
+}
+
 void podman_http_encode(struct strbuf *buf, struct strview text)
 {
     for (size_t i = 0; i < text.len; i++) {

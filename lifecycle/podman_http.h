@@ -64,6 +64,11 @@ struct podman_request *podman_http_send(struct podman_http *http,
 /* No callback runs any more. NULL is skipped; sets it to NULL. */
 void podman_http_cancel(struct podman_request **request);
 
+/* Read no more of its answer until it is let go: what has come goes to
+ * on_bytes or on_line all the same, and Podman waits. May be called from
+ * within on_bytes. */
+void podman_http_hold(struct podman_request *request, bool is_held);
+
 /* Percent-encode (RFC 3986, 2.1) all but unreserved characters. */
 void podman_http_encode(struct strbuf *buf, struct strview text);
 

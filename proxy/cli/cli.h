@@ -58,6 +58,7 @@ int cli_stop(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_events(int argc, char **argv);
+int cli_logs(int argc, char **argv);
 int cli_why(int argc, char **argv);
 
 #endif

@@ -65,6 +65,24 @@ const struct cli_command cli_commands[] = {
         .run = cli_events,
     },
     {
+        .name = "logs",
+        .summary = "show the output of an app's containers",
+        .details = "Each line begins with its replica. What a replica said "
+                   "before it failed to start stands in \"berth why\".",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .options = {{"follow", 'f', CLI_FLAG, NULL,
+                     "and what comes from now on, of replicas to come, too"},
+                    {"tail", 'n', CLI_NUMBER, "N",
+                     "the last N lines of each replica; without it all that is "
+                     "kept, with -f 100"},
+                    {"replica", 'r', CLI_TEXT, "ID",
+                     "only of this one: a-3, or 3"},
+                    {"sidecar", 's', CLI_TEXT, "NAME",
+                     "of this container of the pod, not the app's own"}},
+        .run = cli_logs,
+    },
+    {
         .name = "stop",
         .summary = "drain and stop a running berth, and wait for its end",
         .common = CLI_CONNECTS,

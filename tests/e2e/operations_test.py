@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import threading
+import time
 
 import harness
 from harness import wait_until
@@ -107,3 +107,61 @@ def test_why_says_why_a_start_failed(t):
     assert "failed" in text and "code 3" in text, text
     unknown = berth.cli("why", "nobody", check=False)
     assert unknown.returncode == 1 and "nobody" in unknown.stderr
+
+
+LOGS = """
+http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
+app a { image localhost/berth-test/app:1; network none; replicas 0 2; concurrency 1;
+        idle_timeout off; }
+"""
+
+
+def test_logs_show_what_the_container_says(t):
+    berth = t.berth(LOGS)
+    nothing = berth.cli("logs", "a", check=False)
+    assert nothing.returncode == 1 and "berth why a" in nothing.stderr, nothing
+    for i in range(5):
+        assert berth.get(f"/a/log?stream=out&line=line-{i}").status == 200
+    lines = wait_until(lambda: [l for l in berth.cli("logs", "a").stdout.splitlines()
+                                if "line-" in l][4:] and
+                       berth.cli("logs", "a").stdout.splitlines(), 5)
+    assert [l for l in lines if "line-" in l] == [f"a-1 | line-{i}" for i in range(5)], lines
+    assert berth.cli("logs", "a", "-n", "2").stdout.splitlines() == [
+        "a-1 | line-3", "a-1 | line-4"]
+    records = [json.loads(l) for l in
+               berth.cli("logs", "a", "-n", "1", "--json").stdout.splitlines()]
+    assert records == [{"replica": "a-1", "source": "stdout", "line": "line-4"}], records
+    assert "line-4" in berth.cli("logs", "a", "-r", "1").stdout
+    unknown = berth.cli("logs", "a", "-r", "9", check=False)
+    assert unknown.returncode == 1 and "9" in unknown.stderr, unknown
+
+
+def test_logs_are_followed_into_replicas_to_come(t):
+    berth = t.berth(LOGS)
+    follow = cli_start(t, berth, "logs", "-f", "a")
+    assert berth.get("/a/log?line=first").status == 200
+    line = follow.stdout.readline()
+    while "first" not in line:
+        line = follow.stdout.readline()
+    assert line == "a-1 | first\n", line
+    berth.post("/a/crash")  # which is not tried again
+    wait_until(lambda: berth.get("/a/log?line=second").status == 200, 15)
+    while "second" not in line:
+        line = follow.stdout.readline()
+    assert line == "a-2 | second\n", line
+
+
+def test_many_lines_come_whole_to_a_reader_that_is_slow(t):
+    berth = t.berth(LOGS)
+    count, line = 20000, "x" * 200
+    assert berth.get(f"/a/log?line={line}&count={count}").status == 200
+    before = harness.rss_bytes(berth.keeper_pid)
+    follow = cli_start(t, berth, "logs", "a")
+    time.sleep(1.5)  # it reads nothing: the pipe, the sockets and berth fill up
+    grown = harness.rss_bytes(berth.keeper_pid) - before
+    assert grown < 2 << 20, grown
+    assert berth.get("/a/hash").status == 200, "others are served meanwhile"
+    out, err = follow.communicate(timeout=30)
+    assert follow.returncode == 0, err
+    lines = [l for l in out.splitlines() if "xxx" in l]
+    assert lines == [f"a-1 | {line}"] * count, len(lines)

@@ -21,6 +21,8 @@ struct fake_call {
     uint64_t replica;
     void (*done)(void); /* of the type that `kind` says */
     void *arg;
+    struct engine_log_reader reader; /* FAKE_FOLLOW */
+    bool is_held;
     struct loop_task task;
     bool is_finished;
 };
@@ -432,6 +434,57 @@ static struct engine_call *op_logs(struct engine *engine, const char *id,
     return WITH_DONE(call_new(engine, FAKE_LOGS, "logs", id));
 }
 
+static struct engine_call *
+op_follow_logs(struct engine *engine, const char *id, uint32_t tail_lines,
+               bool follow, const struct engine_log_reader *reader)
+{
+    char verb[64];
+    struct fake_call *call;
+
+    snprintf(verb, sizeof verb, "follow tail=%d%s", (int)tail_lines,
+             follow ? " on" : "");
+    call = call_new(engine, FAKE_FOLLOW, verb, id);
+    call->reader = *reader;
+    return with_done(call, (void (*)(void))reader->done, reader->arg);
+}
+
+static void op_hold_logs(struct engine_call *base, bool is_held)
+{
+    container_of(base, struct fake_call, base)->is_held = is_held;
+}
+
+unsigned fake_engine_say(struct fake_engine *fake, const char *id,
+                         bool is_stderr, const char *text)
+{
+    unsigned count = 0;
+
+    LIST_FOREACH_SAFE (&fake->calls, node) {
+        struct fake_call *call = container_of(node, struct fake_call, node);
+
+        if (call->kind != FAKE_FOLLOW || call->is_held ||
+            strcmp(call->id, id) != 0)
+            continue;
+        call->reader.on_text(call->reader.arg, is_stderr, sv_of(text));
+        count++;
+    }
+    return count;
+}
+
+void fake_engine_end_logs(struct fake_engine *fake, const char *id,
+                          const struct err *err)
+{
+    LIST_FOREACH_SAFE (&fake->calls, node) {
+        struct fake_call *call = container_of(node, struct fake_call, node);
+        bool is_queued = loop_task_is_pending(&call->task);
+
+        if (call->kind != FAKE_FOLLOW || strcmp(call->id, id) != 0)
+            continue;
+        finish(fake, call, err);
+        if (!is_queued)
+            free(call);
+    }
+}
+
 static struct engine_call *op_prune(struct engine *engine,
                                     struct strview namespace_name,
                                     const char *const *keep_apps,
@@ -582,6 +635,8 @@ static const struct engine_ops fake_ops = {
     .wait = op_wait,
     .list = op_list,
     .logs = op_logs,
+    .follow_logs = op_follow_logs,
+    .hold_logs = op_hold_logs,
     .prune = op_prune,
     .cancel = op_cancel,
     .attach = op_attach,
@@ -608,6 +663,7 @@ struct fake_engine *fake_engine_new(struct loop *loop)
     fake->image_is_there = true;
     fake->exit_at_start = -1;
     fake->container_log = "";
+    fake->hold[FAKE_FOLLOW] = true;
     snprintf(fake->image_id, sizeof fake->image_id, "sha256:1");
     list_init(&fake->calls);
     return fake;

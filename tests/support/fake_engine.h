@@ -25,6 +25,7 @@ enum fake_kind {
     FAKE_WAIT,
     FAKE_LIST,
     FAKE_LOGS,
+    FAKE_FOLLOW, /* not answered until fake_engine_end_logs() */
     FAKE_PRUNE,
     FAKE_FREEZE,
     FAKE_THAW,
@@ -68,6 +69,14 @@ void fake_engine_fail(struct fake_engine *fake, enum fake_kind kind,
                       unsigned count, enum err_code code, const char *text);
 /* Answer those that were held. */
 void fake_engine_release(struct fake_engine *fake, enum fake_kind kind);
+
+/* The container says something to all who follow it and are not held (what it
+ * says to those is kept by nobody). Returns how many heard it. */
+unsigned fake_engine_say(struct fake_engine *fake, const char *id,
+                         bool is_stderr, const char *text);
+/* Its output ends for all who follow it; err NULL: well. */
+void fake_engine_end_logs(struct fake_engine *fake, const char *id,
+                          const struct err *err);
 
 /* A container that was there before. */
 struct fake_container *fake_engine_add(struct fake_engine *fake,
