@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/config_resources.h"
+#include "conf/config_shared.h"
 #include "conf/scalar.h"
 #include "conf/units.h"
 #include "router/base/alloc.h"
@@ -221,11 +222,11 @@ static void set_http_check(struct builder *builder, struct ready_check *check,
 void directive_set_ready_check(struct builder *builder, struct block *block,
                                const struct conf_node *node)
 {
-    struct app_settings *app = block->owner[OWNER_app_settings];
+    struct ready_check *check = config_ready_check_of(block);
     const char *kind = node->args[0].text;
 
     if (strcmp(kind, "http") == 0)
-        set_http_check(builder, &app->ready_check, node);
+        set_http_check(builder, check, node);
     else if (strcmp(kind, "tcp") != 0)
         builder_error_word(builder, node, kind, "http|tcp");
     else if (node->arg_count > 1)
@@ -233,7 +234,7 @@ void directive_set_ready_check(struct builder *builder, struct block *block,
                       "\"%s tcp\" takes nothing more, not \"%.80s\"",
                       node->name, node->args[1].text);
     else
-        app->ready_check = (struct ready_check){.kind = CHECK_TCP};
+        *check = (struct ready_check){.kind = CHECK_TCP};
 }
 
 void directive_set_upstream(struct builder *builder, struct block *block,
@@ -335,6 +336,7 @@ void directive_set_app(struct builder *builder, struct block *top,
     builder_check(builder, &block, node->children);
     builder_apply_simple(builder, &block, node->children);
     builder_apply_blocks(builder, &block, node->children, DIRECTIVE_setup);
+    builder_apply_blocks(builder, &block, node->children, DIRECTIVE_sidecar);
     app_finish(builder, &block);
     name_map_done(&block.names);
 }

@@ -79,6 +79,13 @@ void directive_set_port(struct builder *builder, struct block *block,
         builder_error_word(builder, node, node->args[1].text, modes);
         return;
     }
+    if (block->where == IN_SIDECAR && node->arg_count == 2) {
+        builder_error(builder, node->args[1].place,
+                      "a sidecar is not reached from outside its pod: its "
+                      "\"port\" is for its ready_check, and takes a number "
+                      "alone");
+        return;
+    }
     container->port = (uint32_t)port;
     container->port_mode = (enum port_mode)mode;
 }

@@ -225,6 +225,22 @@ static void print_setup(struct printer *p,
     close_block(p);
 }
 
+static void print_sidecars(struct printer *p,
+                           const struct container_settings *container)
+{
+    for (uint32_t i = 0; i < container->sidecar_count; i++) {
+        const struct sidecar_settings *sidecar = &container->sidecars[i];
+
+        p->owner[OWNER_container_settings] = &sidecar->container;
+        p->owner[OWNER_sidecar_settings] = sidecar;
+        open_block(p, "sidecar", sidecar->name);
+        print_rows(p, IN_SIDECAR, NULL);
+        print_setup(p, &sidecar->container);
+        close_block(p);
+    }
+    p->owner[OWNER_sidecar_settings] = NULL;
+}
+
 static void print_app(struct printer *p, const struct keeper_app *app)
 {
     p->owner[OWNER_app_settings] = app->app;
@@ -233,6 +249,7 @@ static void print_app(struct printer *p, const struct keeper_app *app)
     open_block(p, "app", app->app->name);
     print_rows(p, IN_APP, not_in_app);
     print_setup(p, &app->container);
+    print_sidecars(p, &app->container);
     close_block(p);
 }
 

@@ -26,6 +26,9 @@ MUST_USE bool config_read_file(struct builder *builder,
  * be put behind the name. */
 const char *config_env_trouble(const char *name);
 
+/* Of an app, or of a sidecar, which then has one. */
+struct ready_check *config_ready_check_of(struct block *block);
+
 /* Append a copy. */
 void config_list_add(struct string_list *list, const char *text);
 

@@ -64,6 +64,7 @@ enum directive_owner {
     OWNER_route_settings,
     OWNER_app_settings,
     OWNER_container_settings,
+    OWNER_sidecar_settings,
     OWNER_keeper_app,
     OWNER_resource_settings,
     OWNER_COUNT

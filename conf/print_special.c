@@ -300,6 +300,14 @@ void directive_print_port(struct printer *p, const struct directive *row)
 
     if (container->socket || container->network == NETWORK_HOST)
         return;
+    if (p->owner[OWNER_sidecar_settings]) {
+        if (container->port == 0)
+            return;
+        printer_begin(p, row->name);
+        print_number(p, container->port);
+        printer_end(p);
+        return;
+    }
     if (container->port == 0) {
         printer_default(p, row);
         return;
@@ -495,8 +503,12 @@ void directive_print_replicas(struct printer *p, const struct directive *row)
 
 void directive_print_ready_check(struct printer *p, const struct directive *row)
 {
-    const struct ready_check *check = &app_of(p)->ready_check;
+    const struct sidecar_settings *sidecar = p->owner[OWNER_sidecar_settings];
+    const struct ready_check *check =
+        sidecar ? &sidecar->ready_check : &app_of(p)->ready_check;
 
+    if (sidecar && !sidecar->has_check)
+        return;
     printer_begin(p, row->name);
     printer_word(p, check->kind == CHECK_HTTP ? "http" : "tcp");
     if (check->kind == CHECK_HTTP) {

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "lifecycle/sidecar_settings.h"
+
 void string_list_done(struct string_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++)
@@ -70,4 +72,7 @@ void container_settings_done(struct container_settings *container)
     free(container->ulimits);
     free(container->stop_signal);
     setup_done(container);
+    for (uint32_t i = 0; i < container->sidecar_count; i++)
+        sidecar_settings_done(&container->sidecars[i]);
+    free(container->sidecars);
 }

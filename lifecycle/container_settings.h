@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct sidecar_settings; /* sidecar_settings.h */
+
 struct string_list {
     uint32_t count;
     char **items;
@@ -113,7 +115,9 @@ struct container_settings {
     char *stop_signal; /* NULL: the image's */
     uint64_t pull_timeout_ms;
     uint32_t setup_count;
-    struct setup_step *setup; /* in the order of the file */
+    struct setup_step *setup;          /* in the order of the file */
+    uint32_t sidecar_count;            /* 0 for a sidecar itself */
+    struct sidecar_settings *sidecars; /* in the order of their start */
 };
 
 /* What log_bytes is unless it is set. */

@@ -114,6 +114,27 @@ static void add_limits(struct strbuf *buf,
     add_number(buf, "pids", container->pids);
 }
 
+static void add_container(struct strbuf *buf,
+                          const struct container_settings *container)
+{
+    add_process(buf, container);
+    add_files(buf, container);
+    add_limits(buf, container);
+}
+
+/* Their images too, which the caller's content_id does not cover. */
+static void add_sidecars(struct strbuf *buf,
+                         const struct container_settings *container)
+{
+    for (uint32_t i = 0; i < container->sidecar_count; i++) {
+        const struct sidecar_settings *it = &container->sidecars[i];
+
+        add_text(buf, "sidecar", it->name);
+        add_text(buf, "image", it->container.image);
+        add_container(buf, &it->container);
+    }
+}
+
 /* The pull policy, time-outs of the pull and of the stop are no part of it:
  * they change nothing in the container. */
 void revision_compute(const struct container_settings *container,
@@ -123,9 +144,8 @@ void revision_compute(const struct container_settings *container,
     struct digest *digest = digest_new();
 
     wire_put_str(&buf, content_id);
-    add_process(&buf, container);
-    add_files(&buf, container);
-    add_limits(&buf, container);
+    add_container(&buf, container);
+    add_sidecars(&buf, container);
     digest_add(digest, buf.data, buf.len);
     digest_finish_hex(digest, ret_hex);
     digest_free(&digest);

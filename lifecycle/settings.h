@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lifecycle/container_settings.h"
+#include "lifecycle/sidecar_settings.h"
 #include "router/base/log.h"
 #include "router/settings.h"
 

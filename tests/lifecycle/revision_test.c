@@ -33,11 +33,19 @@ Test(revision, differs_with_everything_that_is_set_for_the_container)
     struct tmpfs_setting tmpfs[] = {{"/t", 0}, {"/t", 4096}};
     struct secret_setting secrets[] = {
         {"s", false, NULL}, {"s", true, "S"}, {"s", false, "S"}};
+    struct sidecar_settings sidecars[] = {
+        {.name = "s", .container = {.image = "localhost/s:1"}},
+        {.name = "s", .container = {.image = "localhost/s:2"}},
+        {.name = "t", .container = {.image = "localhost/s:1"}}};
     const struct {
         const char *label;
         struct container_settings container;
     } cases[] = {
         {"nothing", {.image = "i"}},
+        {"a sidecar", {.sidecar_count = 1, .sidecars = sidecars}},
+        {"a sidecar's image", {.sidecar_count = 1, .sidecars = sidecars + 1}},
+        {"a sidecar's name", {.sidecar_count = 1, .sidecars = sidecars + 2}},
+        {"several sidecars", {.sidecar_count = 2, .sidecars = sidecars}},
         {"port", {.port = 80}},
         {"port mode", {.port_mode = PORT_INSIDE}},
         {"socket", {.socket = "app.sock"}},
