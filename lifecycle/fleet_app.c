@@ -309,6 +309,7 @@ static void decide(struct loop_task *task)
         finish_drains(app);
     fleet_app_count(app, &counts);
     update_metrics(app, &counts);
+    fleet_scale_tell_starts(app, counts.starting);
     publish_state(app);
 }
 
@@ -558,6 +559,7 @@ void fleet_app_announce(struct fleet_app *app)
     }
     app->state_is_known = true;
     send_state(app);
+    fleet_scale_announce_starts(app);
 }
 
 void fleet_app_on_front_down(struct fleet_app *app)

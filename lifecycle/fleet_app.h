@@ -78,6 +78,8 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     enum app_state state; /* as the front knows it */
     bool state_is_known;  /* to this front */
     uint64_t state_since_us;
+    uint32_t starts_told; /* to this front: how many are under way */
+    uint64_t starts_until_us;
     struct fleet_app_error error;
     struct start_log *starts; /* the last ones */
     struct loop_task decide_task;

@@ -101,6 +101,32 @@ static uint64_t next_start_us(const struct fleet_app *app)
     return (uint64_t)(us > 0 ? us : app->start_us[LEARNED_ABSENT]);
 }
 
+void fleet_scale_announce_starts(struct fleet_app *app)
+{
+    const struct channel_app_starts message = {app->id, app->starts_until_us};
+
+    channel_send_app_starts(app->host->channel, &message, NULL, 0);
+}
+
+/* Of a start that was never seen, what is known is how long it may take. */
+void fleet_scale_tell_starts(struct fleet_app *app, uint32_t starting)
+{
+    uint64_t start_us = next_start_us(app);
+    uint64_t until_us = app->starts_until_us;
+
+    if (start_us == 0)
+        start_us = app->settings->app->start_timeout_ms * 1000;
+    if (starting == 0)
+        until_us = 0;
+    else if (starting > app->starts_told)
+        until_us = clock_now_us() + start_us;
+    app->starts_told = starting;
+    if (until_us == app->starts_until_us)
+        return;
+    app->starts_until_us = until_us;
+    fleet_scale_announce_starts(app);
+}
+
 /* --- deciding --- */
 
 void fleet_scale_hold(struct fleet_app *app)

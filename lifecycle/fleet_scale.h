@@ -30,6 +30,11 @@ void fleet_scale_tell(const struct fleet_app *app,
 void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view);
 
+/* Tell the front how long `starting` starts will take, where that is news. */
+void fleet_scale_tell_starts(struct fleet_app *app, uint32_t starting);
+/* To a new front. */
+void fleet_scale_announce_starts(struct fleet_app *app);
+
 /* Of the replicas that there are now, none goes for one scale_down_delay. */
 void fleet_scale_hold(struct fleet_app *app);
 

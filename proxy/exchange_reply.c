@@ -9,6 +9,11 @@
 #include "proxy/settings.h"
 #include "router/base/metrics.h"
 
+/* What is not known yet takes a moment; a queue of hours is looked at again
+ * sooner, by then it may be gone. */
+#define RETRY_AFTER_MIN_MS 1000U
+#define RETRY_AFTER_MAX_MS 3600000U
+
 static uint32_t seconds_of(uint64_t ms)
 {
     uint64_t s = (ms + 999) / 1000;
@@ -16,14 +21,17 @@ static uint32_t seconds_of(uint64_t ms)
     return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
-static uint32_t wait_estimate_s(struct exchange *x)
+/* For Retry-After: how long who comes now would wait, in whole seconds. */
+static uint64_t retry_after_ms(struct exchange *x)
 {
     struct app_counts counts;
-    uint32_t s;
+    uint64_t ms;
 
     app_count(x->app, worker_now_us(x->worker), &counts);
-    s = seconds_of(counts.waited_us_max / 1000);
-    return s == 0 ? 1 : s;
+    ms = (counts.wait_us + 999) / 1000;
+    return ms < RETRY_AFTER_MIN_MS   ? RETRY_AFTER_MIN_MS
+           : ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS
+                                     : ms;
 }
 
 /* What comes after the answer: a request whose body was not read whole can be
@@ -206,8 +214,7 @@ static void refuse_busy(struct exchange *x, enum reject_code code,
     const struct rejection rejection = {code, NULL};
 
     metrics_add(exchange_cell(x), metric, 1);
-    exchange_reject_with(x, &rejection, sv_make(NULL, 0),
-                         1000 * (uint64_t)wait_estimate_s(x));
+    exchange_reject_with(x, &rejection, sv_make(NULL, 0), retry_after_ms(x));
 }
 
 void exchange_refuse(struct exchange *x, enum refusal refusal)
@@ -216,6 +223,9 @@ void exchange_refuse(struct exchange *x, enum refusal refusal)
     switch (refusal) {
     case REFUSED_QUEUE_FULL:
         refuse_busy(x, REJECT_QUEUE_FULL, METRIC_REJECTED_QUEUE_FULL);
+        return;
+    case REFUSED_LATE:
+        refuse_busy(x, REJECT_QUEUE_TIMEOUT, METRIC_REJECTED_QUEUE_TIMEOUT);
         return;
     case REFUSED_STARTING:
         refuse_busy(x, REJECT_STARTING, METRIC_REJECTED_STARTING);

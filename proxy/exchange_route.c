@@ -4,6 +4,7 @@
 
 #include "proxy/client_address.h"
 #include "proxy/exchange_private.h"
+#include "proxy/field_time.h"
 #include "proxy/forward_headers.h"
 #include "proxy/listener.h"
 #include "proxy/routes.h"
@@ -272,6 +273,20 @@ static enum app_priority priority_of(const struct exchange *x)
     return PRIORITY_NORMAL;
 }
 
+/* Counted from the request's first byte. A trusted peer's field goes on to the
+ * app as it came; others' is no deadline, and is taken off. 0: none. */
+static uint64_t deadline_of(const struct exchange *x)
+{
+    const struct http_field *field =
+        http_head_find(&x->request, FIELD_X_REQUEST_TIMEOUT);
+    uint64_t timeout_us;
+
+    if (!field || !exchange_peer_is_trusted(x) ||
+        !field_time_seconds(field->value, &timeout_us))
+        return 0;
+    return x->started_us + timeout_us;
+}
+
 /* Who only asks how the app is does not wake it. */
 static bool answers_probe(struct exchange *x)
 {
@@ -324,6 +339,7 @@ static enum step admit(struct exchange *x)
         return STEP_MORE;
     }
     x->waiter.priority = priority_of(x);
+    x->waiter.deadline_us = deadline_of(x);
     relay_set_limit(&x->request_body, buffer_bytes(x));
     if (head_comes_first(x)) {
         bool written = write_head(x);

@@ -95,13 +95,13 @@ static void say_continue(struct exchange *x)
 
 static void begin_waiting(struct exchange *x)
 {
-    uint64_t timeout = app_settings_of(x->app)->queue_timeout_ms;
-    uint64_t waited_ms =
-        (worker_now_us(x->worker) - x->waiter.arrived_us) / 1000;
+    uint64_t until_us = x->waiter.until_us;
+    uint64_t now_us = worker_now_us(x->worker);
 
     x->is_queued = true;
-    if (timeout != 0)
-        exchange_start_timer(x, waited_ms < timeout ? timeout - waited_ms : 1);
+    if (until_us != UINT64_MAX)
+        exchange_start_timer(
+            x, until_us > now_us ? (until_us - now_us + 999) / 1000 : 1);
     say_continue(x);
 }
 
@@ -128,7 +128,7 @@ bool exchange_leave_queue(struct exchange *x)
     if (!x->is_queued)
         return true;
     x->is_queued = false;
-    return app_leave(x->app, &x->waiter);
+    return app_leave(x->app, &x->waiter, worker_now_us(x->worker));
 }
 
 /* --- the connection --- */

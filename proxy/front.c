@@ -443,6 +443,15 @@ static void on_app_state(struct front *front,
                   message->code, message->reason, message->retry_after_ms);
 }
 
+static void on_app_starts(struct front *front,
+                          const struct channel_app_starts *message)
+{
+    if (message->app >= front->settings->app_count)
+        fail(front, "starts of an app that is not configured");
+    else
+        app_set_starts(front->apps[message->app], message->until_us);
+}
+
 /* Decode and handle; false: not whole. */
 static bool handle(struct front *front, enum channel_type type,
                    struct strview payload, int *fds, unsigned fd_count)
@@ -461,6 +470,7 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
         struct channel_app_state state;
+        struct channel_app_starts starts;
         struct channel_drain end;
     } m;
 
@@ -523,6 +533,11 @@ static bool handle(struct front *front, enum channel_type type,
         if (!channel_decode_app_state(payload, &m.state))
             return false;
         on_app_state(front, &m.state);
+        return true;
+    case CHANNEL_APP_STARTS:
+        if (!channel_decode_app_starts(payload, &m.starts))
+            return false;
+        on_app_starts(front, &m.starts);
         return true;
     case CHANNEL_REPLY:
     case CHANNEL_REPLY_PART:

@@ -31,6 +31,11 @@ unsigned app_index(const struct app *app)
     return app->index;
 }
 
+/* Who would wait for too long is refused only after somebody has waited for
+ * this long without a break: time for the keeper to see a burst, and to begin a
+ * start for it. */
+#define REFUSE_AFTER_US 1000000U
+
 /* How long a replica at which an attempt failed comes last. */
 #define SUSPECT_US 1000000U
 
@@ -115,16 +120,33 @@ static bool has_replica(struct app *app) REQUIRES(app->lock)
     return false;
 }
 
+static void enqueue(struct app *app, struct waiter *waiter, uint64_t now_us)
+    REQUIRES(app->lock)
+{
+    if (app->locked.queue.count == 0)
+        wait_estimate_begin(&app->locked.estimate, now_us);
+    waiter->is_waiting = true;
+    wait_queue_add(&app->locked.queue, waiter);
+}
+
+/* now_us 0: not known. */
+static void dequeue(struct app *app, struct waiter *waiter, uint64_t now_us)
+    REQUIRES(app->lock)
+{
+    wait_queue_remove(&app->locked.queue, waiter);
+    waiter->is_waiting = false;
+    if (app->locked.queue.count == 0)
+        wait_estimate_end(&app->locked.estimate, now_us);
+}
+
 /* The head of the queue leaves it with what the caller then gives it. */
 static struct waiter *resolve_head(struct app *app, uint64_t now_us)
     REQUIRES(app->lock)
 {
     struct waiter *waiter = wait_queue_head(&app->locked.queue, now_us);
 
-    if (!waiter)
-        return NULL;
-    wait_queue_remove(&app->locked.queue, waiter);
-    waiter->is_waiting = false;
+    if (waiter)
+        dequeue(app, waiter, now_us);
     return waiter;
 }
 
@@ -154,8 +176,29 @@ static void refuse_waiting(struct app *app, enum refusal refusal)
     }
 }
 
+/* Whether those ahead of it would keep it waiting for longer than it may. */
+static bool waits_too_long(struct app *app, const struct waiter *waiter,
+                           uint64_t now_us) REQUIRES(app->lock)
+{
+    struct wait_estimate *estimate = &app->locked.estimate;
+    uint64_t timeout_us = app->settings->queue_timeout_ms * 1000;
+    uint64_t wait_us;
+
+    if (timeout_us == 0 || estimate->since_us == 0 ||
+        now_us < estimate->since_us + REFUSE_AFTER_US ||
+        now_us < app->locked.starts_until_us || !has_replica(app))
+        return false;
+    wait_us = wait_estimate_us(estimate,
+                               wait_queue_count_from(&app->locked.queue,
+                                                     (unsigned)waiter->priority,
+                                                     now_us),
+                               app->locked.in_flight, now_us);
+    return wait_us != WAIT_ESTIMATE_UNKNOWN && wait_us > timeout_us;
+}
+
 /* Why it may not wait; REFUSED_NOT: it may. */
-static enum refusal check_wait(struct app *app) REQUIRES(app->lock)
+static enum refusal check_wait(struct app *app, const struct waiter *waiter,
+                               bool is_new, uint64_t now_us) REQUIRES(app->lock)
 {
     if (app->locked.state == APP_FAILED)
         return REFUSED_FAILED;
@@ -163,29 +206,49 @@ static enum refusal check_wait(struct app *app) REQUIRES(app->lock)
         return REFUSED_STARTING;
     if (app->locked.queue.count >= app->settings->queue_size)
         return REFUSED_QUEUE_FULL;
+    if (now_us >= waiter->until_us ||
+        (is_new && waits_too_long(app, waiter, now_us)))
+        return REFUSED_LATE;
     return REFUSED_NOT;
 }
 
-static enum acquire acquire(struct app *app, struct waiter *waiter,
+static enum acquire refuse(struct app *app, struct waiter *waiter,
+                           enum refusal refusal) REQUIRES(app->lock)
+{
+    waiter->refusal = refusal;
+    app->locked.refused++;
+    return ACQUIRE_REFUSED;
+}
+
+static enum acquire acquire(struct app *app, struct waiter *waiter, bool is_new,
                             uint64_t now_us) REQUIRES(app->lock)
 {
-    if (app->locked.is_closed) {
-        waiter->refusal = REFUSED_DRAINING;
-        app->locked.refused++;
-        return ACQUIRE_REFUSED;
-    }
+    enum refusal refusal;
+
+    if (app->locked.is_closed)
+        return refuse(app, waiter, REFUSED_DRAINING);
+    if (waiter->deadline_us != 0 && now_us >= waiter->deadline_us)
+        return refuse(app, waiter, REFUSED_LATE);
     waiter->slot = take_slot(app, waiter->worker, now_us);
     if (waiter->slot)
         return ACQUIRE_GRANTED;
     post_demand(app);
-    waiter->refusal = check_wait(app);
-    if (waiter->refusal != REFUSED_NOT) {
-        app->locked.refused++;
-        return ACQUIRE_REFUSED;
-    }
-    waiter->is_waiting = true;
-    wait_queue_add(&app->locked.queue, waiter);
+    refusal = check_wait(app, waiter, is_new, now_us);
+    if (refusal != REFUSED_NOT)
+        return refuse(app, waiter, refusal);
+    enqueue(app, waiter, now_us);
     return ACQUIRE_WAITING;
+}
+
+static uint64_t until_of(const struct app *app, const struct waiter *waiter)
+{
+    uint64_t timeout_us = app->settings->queue_timeout_ms * 1000;
+    uint64_t until_us =
+        timeout_us != 0 ? waiter->arrived_us + timeout_us : UINT64_MAX;
+
+    if (waiter->deadline_us != 0 && waiter->deadline_us < until_us)
+        return waiter->deadline_us;
+    return until_us;
 }
 
 enum acquire app_acquire(struct app *app, struct waiter *waiter,
@@ -200,22 +263,22 @@ enum acquire app_acquire(struct app *app, struct waiter *waiter,
     waiter->refusal = REFUSED_NOT;
     if (is_new)
         waiter->arrived_us = now_us;
+    waiter->until_us = until_of(app, waiter);
     mutex_lock(&app->lock);
     app->locked.arrivals += is_new;
-    outcome = acquire(app, waiter, now_us);
+    outcome = acquire(app, waiter, is_new, now_us);
     mutex_unlock(&app->lock);
     return outcome;
 }
 
-bool app_leave(struct app *app, struct waiter *waiter)
+bool app_leave(struct app *app, struct waiter *waiter, uint64_t now_us)
 {
     bool was_waiting;
 
     mutex_lock(&app->lock);
     was_waiting = waiter->is_waiting;
     if (was_waiting) {
-        wait_queue_remove(&app->locked.queue, waiter);
-        waiter->is_waiting = false;
+        dequeue(app, waiter, now_us);
         app->locked.left++;
     }
     mutex_unlock(&app->lock);
@@ -231,6 +294,10 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
 
     locked->last_used_us = now_us;
     app->locked.last_end_us = now_us;
+    if (app->locked.queue.count > 0)
+        wait_estimate_freed(
+            &app->locked.estimate,
+            now_us > slot->taken_us ? now_us - slot->taken_us : 0, now_us);
     if (app_takes_requests(locked))
         waiter = resolve_head(app, now_us);
     if (waiter) {
@@ -476,6 +543,13 @@ void app_set_state(struct app *app, enum app_state state, struct strview code,
     mutex_unlock(&app->lock);
 }
 
+void app_set_starts(struct app *app, uint64_t until_us)
+{
+    mutex_lock(&app->lock);
+    app->locked.starts_until_us = until_us;
+    mutex_unlock(&app->lock);
+}
+
 void app_close(struct app *app)
 {
     mutex_lock(&app->lock);
@@ -504,6 +578,21 @@ static void count_slots(struct app *app, struct app_counts *counts)
         counts->slots = counts->replicas * app->settings->concurrency;
 }
 
+static uint64_t wait_of(struct app *app, uint32_t replicas, uint64_t now_us)
+    REQUIRES(app->lock)
+{
+    uint64_t start_us = app->locked.starts_until_us;
+    uint64_t wait_us = WAIT_ESTIMATE_UNKNOWN;
+
+    if (replicas > 0)
+        wait_us =
+            wait_estimate_us(&app->locked.estimate, app->locked.queue.count,
+                             app->locked.in_flight, now_us);
+    if (wait_us != WAIT_ESTIMATE_UNKNOWN)
+        return wait_us;
+    return start_us > now_us ? start_us - now_us : 0;
+}
+
 void app_count(struct app *app, uint64_t now_us, struct app_counts *ret)
 {
     struct app_counts counts = {0};
@@ -524,6 +613,7 @@ void app_count(struct app *app, uint64_t now_us, struct app_counts *ret)
     counts.last_end_us = app->locked.last_end_us;
     counts.keep_until_us = app->locked.keep_until_us;
     count_slots(app, &counts);
+    counts.wait_us = wait_of(app, counts.replicas, now_us);
     oldest_us = wait_queue_oldest_us(&app->locked.queue);
     mutex_unlock(&app->lock);
     if (oldest_us != 0 && now_us > oldest_us)

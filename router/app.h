@@ -4,8 +4,9 @@
  * Shared by all worker threads: one mutex, held for tens of nanoseconds, never
  * across a call back. A slot is the right to one request in flight at a
  * replica, and carries that request's connection when it is idle (parked).
- * Waiting requests are served by priority, then by arrival, whichever worker
- * they wait on; whoever releases a slot hands it to the head of the queue.
+ * Waiting requests are served by priority, then by how soon they must be, then
+ * by arrival, whichever worker they wait on; whoever releases a slot hands it
+ * to the head of the queue.
  */
 #ifndef ROUTER_APP_H
 #define ROUTER_APP_H
@@ -19,6 +20,7 @@
 #include "router/base/strview.h"
 #include "router/replica_ref.h"
 #include "router/settings.h"
+#include "router/wait_queue.h"
 
 struct app; /* opaque; defined in app.c */
 
@@ -38,27 +40,33 @@ struct slot {
 enum refusal {
     REFUSED_NOT,
     REFUSED_QUEUE_FULL, /* queue_full */
+    REFUSED_LATE,       /* queue_timeout: it has waited, or would wait, for
+                           longer than it may */
     REFUSED_FAILED,     /* start_failed, start_timeout: app_failure() */
     REFUSED_STARTING,   /* starting: on_cold_start reject, no replica */
     REFUSED_DRAINING,   /* draining */
 };
 
 /* One request that waits, embedded in its exchange. The owner fills loop,
- * worker, priority and on_resolved, zeroes the rest, and keeps it alive until
- * app_leave() returned true or on_resolved ran. */
+ * worker, priority, deadline_us and on_resolved, zeroes the rest, and keeps it
+ * alive until app_leave() returned true or on_resolved ran. */
 struct waiter {
     struct loop *loop;
     unsigned worker;
     enum app_priority priority;
+    uint64_t deadline_us; /* past it nobody waits for an answer; 0: none */
     /* On `loop`: slot is set (granted), or refusal (refused). */
     void (*on_resolved)(struct waiter *waiter);
     uint64_t arrived_us; /* 0: set by app_acquire(); kept on a retry */
+    /* Set by app_acquire(): the deadline, or the end of queue_timeout where
+     * that is sooner. Who waits until then leaves; UINT64_MAX: neither. */
+    uint64_t until_us;
     struct slot *slot;
     enum refusal refusal;
     /* app.c's: */
     struct app *app;
     bool is_waiting;
-    struct list node;
+    struct wait_queue_place place;
     struct loop_task task;
 };
 
@@ -93,13 +101,18 @@ void app_set_demand_hook(struct app *app, struct loop *loop,
 /* Take a slot, or wait for one. Prefers the replica with the fewest requests
  * in flight (tie: the most recently used), and one that is not under suspicion
  * (app_suspect()) before any that is; on it a slot whose connection is
- * parked on the waiter's worker, then one without, then another worker's. */
+ * parked on the waiter's worker, then one without, then another worker's.
+ * Refused is also who would have to wait for longer than queue_timeout, as the
+ * last ten seconds show (wait_estimate.h): where there are replicas, somebody
+ * has waited for a second without a break, and no start is under way
+ * (app_set_starts()). A retry is not: it keeps its place. */
 enum acquire app_acquire(struct app *app, struct waiter *waiter,
                          uint64_t now_us);
 
 /* Leave the queue. true: it is out. false: it was resolved meanwhile, and
  * on_resolved is under way to its loop. */
-MUST_USE bool app_leave(struct app *app, struct waiter *waiter);
+MUST_USE bool app_leave(struct app *app, struct waiter *waiter,
+                        uint64_t now_us);
 
 /* Give a slot back. parked: its connection, idle on `worker`; NULL: closed.
  * Returns the waiter that now has the slot (with the connection), or NULL. The
@@ -156,6 +169,9 @@ void app_keep(struct app *app, uint64_t until_us);
  * Copies. */
 void app_set_state(struct app *app, enum app_state state, struct strview code,
                    struct strview reason, uint64_t retry_after_ms);
+/* Starts are under way, by the keeper's estimate until then: refuse nobody
+ * before because of how long the wait would be. 0: none is. */
+void app_set_starts(struct app *app, uint64_t until_us);
 /* Refuse all who wait and all who come with `draining`. */
 void app_close(struct app *app);
 
@@ -184,7 +200,10 @@ struct app_counts {
     uint64_t slot_time_us;    /* integral of in_flight, up to now_us */
     uint64_t last_end_us;     /* last release of a slot or end of a tunnel */
     uint64_t keep_until_us;   /* app_keep(); 0: nobody asked */
-    uint64_t waited_us_max;   /* age of the oldest waiter; 0: none */
+    /* How long who comes now would wait: for those ahead of it, or, where there
+     * is no replica, for a start that is under way. 0: not known. */
+    uint64_t wait_us;
+    uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
 };
 void app_count(struct app *app, uint64_t now_us, struct app_counts *ret);
 

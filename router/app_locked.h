@@ -22,6 +22,7 @@
 #include "router/settings.h"
 #include "router/slot_set.h"
 #include "router/socket_stash.h"
+#include "router/wait_estimate.h"
 #include "router/wait_queue.h"
 
 struct app {
@@ -38,6 +39,8 @@ struct app {
     struct {
         struct list replicas; /* removed ones too, until they can be freed */
         struct wait_queue queue;
+        struct wait_estimate estimate;
+        uint64_t starts_until_us;
         enum app_state state;
         struct app_failure failure;
         bool is_closed;

@@ -60,7 +60,7 @@ struct app_settings {
     uint64_t queue_timeout_ms;
     uint64_t idle_timeout_ms; /* 0: off */
     struct warmth_settings warmth;
-    uint64_t max_keep_ms;     /* the most that X-Berth-Keep gets */
+    uint64_t max_keep_ms; /* the most that X-Berth-Keep gets */
     uint64_t drain_timeout_ms;
     uint64_t start_timeout_ms;
     uint32_t start_retries;

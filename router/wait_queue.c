@@ -1,95 +1,130 @@
-/* wait_queue.c - waiting requests by priority, then by arrival. */
+/* wait_queue.c - waiting requests by priority, deadline and arrival. */
 #include "router/wait_queue.h"
 
 #include <assert.h>
 
 #include "router/app.h"
 
-static struct waiter *waiter_of(struct list *node)
+static struct waiter *by_deadline(struct skip_node *node)
 {
-    return container_of(node, struct waiter, node);
+    return container_of(node, struct waiter, place.by_deadline);
 }
 
-/* NULL: none of this priority waits. */
-static struct waiter *first_of(const struct wait_queue *queue,
-                               unsigned priority)
+static struct waiter *by_arrival(struct skip_node *node)
 {
-    const struct list *head = &queue->by_priority[priority];
-
-    return list_is_empty(head) ? NULL : waiter_of(head->next);
+    return container_of(node, struct waiter, place.by_arrival);
 }
 
 void wait_queue_init(struct wait_queue *queue)
 {
-    for (unsigned i = 0; i < WAIT_QUEUE_PRIORITIES; i++)
-        list_init(&queue->by_priority[i]);
     queue->count = 0;
+    for (unsigned i = 0; i < WAIT_QUEUE_PRIORITIES; i++) {
+        queue->counts[i] = 0;
+        skip_list_init(&queue->by_deadline[i]);
+        for (unsigned k = 0; k < WAIT_QUEUE_PRIORITIES; k++)
+            skip_list_init(&queue->by_arrival[i][k]);
+    }
+}
+
+static void put(struct wait_queue *queue, struct waiter *waiter, unsigned rank)
+{
+    struct wait_queue_place *place = &waiter->place;
+
+    place->rank = rank;
+    queue->counts[rank]++;
+    skip_list_add(&queue->by_deadline[rank], &place->by_deadline,
+                  waiter->until_us, waiter->arrived_us);
+    skip_list_add(&queue->by_arrival[waiter->priority][rank],
+                  &place->by_arrival, waiter->arrived_us, 0);
+}
+
+static void take(struct wait_queue *queue, struct waiter *waiter)
+{
+    struct wait_queue_place *place = &waiter->place;
+
+    queue->counts[place->rank]--;
+    skip_list_remove(&place->by_deadline);
+    skip_list_remove(&place->by_arrival);
 }
 
 void wait_queue_add(struct wait_queue *queue, struct waiter *waiter)
 {
-    struct list *head;
-    struct list *after;
-
     assert((unsigned)waiter->priority < WAIT_QUEUE_PRIORITIES);
-    head = &queue->by_priority[waiter->priority];
     queue->count++;
-    /* A retried request is older than most: often than all. */
-    if (!list_is_empty(head) &&
-        waiter->arrived_us < waiter_of(head->next)->arrived_us) {
-        list_add_head(head, &waiter->node);
-        return;
-    }
-    after = head->prev;
-    while (after != head && waiter_of(after)->arrived_us > waiter->arrived_us)
-        after = after->prev;
-    list_insert_before(after->next, &waiter->node);
+    put(queue, waiter, (unsigned)waiter->priority);
 }
 
 void wait_queue_remove(struct wait_queue *queue, struct waiter *waiter)
 {
-    assert(list_is_linked(&waiter->node) && queue->count > 0);
-    list_remove(&waiter->node);
+    assert(queue->count > 0);
     queue->count--;
+    take(queue, waiter);
 }
 
-static uint64_t rank_of(const struct waiter *waiter, uint64_t now_us)
+/* Those that came with `priority` and are at `rank`, as far as they have waited
+ * long enough for the next one. */
+static void move_up_from(struct wait_queue *queue, unsigned priority,
+                         unsigned rank, uint64_t now_us)
 {
-    uint64_t waited_us =
-        now_us > waiter->arrived_us ? now_us - waiter->arrived_us : 0;
-    uint64_t steps = waited_us / WAIT_QUEUE_STEP_US;
-    uint64_t priority = (uint64_t)waiter->priority;
+    const struct skip_list *list = &queue->by_arrival[priority][rank];
+    uint64_t after_us = (uint64_t)WAIT_QUEUE_STEP_US * (priority - rank + 1);
+    struct skip_node *node;
 
-    return steps < priority ? priority - steps : 0;
-}
+    while ((node = skip_list_first(list))) {
+        struct waiter *waiter = by_arrival(node);
 
-struct waiter *wait_queue_head(const struct wait_queue *queue, uint64_t now_us)
-{
-    struct waiter *best = NULL;
-
-    /* The oldest of each priority has moved up furthest of its own. */
-    for (unsigned i = 0; i < WAIT_QUEUE_PRIORITIES; i++) {
-        struct waiter *waiter = first_of(queue, i);
-
-        if (!waiter)
-            continue;
-        if (!best || rank_of(waiter, now_us) < rank_of(best, now_us) ||
-            (rank_of(waiter, now_us) == rank_of(best, now_us) &&
-             waiter->arrived_us < best->arrived_us))
-            best = waiter;
+        if (now_us < waiter->arrived_us + after_us)
+            return;
+        take(queue, waiter);
+        put(queue, waiter, rank - 1);
     }
-    return best;
+}
+
+static void move_up(struct wait_queue *queue, uint64_t now_us)
+{
+    for (unsigned priority = 1; priority < WAIT_QUEUE_PRIORITIES; priority++) {
+        for (unsigned rank = priority; rank > 0; rank--)
+            move_up_from(queue, priority, rank, now_us);
+    }
+}
+
+struct waiter *wait_queue_head(struct wait_queue *queue, uint64_t now_us)
+{
+    if (queue->count == 0)
+        return NULL;
+    move_up(queue, now_us);
+    for (unsigned rank = 0; rank < WAIT_QUEUE_PRIORITIES; rank++) {
+        struct skip_node *node = skip_list_first(&queue->by_deadline[rank]);
+
+        if (node)
+            return by_deadline(node);
+    }
+    return NULL;
+}
+
+uint32_t wait_queue_count_from(struct wait_queue *queue, unsigned priority,
+                               uint64_t now_us)
+{
+    uint32_t count = 0;
+
+    move_up(queue, now_us);
+    for (unsigned rank = 0; rank <= priority; rank++)
+        count += queue->counts[rank];
+    return count;
 }
 
 uint64_t wait_queue_oldest_us(const struct wait_queue *queue)
 {
     uint64_t oldest = 0;
 
-    for (unsigned i = 0; i < WAIT_QUEUE_PRIORITIES; i++) {
-        const struct waiter *waiter = first_of(queue, i);
+    for (unsigned priority = 0; priority < WAIT_QUEUE_PRIORITIES; priority++) {
+        for (unsigned rank = 0; rank <= priority; rank++) {
+            struct skip_node *node =
+                skip_list_first(&queue->by_arrival[priority][rank]);
 
-        if (waiter && (oldest == 0 || waiter->arrived_us < oldest))
-            oldest = waiter->arrived_us;
+            if (node && (oldest == 0 || node->key < oldest))
+                oldest = node->key;
+        }
     }
     return oldest;
 }

@@ -100,6 +100,24 @@ Test(fleet_scale, starts_of_one_app_are_bounded_as_well)
     cr_assert(bench_front_hears(&bench, "add app=0", 4));
 }
 
+Test(fleet_scale, the_front_knows_how_long_starts_will_take)
+{
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "starts app=0 none", 1));
+    fake_front_demand(bench.front, 0, 1, 0, 0);
+    /* Of a first one, no more than start_timeout is known. */
+    cr_assert(bench_front_hears(&bench, "starts app=0 seconds=5.0", 1));
+    cr_assert(bench_front_hears(&bench, "add app=0", 1));
+    say_ready(1);
+    cr_assert(bench_front_hears(&bench, "starts app=0 none", 2));
+    fake_front_demand(bench.front, 0, 40, 8, 0);
+    cr_assert(bench_front_hears(&bench, "starts app=0 seconds=0.", 1),
+              "as long as the last one took:\n%s", FRONT);
+    bench_front_down(&bench);
+    bench_front_up(&bench);
+    cr_assert(bench_front_hears(&bench, "starts app=0", 1), "a new one, too");
+}
+
 Test(fleet_scale, of_starts_that_fail_together_one_failure_counts)
 {
     bench.apps[0].replicas_min = 3;

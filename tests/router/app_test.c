@@ -293,10 +293,201 @@ Test(app, a_full_queue_refuses_also_a_retried_request)
     cr_assert_eq(r[11].waiter.refusal, REFUSED_QUEUE_FULL);
     cr_assert_eq(counts().refused, 2);
     for (unsigned i = 0; i < 10; i++)
-        cr_assert(app_leave(app, &r[i].waiter));
+        cr_assert(app_leave(app, &r[i].waiter, now));
     settle();
     for (unsigned i = 0; i < 12; i++)
         cr_assert_eq(r[i].resolved, 0);
+}
+
+/* --- who would wait for too long --- */
+
+#define SECOND UINT64_C(1000000)
+
+/* Two slots of one replica, each given back after a second, for `seconds`,
+ * while `waiting` wait. Returns with both held by `holders`. */
+static void serve_slowly(struct request *holders, struct request *waiting,
+                         unsigned count, unsigned seconds)
+{
+    static struct request served[64];
+
+    cr_assert_eq(acquire(&holders[0], 0), ACQUIRE_GRANTED);
+    cr_assert_eq(acquire(&holders[1], 0), ACQUIRE_GRANTED);
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_eq(acquire_as(&waiting[i], PRIORITY_NORMAL), ACQUIRE_WAITING);
+    for (unsigned i = 0; i < 2 * seconds; i++) {
+        struct request *next = &served[i];
+
+        *next = (struct request){0};
+        cr_assert_eq(acquire_as(next, PRIORITY_HIGH), ACQUIRE_WAITING);
+        now += SECOND / 2;
+        cr_assert_eq(release(&holders[i % 2]), &next->waiter);
+        settle();
+        holders[i % 2] = *next;
+    }
+}
+
+static void let_go(struct request *holders, struct request *waiting,
+                   unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        cr_assert(app_leave(app, &waiting[i].waiter, now));
+    release(&holders[0]);
+    release(&holders[1]);
+}
+
+Test(app, who_would_wait_beyond_queue_timeout_is_refused_at_once)
+{
+    struct request holders[2] = {0};
+    struct request waiting[8] = {0};
+    struct request late = {.waiter = {.priority = PRIORITY_NORMAL}};
+    struct request urgent = {.waiter = {.priority = PRIORITY_HIGH}};
+    struct request retried = {.waiter = {.priority = PRIORITY_NORMAL}};
+    uint64_t refused;
+
+    settings.queue_timeout_ms = 3500; /* two a second go: seven at most */
+    add_replica(1);
+    serve_slowly(holders, waiting, 7, 3);
+    cr_assert_eq(acquire_as(&waiting[7], PRIORITY_NORMAL), ACQUIRE_WAITING,
+                 "seven are ahead");
+    cr_expect_float_eq((double)counts().wait_us / 1e6, 4, 0.4);
+    refused = counts().refused;
+    cr_assert_eq(acquire(&late, 0), ACQUIRE_REFUSED, "eight are");
+    cr_assert_eq(late.waiter.refusal, REFUSED_LATE);
+    cr_assert_eq(counts().refused, refused + 1, "it counts as demand");
+    settle();
+    cr_assert_gt(demand_calls, 0);
+    cr_assert_eq(acquire(&urgent, 0), ACQUIRE_WAITING, "nobody is before it");
+    retried.waiter.arrived_us = now - SECOND;
+    cr_assert_eq(acquire(&retried, 0), ACQUIRE_WAITING, "it was here before");
+    cr_assert(app_leave(app, &urgent.waiter, now));
+    cr_assert(app_leave(app, &retried.waiter, now));
+    let_go(holders, waiting, 8);
+}
+
+Test(app, nobody_is_refused_for_the_wait_while_a_start_is_under_way)
+{
+    struct request holders[2] = {0};
+    struct request waiting[9] = {0};
+
+    settings.queue_timeout_ms = 3500;
+    add_replica(1);
+    serve_slowly(holders, waiting, 8, 3);
+    app_set_starts(app, now + SECOND);
+    cr_assert_eq(acquire_as(&waiting[8], PRIORITY_NORMAL), ACQUIRE_WAITING);
+    cr_assert(app_leave(app, &waiting[8].waiter, now));
+    now += SECOND; /* it takes longer than it should */
+    waiting[8].waiter.arrived_us = 0;
+    cr_assert_eq(acquire_as(&waiting[8], PRIORITY_NORMAL), ACQUIRE_REFUSED);
+    app_set_starts(app, now + SECOND);
+    app_set_starts(app, 0); /* it has ended */
+    waiting[8].waiter.arrived_us = 0;
+    cr_assert_eq(acquire_as(&waiting[8], PRIORITY_NORMAL), ACQUIRE_REFUSED);
+    let_go(holders, waiting, 8);
+}
+
+Test(app, a_burst_is_not_refused_before_the_keeper_could_see_it)
+{
+    struct request holders[2] = {0};
+    struct request waiting[8] = {0};
+    struct request burst[9] = {0};
+    struct request *more = &burst[8];
+
+    settings.queue_timeout_ms = 3500;
+    add_replica(1);
+    serve_slowly(holders, waiting, 8, 3);
+    let_go(holders, waiting, 8); /* nobody waits any more */
+    acquire(&holders[0], 0);
+    acquire(&holders[1], 0);
+    for (unsigned i = 0; i < 9; i++)
+        cr_assert_eq(acquire(&burst[i], 0), ACQUIRE_WAITING, "%u", i);
+    cr_assert(app_leave(app, &more->waiter, now));
+    now += SECOND;
+    more->waiter.arrived_us = 0;
+    cr_assert_eq(acquire(more, 0), ACQUIRE_REFUSED);
+    let_go(holders, burst, 8);
+}
+
+Test(app, without_a_replica_the_wait_is_that_for_the_start)
+{
+    struct request r = {0};
+
+    settings.queue_timeout_ms = 1000;
+    acquire(&r, 0);
+    cr_assert_eq(counts().wait_us, 0, "not known");
+    app_set_starts(app, now + 25 * SECOND);
+    cr_assert_eq(counts().wait_us, 25 * SECOND);
+    now += 30 * SECOND;
+    cr_assert_eq(counts().wait_us, 0);
+    cr_assert(app_leave(app, &r.waiter, now));
+}
+
+static const struct {
+    const char *label;
+    uint64_t timeout_ms;
+    uint64_t deadline_in_us; /* 0: none */
+    uint64_t until_in_us;    /* from its arrival */
+} limits_of_waiting[] = {
+    {"queue_timeout", 2000, 0, 2 * SECOND},
+    {"a nearer deadline", 2000, SECOND, SECOND},
+    {"a later deadline", 2000, 9 * SECOND, 2 * SECOND},
+    {"a deadline alone", 0, 9 * SECOND, 9 * SECOND},
+    {"neither", 0, 0, 0},
+};
+
+Test(app, a_request_waits_until_its_deadline_or_queue_timeout)
+{
+    for (size_t i = 0; i < ARRAY_LEN(limits_of_waiting); i++) {
+        struct request r = {0};
+        uint64_t at = now;
+
+        settings.queue_timeout_ms = limits_of_waiting[i].timeout_ms;
+        if (limits_of_waiting[i].deadline_in_us != 0)
+            r.waiter.deadline_us = at + limits_of_waiting[i].deadline_in_us;
+        cr_assert_eq(acquire(&r, 0), ACQUIRE_WAITING);
+        cr_expect_eq(r.waiter.until_us,
+                     limits_of_waiting[i].until_in_us == 0
+                         ? UINT64_MAX
+                         : at + limits_of_waiting[i].until_in_us,
+                     "%s", limits_of_waiting[i].label);
+        cr_assert(app_leave(app, &r.waiter, now));
+    }
+}
+
+Test(app, past_its_deadline_a_request_gets_no_slot)
+{
+    struct request r[3] = {{.waiter = {.deadline_us = now}},
+                           {.waiter = {.deadline_us = now + 1000}}};
+
+    add_replica(1);
+    cr_assert_eq(acquire(&r[0], 0), ACQUIRE_REFUSED);
+    cr_assert_eq(r[0].waiter.refusal, REFUSED_LATE);
+    cr_assert_eq(acquire(&r[1], 0), ACQUIRE_GRANTED);
+    release(&r[1]);
+    now += 1000; /* a retry that comes too late */
+    cr_assert_eq(acquire(&r[1], 0), ACQUIRE_REFUSED);
+}
+
+Test(app, nearer_deadlines_are_served_first)
+{
+    struct request holders[2] = {0};
+    struct request none = {0};
+    struct request far = {.waiter = {.deadline_us = now + 800}};
+    struct request near = {.waiter = {.deadline_us = now + 500}};
+
+    settings.queue_timeout_ms = 1000;
+    add_replica(1);
+    acquire(&holders[0], 0);
+    acquire(&holders[1], 0);
+    acquire(&none, 0);
+    acquire(&far, 0);
+    acquire(&near, 0);
+    cr_assert_eq(release(&holders[0]), &near.waiter);
+    cr_assert_eq(release(&holders[1]), &far.waiter);
+    settle();
+    cr_assert_eq(release(&near), &none.waiter);
+    settle();
+    release(&far);
+    release(&none);
 }
 
 Test(app, leaving_fails_once_a_slot_was_granted)
@@ -309,7 +500,7 @@ Test(app, leaving_fails_once_a_slot_was_granted)
     acquire(&holder[1], 0);
     acquire(&r, 0);
     release(&holder[0]);
-    cr_assert_not(app_leave(app, &r.waiter));
+    cr_assert_not(app_leave(app, &r.waiter, now));
     settle();
     cr_assert_eq(r.resolved, 1);
     release(&r);
@@ -324,7 +515,7 @@ Test(app, a_failed_app_refuses_all_who_wait_and_all_who_come)
     acquire(&r[0], 0);
     acquire(&r[1], 1);
     app_set_state(app, APP_FAILED, SV("start_failed"), SV("exit code 3"), 500);
-    cr_assert_not(app_leave(app, &r[0].waiter));
+    cr_assert_not(app_leave(app, &r[0].waiter, now));
     settle();
     cr_assert_eq(r[0].resolved, 1);
     cr_assert_eq(r[1].resolved, 1);
@@ -344,7 +535,7 @@ Test(app, a_failed_app_refuses_all_who_wait_and_all_who_come)
     app_set_state(app, APP_STARTING, SV(""), SV(""), 0);
     r[2] = (struct request){0};
     cr_assert_eq(acquire(&r[2], 0), ACQUIRE_WAITING);
-    cr_assert(app_leave(app, &r[2].waiter));
+    cr_assert(app_leave(app, &r[2].waiter, now));
 }
 
 Test(app, a_closed_app_refuses_with_draining)
@@ -373,7 +564,7 @@ Test(app, on_cold_start_reject_refuses_while_no_replica_is_there)
     cr_assert_eq(acquire(&r[1], 0), ACQUIRE_GRANTED);
     cr_assert_eq(acquire(&r[2], 0), ACQUIRE_GRANTED);
     cr_assert_eq(acquire(&r[3], 0), ACQUIRE_WAITING);
-    cr_assert(app_leave(app, &r[3].waiter));
+    cr_assert(app_leave(app, &r[3].waiter, now));
     release(&r[1]);
     release(&r[2]);
 }
@@ -390,7 +581,7 @@ Test(app, the_demand_hook_is_called_once_for_a_burst)
     settle();
     cr_assert_eq(demand_calls, 2);
     for (unsigned i = 0; i < 6; i++)
-        cr_assert(app_leave(app, &r[i].waiter));
+        cr_assert(app_leave(app, &r[i].waiter, now));
 }
 
 Test(app, a_slot_with_a_connection_of_the_same_worker_is_preferred)
@@ -600,7 +791,7 @@ Test(app, a_removed_replica_lives_until_the_last_slot_tunnel_and_connection)
     cr_assert_eq(acquire(&r[0], 0), ACQUIRE_WAITING);
     app_tunnel_end(tunnel, now);
     cr_assert(app_unpark(parked_slot, &connection));
-    cr_assert(app_leave(app, &r[0].waiter));
+    cr_assert(app_leave(app, &r[0].waiter, now));
     cr_assert_eq(counts().in_flight, 0);
 }
 
@@ -619,7 +810,7 @@ Test(app, counts_tell_what_happened)
     cr_assert_eq(counts().waited_us_max, now - first);
     app_set_state(app, APP_READY, SV(""), SV(""), 0);
     cr_assert_eq(counts().state, APP_READY);
-    cr_assert(app_leave(app, &r[2].waiter));
+    cr_assert(app_leave(app, &r[2].waiter, now));
     release(&r[0]);
     release(&r[1]);
     cr_assert_eq(counts().last_end_us, now - 1);
@@ -634,7 +825,7 @@ Test(app, freeing_waits_for_what_is_posted)
     struct request r = {0};
 
     acquire(&r, 0); /* posts the demand hook */
-    cr_assert(app_leave(app, &r.waiter));
+    cr_assert(app_leave(app, &r.waiter, now));
     app_drain(add_replica(1), on_drained, &drained_calls);
     app_free(&app);
     cr_assert_null(app);

@@ -1,7 +1,8 @@
 /* An app on several threads, at random, against what must always hold: no slot
  * is given twice or lost, never more than `concurrency` in flight at a
  * replica, every waiter resolved exactly once, a connection always with one
- * owner, a drained replica empty. Run under TSan and ASan. */
+ * owner, a drained replica empty. Run under TSan and ASan.
+ * (app_model_test.c: the order, too, on one thread.) */
 #include "router/app.h"
 #include "router/app_replicas.h"
 
@@ -20,6 +21,7 @@
 #define CONCURRENCY 3
 #define REPLICAS    4096 /* at most, over the run */
 #define MAX_TUNNELS 2
+#define DEADLINE_US 1000 /* at most, of every fourth request */
 
 /* A failed assertion of Criterion ends its own thread only. */
 #define HOLDS(condition)                                                       \
@@ -76,6 +78,8 @@ struct worker {
     uint64_t granted;
     uint64_t waited;
     uint64_t refused;
+    uint64_t late;
+    uint64_t timed_out;
     uint64_t left;
     uint64_t tunnels;
     uint64_t handovers;
@@ -233,15 +237,19 @@ static void on_resolved(struct waiter *waiter)
 static void acquire(struct client *client, uint64_t arrived_us)
 {
     struct worker *worker = client->worker;
+    uint64_t now_us = clock_now_us();
 
     client->waiter = (struct waiter){
         .loop = worker->loop,
         .worker = worker->index,
         .priority = (enum app_priority)random_below(&worker->random, 3),
+        .deadline_us = random_below(&worker->random, 4) == 0
+                           ? now_us + random_below(&worker->random, DEADLINE_US)
+                           : 0,
         .on_resolved = on_resolved,
         .arrived_us = arrived_us,
     };
-    switch (app_acquire(worker->test->app, &client->waiter, clock_now_us())) {
+    switch (app_acquire(worker->test->app, &client->waiter, now_us)) {
     case ACQUIRE_GRANTED:
         model_take(worker->test, client->waiter.slot);
         hold(client, client->waiter.slot);
@@ -252,7 +260,9 @@ static void acquire(struct client *client, uint64_t arrived_us)
         break;
     case ACQUIRE_REFUSED:
         HOLDS(client->waiter.refusal == REFUSED_QUEUE_FULL ||
-              client->waiter.refusal == REFUSED_FAILED);
+              client->waiter.refusal == REFUSED_FAILED ||
+              client->waiter.refusal == REFUSED_LATE);
+        worker->late += client->waiter.refusal == REFUSED_LATE;
         worker->refused++;
         break;
     }
@@ -349,12 +359,15 @@ static void act(struct client *client)
             acquire(client, 0);
         break;
     case CLIENT_WAITING:
-        if (worker->is_finishing || random_below(&worker->random, 4) != 0)
+        if (clock_now_us() >= client->waiter.until_us)
+            worker->timed_out++; /* as its exchange's timer does */
+        else if (worker->is_finishing || random_below(&worker->random, 4) != 0)
             break;
         worker->left++;
-        client->state = app_leave(worker->test->app, &client->waiter)
-                            ? CLIENT_IDLE
-                            : CLIENT_LEAVING;
+        client->state =
+            app_leave(worker->test->app, &client->waiter, clock_now_us())
+                ? CLIENT_IDLE
+                : CLIENT_LEAVING;
         break;
     case CLIENT_HOLDING:
         end_holding(client);
@@ -588,6 +601,7 @@ static void start(struct test *test)
         .concurrency = CONCURRENCY,
         .replicas_max = 8,
         .queue_size = 40,
+        .queue_timeout_ms = 60000,
         .max_tunnels = MAX_TUNNELS,
     };
     pthread_mutex_init(&test->lock, NULL);
@@ -628,6 +642,7 @@ static void stop(struct test *test)
 
 struct totals {
     uint64_t granted, waited, refused, left, tunnels, handovers, retries;
+    uint64_t late, timed_out;
     uint64_t replicas, drained, demands;
 };
 
@@ -637,6 +652,8 @@ static void add_totals(const struct test *test, struct totals *totals)
         totals->granted += test->workers[i].granted;
         totals->waited += test->workers[i].waited;
         totals->refused += test->workers[i].refused;
+        totals->late += test->workers[i].late;
+        totals->timed_out += test->workers[i].timed_out;
         totals->left += test->workers[i].left;
         totals->tunnels += test->workers[i].tunnels;
         totals->handovers += test->workers[i].handovers;
@@ -674,13 +691,13 @@ Test(app_threads, every_waiter_is_resolved_once_and_no_slot_is_lost)
 
     for (unsigned seed = 1; seed <= 4; seed++)
         run_with_seed(seed, &t);
-    printf("%lu granted, %lu waited, %lu refused, %lu left, %lu tunnels, %lu "
-           "handed over, %lu retried; %lu replicas, %lu drained, %lu "
-           "demands\n",
-           t.granted, t.waited, t.refused, t.left, t.tunnels, t.handovers,
-           t.retries, t.replicas, t.drained, t.demands);
+    printf("%lu granted, %lu waited, %lu refused (%lu late), %lu left (%lu "
+           "timed out), %lu tunnels, %lu handed over, %lu retried; %lu "
+           "replicas, %lu drained, %lu demands\n",
+           t.granted, t.waited, t.refused, t.late, t.left, t.timed_out,
+           t.tunnels, t.handovers, t.retries, t.replicas, t.drained, t.demands);
     /* Else it would have shown nothing. */
-    cr_assert(t.granted && t.waited && t.refused && t.left && t.tunnels &&
-              t.handovers && t.retries && t.replicas > 10 && t.drained &&
-              t.demands);
+    cr_assert(t.granted && t.waited && t.refused && t.late && t.left &&
+              t.timed_out && t.tunnels && t.handovers && t.retries &&
+              t.replicas > 10 && t.drained && t.demands);
 }

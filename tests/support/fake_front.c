@@ -38,6 +38,21 @@ static void on_state(struct fake_front *front, struct strview payload)
                   (unsigned long)m.retry_after_ms, SV_ARG(m.reason));
 }
 
+static void on_starts(struct fake_front *front, struct strview payload)
+{
+    struct channel_app_starts m;
+    uint64_t now_us = clock_now_us();
+
+    if (!channel_decode_app_starts(payload, &m))
+        abort();
+    if (m.until_us == 0)
+        strbuf_printf(&front->log, "starts app=%u none\n", m.app);
+    else
+        strbuf_printf(&front->log, "starts app=%u seconds=%.1f\n", m.app,
+                      m.until_us > now_us ? (double)(m.until_us - now_us) / 1e6
+                                          : 0);
+}
+
 static void on_replica(struct fake_front *front, enum channel_type type,
                        struct strview payload)
 {
@@ -91,6 +106,9 @@ static void on_front_message(void *arg, enum channel_type type,
         break;
     case CHANNEL_APP_STATE:
         on_state(front, payload);
+        break;
+    case CHANNEL_APP_STARTS:
+        on_starts(front, payload);
         break;
     case CHANNEL_SOCKETS:
         on_sockets(front, payload, fd_count);
