@@ -93,6 +93,37 @@ static void on_pull_timer(struct podman_call *call)
         tell_progress(call);
 }
 
+/* What to do about it, where that is known. */
+static void add_cure(const char *image, bool is_rootless, struct err *err)
+{
+    int host_len = (int)strcspn(image, "/");
+    char cure[512] = "";
+
+    if (strstr(err->text, "x509:"))
+        snprintf(cure, sizeof cure,
+                 "put the certificate of its CA into %s/certs.d/%.*s/ca.crt",
+                 is_rootless ? "~/.config/containers" : "/etc/containers",
+                 host_len, image);
+    else if (strstr(err->text, "HTTP response to HTTPS client"))
+        snprintf(cure, sizeof cure,
+                 "it speaks plain HTTP: Podman uses it only where "
+                 "registries.conf says insecure = true for %.*s",
+                 host_len, image);
+    else if (strstr(err->text, "no space left on device"))
+        snprintf(cure, sizeof cure,
+                 "see `podman system df`, and what `podman image prune` frees");
+    else if (err->code == ERR_DENIED)
+        snprintf(cure, sizeof cure,
+                 "log in with `podman login %.*s`, or name credentials by "
+                 "`podman { auth_file … }`",
+                 host_len, image);
+    if (cure[0]) {
+        struct err told = *err;
+
+        err_set(err, told.code, "%.700s (%.300s)", told.text, cure);
+    }
+}
+
 static void on_pulled(struct podman_call *call,
                       const struct podman_answer *answer,
                       const struct err *failure)
@@ -110,6 +141,7 @@ static void on_pulled(struct podman_call *call,
         send_image_inspect(call);
         return;
     }
+    add_cure(call->name, call->podman->base.capabilities.rootless, &err);
     podman_call_fail(call, &err);
 }
 

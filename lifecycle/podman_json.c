@@ -572,6 +572,7 @@ enum err_code podman_json_pull_code(unsigned status, const char *message)
         {"access to the resource is denied", ERR_DENIED},
         {"denied:", ERR_DENIED},
         {"forbidden", ERR_DENIED},
+        {"x509:", ERR_DENIED},
         {"manifest unknown", ERR_NOT_FOUND},
         {"name unknown", ERR_NOT_FOUND},
         {"not found", ERR_NOT_FOUND},
