@@ -2,6 +2,7 @@
 #include "lifecycle/podman_images.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

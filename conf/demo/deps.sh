@@ -29,7 +29,7 @@ berth_deps_list() {
         ;;
     test)
         printf '%s\n' libcriterion-dev clang clang-rt clang-format clang-tidy \
-            python3 curl jq shellcheck
+            python3 curl jq shellcheck openssl docker-registry apache2-utils
         ;;
     bench)
         printf '%s\n' nginx haproxy wrk
@@ -116,16 +116,16 @@ berth_deps_apt() {
     rm -f "$log"
 }
 
-# Debian starts a service when its package is installed. nginx and HAProxy are
-# wanted as programs only: a policy that says no to these two while we install
-# keeps their ports free. A policy of the host's own stays as it is.
+# Debian starts a service when its package is installed. nginx, HAProxy and
+# docker-registry are wanted as programs only: a policy that says no to these
+# while we install keeps their ports free. A policy of the host's own stays as it is.
 berth_deps_policy=/usr/sbin/policy-rc.d
 berth_deps_hold_services() {
     [ ! -e "$berth_deps_policy" ] || return 0
     berth_deps_root tee "$berth_deps_policy" >/dev/null <<'POLICY'
 #!/bin/sh
 # Put here by berth's deps.sh for the length of one apt-get; safe to remove.
-case $1 in nginx | haproxy) exit 101 ;; esac
+case $1 in nginx | haproxy | docker-registry) exit 101 ;; esac
 exit 0
 POLICY
     berth_deps_root chmod 755 "$berth_deps_policy"
@@ -143,7 +143,7 @@ berth_deps_disable_services() {
     [ -d /run/systemd/system ] || return 0
     for name in "$@"; do
         case $name in
-        nginx | haproxy)
+        nginx | haproxy | docker-registry)
             berth_deps_root systemctl disable --now "$name" >/dev/null 2>&1 ||
                 echo "deps: could not disable the service $name" >&2
             ;;
@@ -186,7 +186,8 @@ berth_deps() {
     (
         trap berth_deps_release_services EXIT
         case " ${packages[*]} " in
-        *" nginx "* | *" haproxy "*) berth_deps_hold_services ;;
+        *" nginx "* | *" haproxy "* | *" docker-registry "*)
+            berth_deps_hold_services ;;
         esac
         berth_deps_apt install --no-install-recommends "${packages[@]}"
     ) || return 1
