@@ -8,6 +8,7 @@
 #include "lifecycle/adopt.h"
 #include "lifecycle/event_log.h"
 #include "lifecycle/fleet_app.h"
+#include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
 #include "lifecycle/front_announce.h"
@@ -318,7 +319,8 @@ static bool on_ready(struct fleet *fleet, struct strview payload)
         return false;
     replica = find_replica(fleet, message.replica);
     if (replica)
-        replica_on_ready(replica, message.boot_us, message.ready_us);
+        replica_on_ready(replica, message.boot_us, message.ready_us,
+                         (int)message.family);
     return true;
 }
 
@@ -369,6 +371,32 @@ static bool on_outcomes(struct fleet *fleet, struct strview payload)
     return channel_decode_replica_outcomes(payload, &message);
 }
 
+static bool on_asleep(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_asleep message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_asleep(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        fleet_ladder_on_asleep(replica_owner_arg(replica), replica, &message);
+    return true;
+}
+
+static bool on_wake(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_wake message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_wake(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        fleet_ladder_on_wake(replica, message.at_us);
+    return true;
+}
+
 static bool on_sockets_wanted(struct fleet *fleet, struct strview payload)
 {
     struct channel_sockets_wanted message;
@@ -396,6 +424,10 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
         return on_drained(fleet, payload);
     case CHANNEL_REPLICA_OUTCOMES:
         return on_outcomes(fleet, payload);
+    case CHANNEL_REPLICA_ASLEEP:
+        return on_asleep(fleet, payload);
+    case CHANNEL_REPLICA_WAKE:
+        return on_wake(fleet, payload);
     case CHANNEL_SOCKETS_WANTED:
         return on_sockets_wanted(fleet, payload);
     default:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lifecycle/event_log.h"
+#include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
 #include "lifecycle/start_log.h"
@@ -30,6 +31,27 @@ static bool is_external(const struct fleet_app *app)
     return settings_of(app)->upstream_count > 0;
 }
 
+static void count_one(const struct replica *replica,
+                      struct fleet_app_counts *counts)
+{
+    enum replica_state state = replica_view(replica)->state;
+    bool is_asleep = replica_is_asleep(replica);
+
+    if (replica_is_starting(replica)) {
+        counts->starting++;
+    } else if (replica_is_priming(replica)) {
+        counts->primed++;
+    } else if (is_asleep && replica_is_withheld(replica)) {
+        counts->asleep++;
+        counts->hibernated += state == REPLICA_HIBERNATED;
+    } else if (is_asleep || state == REPLICA_READY) {
+        counts->ready++;
+        counts->dozing += is_asleep;
+    } else {
+        counts->leaving++;
+    }
+}
+
 void fleet_app_count(const struct fleet_app *app,
                      struct fleet_app_counts *ret_counts)
 {
@@ -38,12 +60,7 @@ void fleet_app_count(const struct fleet_app *app,
     LIST_FOREACH (&app->replicas, node) {
         const struct replica *replica = replica_of_node(node);
 
-        if (replica_is_starting(replica))
-            counts.starting++;
-        else if (replica_view(replica)->state == REPLICA_READY)
-            counts.ready++;
-        else
-            counts.leaving++;
+        count_one(replica, &counts);
     }
     *ret_counts = counts;
 }
@@ -128,8 +145,7 @@ static void add_event(const struct fleet_app *app,
                       const struct replica_view *view, const char *from)
 {
     /* Not when it comes back from draining. */
-    bool ends_start = view->state == REPLICA_READY &&
-                      view->since_us - view->ready_at_us < 1000;
+    bool ends_start = view->state == REPLICA_READY && view->is_start;
 
     event_log_add(app->host->events,
                   &(struct event){.kind = EVENT_REPLICA,
@@ -191,6 +207,10 @@ static void grow(struct fleet_app *app, const struct fleet_app_counts *counts)
 
     while (missing > 0 && resume_one(app))
         missing--;
+    missing = fleet_ladder_raise(app, missing, counts);
+    for (; missing > 0 && may_start(app, starting) && fleet_ladder_climb(app);
+         missing--)
+        starting++;
     for (; missing > 0 && may_start(app, starting); missing--) {
         start_one(app);
         starting++;
@@ -221,7 +241,9 @@ static void leave_all(struct fleet_app *app)
     LIST_FOREACH_SAFE (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
-        if (replica_view(replica)->state == REPLICA_READY)
+        if (replica_view(replica)->state == REPLICA_READY ||
+            (replica_view(replica)->state == REPLICA_FROZEN &&
+             !replica_is_withheld(replica)))
             replica_leave(replica, "idle for idle_timeout");
     }
 }
@@ -231,12 +253,13 @@ static void leave_all(struct fleet_app *app)
  * what is there: they may yet fail. */
 static void shrink(struct fleet_app *app, const struct fleet_app_counts *counts)
 {
-    const struct channel_app_shrink message = {app->id, app->wanted};
+    uint32_t keep = fleet_ladder_keep(app, counts);
+    const struct channel_app_shrink message = {app->id, keep};
 
     cancel_starts(app, counts->starting + counts->ready - app->wanted);
-    if (counts->ready <= app->wanted)
+    if (counts->ready <= keep)
         return;
-    if (app->wanted == 0 || !app->host->channel)
+    if (keep == 0 || (!app->host->channel && app->wanted == keep))
         leave_all(app);
     else
         channel_send_app_shrink(app->host->channel, &message, NULL, 0);
@@ -248,12 +271,12 @@ void fleet_app_on_drained(struct fleet_app *app, struct replica *replica)
     const struct channel_replica_resume resume = {view->id};
     struct fleet_app_counts counts;
 
-    if (view->state != REPLICA_READY) {
+    if (view->state != REPLICA_READY && view->state != REPLICA_FROZEN) {
         replica_on_drained(replica);
         return;
     }
     fleet_app_count(app, &counts);
-    if (app->queued == 0 && counts.ready > app->wanted)
+    if (app->queued == 0 && counts.ready > fleet_ladder_keep(app, &counts))
         replica_retire(replica, "fewer are needed");
     else
         channel_send_replica_resume(app->host->channel, &resume, NULL, 0);
@@ -271,7 +294,12 @@ static void update_metrics(struct fleet_app *app,
                            const struct fleet_app_counts *counts)
 {
     metrics_set(app->cell, METRIC_REPLICAS_WANTED, app->wanted);
-    metrics_set(app->cell, METRIC_REPLICAS_READY, counts->ready);
+    metrics_set(app->cell, METRIC_REPLICAS_READY,
+                counts->ready - counts->dozing);
+    metrics_set(app->cell, METRIC_REPLICAS_FROZEN,
+                counts->dozing + counts->asleep - counts->hibernated);
+    metrics_set(app->cell, METRIC_REPLICAS_HIBERNATED, counts->hibernated);
+    metrics_set(app->cell, METRIC_REPLICAS_PRIMED, counts->primed);
     metrics_set(app->cell, METRIC_REPLICAS_STARTING, counts->starting);
 }
 
@@ -304,6 +332,7 @@ static void decide(struct loop_task *task)
             grow(app, &counts);
         else if (app->wanted < counts.starting + counts.ready)
             shrink(app, &counts);
+        fleet_ladder_step(app);
     }
     if (!app->host->channel)
         finish_drains(app);
@@ -339,25 +368,30 @@ static void wait_before_start(struct fleet_app *app, struct backoff *backoff)
 static void record_start(struct fleet_app *app, const struct replica *replica,
                          const struct replica_failure *failure)
 {
+    static const unsigned counters[] = {
+        [RUNG_ABSENT] = METRIC_STARTS_ABSENT,
+        [RUNG_PULLED] = METRIC_STARTS_PULLED,
+        [RUNG_PRIMED] = METRIC_STARTS_PRIMED,
+        [RUNG_HIBERNATED] = METRIC_STARTS_HIBERNATED,
+        [RUNG_FROZEN] = METRIC_STARTS_FROZEN,
+    };
     const struct replica_view *view = replica_view(replica);
     const struct start_end end = {
         .app = settings_of(app)->name,
         .view = view,
-        .from = view->was_pulled ? "absent" : "pulled",
+        .from = replica_rung_name(view->from),
         .was_urgent = replica_is_urgent(replica),
         .failure = failure,
         .events = app->host->events,
     };
 
-    if (view->is_external || (view->is_adopted && !failure))
+    if (view->is_external || (!view->is_start && !failure))
         return;
     start_log_add(app->starts, &end);
     if (failure)
         return;
     fleet_scale_learn_start(app, view);
-    metrics_add(app->cell,
-                view->was_pulled ? METRIC_STARTS_ABSENT : METRIC_STARTS_PULLED,
-                1);
+    metrics_add(app->cell, counters[view->from], 1);
     metrics_observe(app->cell, HISTOGRAM_START_DURATION, view->phases.total_us);
 }
 
@@ -376,17 +410,19 @@ static void tell_front_of_state(struct fleet_app *app, struct replica *replica,
 {
     const struct replica_view *view = replica_view(replica);
     struct channel *channel = app->host->channel;
-    bool was_announced = before == REPLICA_PROBING || before == REPLICA_READY ||
-                         before == REPLICA_DRAINING;
+    bool was_announced =
+        before >= REPLICA_PROBING && before <= REPLICA_DRAINING;
 
+    if (fleet_ladder_tell_front(app, replica, before))
+        return;
     if (view->state == REPLICA_PROBING) {
-        front_announce_replica(channel, app->id, settings_of(app), replica,
-                               true);
+        front_announce_replica(channel, app->id, settings_of(app), replica);
     } else if (view->state == REPLICA_DRAINING) {
         struct channel_replica_drain message = {view->id, sv_of(view->reason)};
 
         channel_send_replica_drain(channel, &message, NULL, 0);
-    } else if (before == REPLICA_DRAINING && view->state == REPLICA_READY) {
+    } else if (before == REPLICA_DRAINING && (view->state == REPLICA_READY ||
+                                              view->state == REPLICA_FROZEN)) {
         struct channel_replica_resume message = {view->id};
 
         channel_send_replica_resume(channel, &message, NULL, 0);
@@ -409,7 +445,7 @@ static void on_replica_state(void *arg, struct replica *replica,
 {
     struct fleet_app *app = arg;
     const struct replica_view *view = replica_view(replica);
-    bool was_ready = before == REPLICA_READY || before == REPLICA_DRAINING;
+    bool was_ready = before >= REPLICA_READY && before <= REPLICA_DRAINING;
 
     add_event(app, view, replica_state_name(before));
     tell_front_of_state(app, replica, before);
@@ -519,8 +555,9 @@ bool fleet_app_adopt(struct fleet_app *app,
         return false;
     add_replica(app, replica);
     fleet_scale_hold(app);
-    front_announce_replica(app->host->channel, app->id, settings_of(app),
-                           replica, true);
+    if (replica_is_announced(replica))
+        front_announce_replica(app->host->channel, app->id, settings_of(app),
+                               replica);
     fleet_app_decide_soon(app);
     return true;
 }
@@ -550,12 +587,11 @@ void fleet_app_announce(struct fleet_app *app)
 {
     LIST_FOREACH (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
-        enum replica_state state = replica_view(replica)->state;
 
-        if (state == REPLICA_PROBING || state == REPLICA_READY)
+        if (replica_is_announced(replica) &&
+            replica_view(replica)->state != REPLICA_DRAINING)
             front_announce_replica(app->host->channel, app->id,
-                                   settings_of(app), replica,
-                                   state == REPLICA_PROBING);
+                                   settings_of(app), replica);
     }
     app->state_is_known = true;
     send_state(app);

@@ -80,6 +80,9 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t state_since_us;
     uint32_t starts_told; /* to this front: how many are under way */
     uint64_t starts_until_us;
+    const char *freeze_reason; /* a literal; NULL: freeze_after */
+    bool is_primed_auto;       /* keep_primed auto: it shall have one */
+    uint64_t prime_after_us;   /* the last one failed: not before */
     struct fleet_app_error error;
     struct start_log *starts; /* the last ones */
     struct loop_task decide_task;
@@ -121,8 +124,12 @@ void fleet_app_stop(struct fleet_app *app);
 void fleet_app_on_drained(struct fleet_app *app, struct replica *replica);
 
 struct fleet_app_counts {
-    uint32_t starting; /* to PROBING */
-    uint32_t ready;
+    uint32_t starting; /* to PROBING, and those that wake to be published */
+    uint32_t ready;    /* they take requests: READY, and FROZEN ones that do */
+    uint32_t dozing;   /* of these, FROZEN */
+    uint32_t asleep;   /* FROZEN or HIBERNATED, and take none */
+    uint32_t hibernated; /* of these */
+    uint32_t primed;     /* or on their way there, and no further */
     uint32_t leaving; /* DRAINING, STOPPING, FAILED */
 };
 void fleet_app_count(const struct fleet_app *app,

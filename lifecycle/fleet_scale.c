@@ -49,7 +49,7 @@ void fleet_scale_settle(struct fleet_app *app)
 /* When the last request ended, or the youngest replica became ready: a start
  * that was made for a request stays for idle_timeout, also when that request
  * has gone meanwhile. */
-static uint64_t idle_since_us(const struct fleet_app *app)
+uint64_t fleet_scale_idle_since_us(const struct fleet_app *app)
 {
     uint64_t since_us = app->last_end_us;
 
@@ -58,6 +58,9 @@ static uint64_t idle_since_us(const struct fleet_app *app)
 
         if (view->state == REPLICA_READY && view->since_us > since_us)
             since_us = view->since_us;
+        if (replica_is_asleep(replica_of_node(node)) &&
+            view->ready_at_us > since_us)
+            since_us = view->ready_at_us;
     }
     return since_us;
 }
@@ -86,19 +89,37 @@ void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view)
 {
     double took_us = (double)view->phases.total_us;
-    double *mean =
-        &app->start_us[view->was_pulled ? LEARNED_ABSENT : LEARNED_PULLED];
+    double *mean = &app->start_us[view->from];
 
     *mean = *mean > 0 ? *mean + START_WEIGHT * (took_us - *mean) : took_us;
 }
 
-/* From the warmest rung that there is: whoever has started once has its image
- * here, unless it was removed since. */
-static uint64_t next_start_us(const struct fleet_app *app)
-{
-    double us = app->start_us[LEARNED_PULLED];
+_Static_assert((int)LEARNED_FROZEN == (int)RUNG_FROZEN &&
+                   (int)LEARNED_RUNGS == (int)RUNG_COUNT,
+               "the rungs are the same");
 
-    return (uint64_t)(us > 0 ? us : app->start_us[LEARNED_ABSENT]);
+/* From the warmest rung that there is: whoever has started once has its image
+ * here, unless it was removed since. One whose start from there is not known
+ * yet is not slower than from the next one. */
+static uint64_t next_start_us(const struct fleet_app *app,
+                              const struct fleet_app_counts *counts)
+{
+    const double *us = app->start_us;
+
+    if (counts->asleep > 0 && us[LEARNED_HIBERNATED] > 0)
+        return (uint64_t)us[LEARNED_HIBERNATED];
+    if (counts->primed > 0 && us[LEARNED_PRIMED] > 0)
+        return (uint64_t)us[LEARNED_PRIMED];
+    return (uint64_t)(us[LEARNED_PULLED] > 0 ? us[LEARNED_PULLED]
+                                             : us[LEARNED_ABSENT]);
+}
+
+/* Those that sleep and take no requests count for min alone. */
+static uint32_t min_without(const struct app_settings *settings,
+                            uint32_t asleep)
+{
+    return settings->replicas_min > asleep ? settings->replicas_min - asleep
+                                           : 0;
 }
 
 void fleet_scale_announce_starts(struct fleet_app *app)
@@ -144,9 +165,11 @@ fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
     const struct app_settings *settings = app->settings->app;
     uint64_t now_us = clock_now_us();
     struct autoscaler_input input = {
-        .limits = {.min = settings->replicas_min,
+        .limits = {.min = min_without(settings, counts->asleep),
                    .max = settings->replicas_max,
-                   .idle_timeout_ms = settings->idle_timeout_ms,
+                   .idle_timeout_ms = settings->warmth.keep_until_pressure
+                                          ? 0
+                                          : settings->idle_timeout_ms,
                    .concurrency = settings->concurrency,
                    .target_utilization_percent =
                        settings->target_utilization_percent,
@@ -159,11 +182,11 @@ fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
                    .unserved = counts->starting + counts->ready == 0
                                    ? app->unserved - app->unserved_mark
                                    : 0,
-                   .idle_since_us = idle_since_us(app),
+                   .idle_since_us = fleet_scale_idle_since_us(app),
                    .keep_until_us = app->keep_until_us},
         .replicas = {.ready = counts->ready,
                      .starting = counts->starting,
-                     .start_us = next_start_us(app),
+                     .start_us = next_start_us(app, counts),
                      .is_backing_off = app->start_backoff.failure_count > 0},
         .now_us = now_us,
         .history = &app->history,

@@ -17,6 +17,9 @@ void fleet_scale_on_demand(struct fleet_app *app,
 /* The front is gone: nothing is in flight any more. */
 void fleet_scale_on_front_down(struct fleet_app *app);
 
+/* When the last request ended, or the youngest replica became ready. */
+uint64_t fleet_scale_idle_since_us(const struct fleet_app *app);
+
 /* A start that was made for requests has ended, or a replica left: those who
  * came up to now and found no slot have had theirs. */
 void fleet_scale_settle(struct fleet_app *app);

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "router/app_sleep.h"
 #include "router/base/log.h"
 
 #define STASH_MIN 2U
@@ -18,9 +19,16 @@ static unsigned stash_size(const struct app_settings *settings)
     return slots < STASH_MIN ? STASH_MIN : slots;
 }
 
+static enum app_sleep sleep_of(const struct replica *replica)
+{
+    if (replica_is_withheld(replica))
+        return APP_WITHHELD;
+    return replica_is_asleep(replica) ? APP_DOZING : APP_AWAKE;
+}
+
 void front_announce_replica(struct channel *channel, uint32_t app_id,
                             const struct app_settings *settings,
-                            struct replica *replica, bool probe)
+                            struct replica *replica)
 {
     const struct replica_view *view = replica_view(replica);
     char address[ADDRESS_TEXT_SIZE] = "";
@@ -30,7 +38,10 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         .name = sv_of(view->name),
         .connect = view->reach.connect,
         .port = view->reach.port,
-        .probe = probe,
+        .probe = view->state == REPLICA_PROBING &&
+                 !replica_is_withheld(replica),
+        .sleep = sleep_of(replica),
+        .family = (uint32_t)view->family,
         .forwarded = view->reach.forwarded,
         .revision = sv_of(view->revision),
     };
@@ -45,13 +56,19 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         message.address = sv_of(address);
     } else if (view->reach.connect == CONNECT_INSIDE) {
         count =
-            replica_sockets(replica, AF_INET, stash_size(settings), fds, &err);
+            replica_sockets(replica, view->family ? view->family : AF_INET,
+                            stash_size(settings), fds, &err);
         if (count == 0)
             log_warn("fleet", "cannot make sockets inside a container",
                      "app=%s replica=%s reason=\"%s\"", settings->name,
                      view->name, err.text);
     }
     channel_send_replica_add(channel, &message, fds, count);
+    if (view->state == REPLICA_PROBING && replica_is_withheld(replica)) {
+        const struct channel_replica_awake awake = {view->id, true};
+
+        channel_send_replica_awake(channel, &awake, NULL, 0);
+    }
 }
 
 void front_answer_sockets(struct channel *channel, struct replica *replica,

@@ -11,11 +11,11 @@
 #include "lifecycle/settings.h"
 #include "router/channel.h"
 
-/* REPLICA_ADD, with a first stash of sockets where it is reached by them.
+/* REPLICA_ADD, by its state: to be probed, to be published, asleep; with a first stash of sockets where it is reached by them.
  * probe: it is not ready yet. channel NULL: nothing. */
 void front_announce_replica(struct channel *channel, uint32_t app_id,
                             const struct app_settings *settings,
-                            struct replica *replica, bool probe);
+                            struct replica *replica);
 
 /* Answer SOCKETS_WANTED. replica NULL: it is gone. */
 void front_answer_sockets(struct channel *channel, struct replica *replica,

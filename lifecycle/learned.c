@@ -1,7 +1,8 @@
 /* learned.c - what berth has learned about apps: a line for each.
  *
- * "NAME SERVICE ABSENT PULLED": running means of the service time and of the
- * start time from each rung, in microseconds.
+ * "NAME SERVICE ABSENT PULLED PRIMED HIBERNATED FROZEN": running means of the
+ * service time and of the start time from each rung, in microseconds. Earlier
+ * versions of berth wrote the first two rungs alone.
  */
 #include "lifecycle/learned.h"
 
@@ -20,13 +21,14 @@
 #define US_MAX         (UINT64_C(7) * 86400 * 1000000)
 #define SIZE_MAX_BYTES (4 * 1024 * 1024)
 #define NAME_SIZE      128
+#define VALUES_MIN     3
 
 /* --- reading --- */
 
 static bool parse_line(struct strview line, char *ret_name,
                        struct learned_app *ret_app)
 {
-    uint64_t values[1 + LEARNED_RUNGS];
+    uint64_t values[1 + LEARNED_RUNGS] = {0};
     struct strview word;
 
     (void)!sv_split(&line, ' ', &word);
@@ -35,6 +37,8 @@ static bool parse_line(struct strview line, char *ret_name,
     memcpy(ret_name, word.ptr, word.len);
     ret_name[word.len] = '\0';
     for (unsigned i = 0; i < ARRAY_LEN(values); i++) {
+        if (!line.ptr && i >= VALUES_MIN)
+            break;
         if (!line.ptr) /* there was no separator after the last one */
             return false;
         (void)!sv_split(&line, ' ', &word);
@@ -113,15 +117,24 @@ bool learned_read(const char *state_dir,
 
 /* --- writing --- */
 
+static bool is_known(const struct learned_app *app)
+{
+    uint64_t sum = app->service_us;
+
+    for (unsigned i = 0; i < LEARNED_RUNGS; i++)
+        sum |= app->start_us[i];
+    return sum != 0;
+}
+
 void learned_add(struct strbuf *text, const char *name,
                  const struct learned_app *app)
 {
-    if (app->service_us == 0 && app->start_us[LEARNED_ABSENT] == 0 &&
-        app->start_us[LEARNED_PULLED] == 0)
+    if (!is_known(app))
         return;
-    strbuf_printf(text, "%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", name,
-                  app->service_us, app->start_us[LEARNED_ABSENT],
-                  app->start_us[LEARNED_PULLED]);
+    strbuf_printf(text, "%s %" PRIu64, name, app->service_us);
+    for (unsigned i = 0; i < LEARNED_RUNGS; i++)
+        strbuf_printf(text, " %" PRIu64, app->start_us[i]);
+    strbuf_add_char(text, '\n');
 }
 
 static bool write_all(int fd, struct strview rest)

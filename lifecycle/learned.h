@@ -14,7 +14,14 @@
 #include "router/base/strbuf.h"
 
 /* From where an app is started. */
-enum learned_rung { LEARNED_ABSENT, LEARNED_PULLED, LEARNED_RUNGS };
+enum learned_rung {
+    LEARNED_ABSENT,
+    LEARNED_PULLED,
+    LEARNED_PRIMED,
+    LEARNED_HIBERNATED,
+    LEARNED_FROZEN,
+    LEARNED_RUNGS
+};
 
 struct learned_app { /* running means; 0: not known */
     uint64_t service_us;

@@ -27,11 +27,17 @@ static const char *const state_names[] = {
 #define TO(NAME) (1U << REPLICA_##NAME)
 static const unsigned transitions[REPLICA_STATE_COUNT] = {
     [REPLICA_PULLING] = TO(CREATING) | TO(FAILED) | TO(GONE),
-    [REPLICA_CREATING] = TO(STARTING) | TO(STOPPING) | TO(FAILED) | TO(GONE),
+    [REPLICA_CREATING] = TO(PRIMED) | TO(STARTING) | TO(STOPPING) | TO(FAILED) |
+                         TO(GONE),
+    [REPLICA_PRIMED] = TO(STARTING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_STARTING] = TO(PROBING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_PROBING] = TO(READY) | TO(STOPPING) | TO(FAILED),
-    [REPLICA_READY] = TO(DRAINING) | TO(STOPPING) | TO(FAILED),
-    [REPLICA_DRAINING] = TO(READY) | TO(STOPPING) | TO(FAILED),
+    [REPLICA_READY] = TO(FROZEN) | TO(PROBING) | TO(DRAINING) | TO(STOPPING) |
+                      TO(FAILED),
+    [REPLICA_FROZEN] = TO(READY) | TO(PROBING) | TO(HIBERNATED) | TO(DRAINING) |
+                       TO(STOPPING) | TO(FAILED),
+    [REPLICA_HIBERNATED] = TO(READY) | TO(PROBING) | TO(STOPPING) | TO(FAILED),
+    [REPLICA_DRAINING] = TO(READY) | TO(FROZEN) | TO(STOPPING) | TO(FAILED),
     [REPLICA_STOPPING] = TO(GONE),
     [REPLICA_FAILED] = TO(GONE),
     [REPLICA_GONE] = 0,
@@ -40,6 +46,17 @@ static const unsigned transitions[REPLICA_STATE_COUNT] = {
 const char *replica_state_name(enum replica_state state)
 {
     return state_names[state];
+}
+
+const char *replica_rung_name(enum replica_rung rung)
+{
+    static const char *const names[] = {
+        [RUNG_ABSENT] = "absent",         [RUNG_PULLED] = "pulled",
+        [RUNG_PRIMED] = "primed",         [RUNG_HIBERNATED] = "hibernated",
+        [RUNG_FROZEN] = "frozen",
+    };
+
+    return names[rung];
 }
 
 const char *replica_app_name(const struct replica *replica)
@@ -67,6 +84,8 @@ void replica_set_state(struct replica *replica, enum replica_state next,
     if (why != view->reason)
         snprintf(view->reason, sizeof view->reason, "%s", why);
     replica->owner.on_state(replica->owner.arg, replica, before);
+    if (next == REPLICA_READY)
+        view->is_start = false;
 }
 uint64_t replica_end_phase(struct replica *replica)
 {
@@ -95,23 +114,28 @@ static void log_ready(const struct replica *replica)
         return;
     }
     log_info("replica", "replica ready",
-             "app=%s replica=%s container=%.12s took_ms=%.1f queue_ms=%.1f "
-             "pull_ms=%.1f create_ms=%.1f start_ms=%.1f boot_ms=%.1f "
-             "ready_ms=%.1f",
+             "app=%s replica=%s container=%.12s from=%s took_ms=%.1f "
+             "queue_ms=%.1f pull_ms=%.1f create_ms=%.1f start_ms=%.1f "
+             "boot_ms=%.1f ready_ms=%.1f",
              replica_app_name(replica), view->name, view->container_id,
-             (double)phases->total_us / 1e3, (double)phases->queue_us / 1e3,
+             replica_rung_name(view->from), (double)phases->total_us / 1e3, (double)phases->queue_us / 1e3,
              (double)phases->pull_us / 1e3, (double)phases->create_us / 1e3,
              (double)phases->start_us / 1e3, (double)phases->boot_us / 1e3,
              (double)phases->ready_us / 1e3);
 }
 
 void replica_on_ready(struct replica *replica, uint64_t boot_us,
-                      uint64_t ready_us)
+                      uint64_t ready_us, int family)
 {
     struct replica_phases *phases = &replica->view.phases;
 
     if (replica->view.state != REPLICA_PROBING)
         return;
+    if (replica->is_withheld) { /* on_wake has answered */
+        replica_end_wake(replica, ready_us);
+        return;
+    }
+    replica->view.family = family;
     timer_stop(&replica->timer);
     phases->boot_us = boot_us;
     phases->ready_us = ready_us;
@@ -152,6 +176,13 @@ void replica_on_broken(struct replica *replica, struct strview text)
 
 /* --- draining --- */
 
+static void drain(struct replica *replica, const char *why)
+{
+    timer_start(replica->host->timers, &replica->timer,
+                replica->app->app->drain_timeout_ms);
+    replica_set_state(replica, REPLICA_DRAINING, why);
+}
+
 void replica_leave(struct replica *replica, const char *why)
 {
     switch (replica->view.state) {
@@ -170,13 +201,19 @@ void replica_leave(struct replica *replica, const char *why)
     case REPLICA_STARTING:
         replica->leave_asked = true;
         break;
+    case REPLICA_PRIMED:
     case REPLICA_PROBING:
+    case REPLICA_HIBERNATED:
         replica_stop_now(replica, why);
         break;
+    case REPLICA_FROZEN:
+        if (replica->is_withheld)
+            replica_stop_now(replica, why);
+        else
+            drain(replica, why);
+        break;
     case REPLICA_READY:
-        timer_start(replica->host->timers, &replica->timer,
-                    replica->app->app->drain_timeout_ms);
-        replica_set_state(replica, REPLICA_DRAINING, why);
+        drain(replica, why);
         break;
     default:
         break; /* on its way out already */
@@ -185,7 +222,8 @@ void replica_leave(struct replica *replica, const char *why)
 
 void replica_retire(struct replica *replica, const char *why)
 {
-    if (replica->view.state == REPLICA_READY)
+    if (replica->view.state == REPLICA_READY ||
+        replica->view.state == REPLICA_FROZEN)
         replica_stop_now(replica, why);
 }
 
@@ -194,7 +232,8 @@ void replica_resume(struct replica *replica, const char *why)
     if (replica->view.state != REPLICA_DRAINING)
         return;
     timer_stop(&replica->timer);
-    replica_set_state(replica, REPLICA_READY, why);
+    replica_set_state(replica,
+                      replica->is_frozen ? REPLICA_FROZEN : REPLICA_READY, why);
 }
 
 void replica_on_drained(struct replica *replica)
@@ -255,13 +294,21 @@ void replica_stop_now(struct replica *replica, const char *why)
     start_ticket_return(&replica->ticket);
     engine_cancel(&replica->call); /* an inspect at most */
     replica_set_state(replica, REPLICA_STOPPING, why);
-    if (replica->container.is_running)
-        replica->call = engine_stop(
-            replica->host->engine, replica->view.container_id,
-            replica->app->container.stop_timeout_ms, on_stopped, replica);
-    else
+    replica->is_priming = false;
+    replica->is_hibernating = false;
+    if (!replica->container.is_running)
         replica_remove_container(replica);
+    else if (!replica_thaw_to_stop(replica))
+        replica_stop_container(replica);
 }
+
+void replica_stop_container(struct replica *replica)
+{
+    replica->call = engine_stop(
+        replica->host->engine, replica->view.container_id,
+        replica->app->container.stop_timeout_ms, on_stopped, replica);
+}
+
 static void on_timer(struct timer *timer)
 {
     struct replica *replica = container_of(timer, struct replica, timer);
@@ -301,20 +348,63 @@ static struct replica *replica_new(const struct replica_host *host,
     return replica;
 }
 
+static void begin(struct replica *replica, const char *why)
+{
+    replica->view.state = REPLICA_PULLING;
+    snprintf(replica->view.reason, sizeof replica->view.reason, "%s", why);
+    log_info("replica", "replica begins", "app=%s replica=%s reason=\"%s\"",
+             replica_app_name(replica), replica->view.name,
+             replica->view.reason);
+    image_store_ensure(replica->host->images, &replica->app->container,
+                       &replica->want);
+}
+
 struct replica *replica_start(const struct replica_host *host,
                               const struct keeper_app *app, uint64_t id,
                               bool is_urgent, const struct replica_owner *owner)
 {
     struct replica *replica = replica_new(host, app, id, owner);
 
-    replica->view.state = REPLICA_PULLING;
     replica->is_urgent = is_urgent;
-    snprintf(replica->view.reason, sizeof replica->view.reason, "%s",
-             is_urgent ? "a request waits for it" : "it shall be ready");
-    log_info("replica", "replica begins", "app=%s replica=%s reason=\"%s\"",
-             app->app->name, replica->view.name, replica->view.reason);
-    image_store_ensure(host->images, &app->container, &replica->want);
+    replica->view.is_start = true;
+    begin(replica, is_urgent ? "a request waits for it" : "it shall be ready");
     return replica;
+}
+
+struct replica *replica_prime(const struct replica_host *host,
+                              const struct keeper_app *app, uint64_t id,
+                              const struct replica_owner *owner)
+{
+    struct replica *replica = replica_new(host, app, id, owner);
+
+    replica->is_priming = true;
+    begin(replica, "it shall be primed");
+    return replica;
+}
+
+/* In which state one that is found goes on. */
+static enum replica_state adopted_state(struct replica *replica)
+{
+    const struct engine_container *container = &replica->container;
+    struct replica_view *view = &replica->view;
+
+    if (container->is_primed) {
+        replica->is_priming = true;
+        snprintf(view->reason, sizeof view->reason, "%s", "found primed");
+        return REPLICA_PRIMED;
+    }
+    if (container->is_frozen) {
+        replica->is_frozen = true;
+        replica->is_withheld = replica->app->app->warmth.on_sleep ||
+                               replica->app->app->warmth.on_wake;
+        view->asleep_at_us = view->since_us;
+        view->ready_at_us = view->since_us;
+        snprintf(view->reason, sizeof view->reason, "%s", "found frozen");
+        return REPLICA_FROZEN;
+    }
+    snprintf(view->reason, sizeof view->reason, "%s",
+             "found running; its ready check decides");
+    return REPLICA_PROBING;
 }
 
 struct replica *replica_adopt(const struct replica_host *host,
@@ -328,22 +418,21 @@ struct replica *replica_adopt(const struct replica_host *host,
 
     replica->container = *container;
     replica->port = container->port;
-    view->state = REPLICA_PROBING;
     view->is_adopted = true;
     view->pid = container->pid;
     snprintf(view->container_id, sizeof view->container_id, "%s",
              container->id);
     snprintf(view->revision, sizeof view->revision, "%.64s",
              container->revision);
-    snprintf(view->reason, sizeof view->reason, "%s",
-             "found running; its ready check decides");
+    view->state = adopted_state(replica);
     if (!replica_reach_find(host, &app->container, container, &view->reach,
                             err) ||
         !replica_attach(replica, err)) {
         replica_free(&replica);
         return NULL;
     }
-    timer_start(host->timers, &replica->timer, app->app->start_timeout_ms);
+    if (view->state == REPLICA_PROBING)
+        timer_start(host->timers, &replica->timer, app->app->start_timeout_ms);
     return replica;
 }
 
@@ -410,7 +499,11 @@ struct replica *replica_of_node(struct list *node)
 
 bool replica_is_starting(const struct replica *replica)
 {
-    return replica->view.state <= REPLICA_PROBING;
+    return replica->view.state == REPLICA_HIBERNATED ||
+                   (replica->view.state == REPLICA_FROZEN &&
+                    replica->is_withheld)
+               ? replica->is_thawing
+               : replica->view.state <= REPLICA_PROBING && !replica->is_priming;
 }
 
 bool replica_is_urgent(const struct replica *replica)
@@ -425,14 +518,21 @@ void *replica_owner_arg(const struct replica *replica)
 
 bool replica_is_announced(const struct replica *replica)
 {
-    return replica->view.state == REPLICA_PROBING ||
-           replica->view.state == REPLICA_READY ||
-           replica->view.state == REPLICA_DRAINING;
+    return replica->view.state >= REPLICA_PROBING &&
+           replica->view.state <= REPLICA_DRAINING;
 }
 
 bool replica_is_held(const struct replica *replica)
 {
     return replica->handle != NULL;
+}
+
+bool replica_memory(const struct replica *replica,
+                    struct engine_memory *ret_memory)
+{
+    struct err err;
+
+    return replica->handle && engine_memory(replica->handle, ret_memory, &err);
 }
 
 unsigned replica_sockets(struct replica *replica, int family, unsigned count,

@@ -29,6 +29,17 @@ enum replica_state {
 };
 const char *replica_state_name(enum replica_state state);
 
+/* How near to ready it was when its last start began: a thaw is one, too. */
+enum replica_rung {
+    RUNG_ABSENT,
+    RUNG_PULLED,
+    RUNG_PRIMED,
+    RUNG_HIBERNATED,
+    RUNG_FROZEN,
+    RUNG_COUNT
+};
+const char *replica_rung_name(enum replica_rung rung); /* "absent" … */
+
 struct loop;
 struct replica; /* opaque; defined in replica.c */
 struct timers;
@@ -50,9 +61,11 @@ struct replica_phases {
     uint64_t queue_us; /* waited for its turn to start */
     uint64_t pull_us;  /* image looked up, and pulled */
     uint64_t create_us;
+    uint64_t prime_us;
     uint64_t start_us;
     uint64_t boot_us;  /* until it accepted a connection */
-    uint64_t ready_us; /* until its ready check passed */
+    uint64_t ready_us; /* until its ready check passed, or on_wake answered */
+    uint64_t thaw_us;  /* from the request that woke it until it ran */
     uint64_t total_us; /* from the decision to ready */
 };
 
@@ -81,7 +94,11 @@ struct replica_view {
     char revision[DIGEST_HEX_SIZE];
     bool is_adopted;
     bool is_external; /* an upstream: somebody else runs it */
-    bool was_pulled;  /* its start had to pull the image */
+    enum replica_rung from;
+    bool is_start; /* its way to READY is a start, or a thaw, of ours */
+    int family;            /* CONNECT_INSIDE: AF_INET, AF_INET6; 0: not known */
+    uint64_t asleep_at_us; /* when it was frozen last */
+    uint64_t hibernate_failed_at_us; /* 0: never */
     uint64_t began_unix_ms;
     struct replica_phases phases;
     struct replica_reach reach; /* from PROBING on */
@@ -116,8 +133,13 @@ MUST_USE struct replica *replica_start(const struct replica_host *host,
                                        const struct keeper_app *app,
                                        uint64_t id, bool is_urgent,
                                        const struct replica_owner *owner);
-/* Take one that runs already; in PROBING. NULL: it cannot be held (it has just
- * ended). */
+/* Make and initialise one, and go no further: PRIMED. */
+MUST_USE struct replica *replica_prime(const struct replica_host *host,
+                                       const struct keeper_app *app,
+                                       uint64_t id,
+                                       const struct replica_owner *owner);
+/* Take one that is there already: in PROBING where it runs, FROZEN, or PRIMED.
+ * NULL: it cannot be held (it has just ended). */
 MUST_USE struct replica *replica_adopt(const struct replica_host *host,
                                        const struct keeper_app *app,
                                        const struct engine_container *container,
@@ -142,16 +164,50 @@ struct replica *replica_of_node(struct list *node);
 
 void *replica_owner_arg(const struct replica *replica);
 
-bool replica_is_starting(const struct replica *replica); /* to PROBING */
+/* On its way to READY: up to PROBING, or thawed to be published. */
+bool replica_is_starting(const struct replica *replica);
 bool replica_is_urgent(const struct replica *replica); /* begun for a request */
-/* The front knows it: PROBING, READY, DRAINING. */
+/* The front knows it: PROBING to DRAINING. */
 bool replica_is_announced(const struct replica *replica);
 /* Its process is held: its end will be seen in the moment it comes. */
 bool replica_is_held(const struct replica *replica);
 
+/* --- the rungs below ready (replica_warmth.c) --- */
+
+bool replica_is_asleep(const struct replica *replica); /* FROZEN, HIBERNATED */
+/* The front gives it no requests until it is told that it is awake. */
+bool replica_is_withheld(const struct replica *replica);
+bool replica_is_waking(const struct replica *replica); /* its thaw is on */
+bool replica_is_hibernating(const struct replica *replica);
+/* PRIMED, or on its way there and no further. */
+bool replica_is_priming(const struct replica *replica);
+
+void replica_set_withheld(struct replica *replica, bool is_withheld);
+/* It shall be hibernated as soon as may be, and why (a literal); NULL: not. It
+ * ends when it is awake. */
+void replica_want_hibernate(struct replica *replica, const char *why);
+const char *replica_hibernate_reason(const struct replica *replica);
+
+/* READY, and the front says that it sleeps: freeze it. FROZEN at once; back to
+ * READY where the engine cannot. false: not now. */
+MUST_USE bool replica_freeze(struct replica *replica, bool is_withheld,
+                             const char *why);
+/* FROZEN, and the front withholds it: HIBERNATED when its memory is written
+ * out; on_state runs, FROZEN to FROZEN, where that failed. false: not now. */
+MUST_USE bool replica_hibernate(struct replica *replica, const char *why);
+/* Thaw it: FROZEN, HIBERNATED or still DRAINING. To READY; by PROBING where the
+ * app has on_wake and it was withheld. at_us: when the request for it came; 0:
+ * now. */
+void replica_thaw(struct replica *replica, uint64_t at_us, const char *why);
+/* READY, and the front put it to sleep with on_sleep, but it is not to be
+ * frozen now: PROBING until on_wake has answered. */
+void replica_call_off_sleep(struct replica *replica);
+/* One that is primed, or is to be: go on to READY. */
+void replica_climb(struct replica *replica, bool is_urgent, const char *why);
+
 /* What the front says. Messages that come too late are ignored. */
 void replica_on_ready(struct replica *replica, uint64_t boot_us,
-                      uint64_t ready_us);
+                      uint64_t ready_us, int family);
 void replica_on_probe_status(struct replica *replica, struct strview text);
 void replica_on_drained(struct replica *replica);
 void replica_on_broken(struct replica *replica, struct strview text);
@@ -167,6 +223,10 @@ void replica_leave(struct replica *replica, const char *why);
 void replica_retire(struct replica *replica, const char *why);
 /* DRAINING: back to READY. */
 void replica_resume(struct replica *replica, const char *why);
+
+/* false: not known (now). */
+MUST_USE bool replica_memory(const struct replica *replica,
+                             struct engine_memory *ret_memory);
 
 /* Sockets to it: unconnected ones of family (CONNECT_INSIDE), connected ones
  * (CONNECT_KEEPER). ret_fds has room for count; the caller owns them. Returns

@@ -104,7 +104,7 @@ static void enter_failed(struct replica *replica, const char *code,
     replica->failure.code = code;
     replica->failure.is_permanent = is_permanent;
     replica->failure.was_ready =
-        before == REPLICA_READY || before == REPLICA_DRAINING;
+        before >= REPLICA_READY && before <= REPLICA_DRAINING;
     if (!replica->failure.was_ready)
         replica->view.phases.total_us = clock_now_us() - replica->began_us;
     replica_set_state(replica, REPLICA_FAILED, why);
@@ -134,8 +134,8 @@ void replica_fail(struct replica *replica, const char *code, bool is_permanent,
 
 void replica_fail_by_exit(struct replica *replica, int exit_code)
 {
-    bool was_ready = replica->view.state == REPLICA_READY ||
-                     replica->view.state == REPLICA_DRAINING;
+    bool was_ready = replica->view.state >= REPLICA_READY &&
+                     replica->view.state <= REPLICA_DRAINING;
 
     enter_failed(replica, was_ready ? "crashed" : "start_failed", false,
                  "its process ended");

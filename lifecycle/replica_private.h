@@ -16,6 +16,14 @@ struct replica {
     struct replica_owner owner;
     char *container_name;
     bool is_urgent;
+    bool is_priming; /* no further than PRIMED */
+    bool is_frozen;  /* its container is, or is about to be */
+    bool is_thawing;
+    bool is_withheld;
+    bool is_thawing_to_stop;
+    bool is_hibernating;
+    char why_up[96];
+    const char *hibernate_reason; /* NULL: it shall not be */
     uint64_t began_us;
     uint64_t step_us; /* when the phase that runs now began */
     struct image_want want;
@@ -52,7 +60,25 @@ void replica_remove_container(struct replica *replica);
 /* To GONE. */
 void replica_leave_for_good(struct replica *replica, const char *why);
 
+/* STOPPING, and thawed: stop its container, then remove it. */
+void replica_stop_container(struct replica *replica);
+
+/* --- replica_warmth.c --- */
+
+/* Initialise the container that was created. */
+void replica_initialise(struct replica *replica);
+/* on_wake has answered. */
+void replica_end_wake(struct replica *replica, uint64_t ready_us);
+/* Thaw it first, then replica_stop_container(). false: it is not frozen. */
+bool replica_thaw_to_stop(struct replica *replica);
+/* PRIMED, and its process ended. */
+void replica_on_primed_end(struct replica *replica);
+
 /* --- replica_start.c --- */
+
+void replica_enter_starting(struct replica *replica);
+/* PRIMED, and it is its turn. */
+void replica_start_primed(struct replica *replica);
 
 void replica_on_image(struct image_want *want,
                       const struct image_answer *answer, const struct err *err);

@@ -34,7 +34,7 @@ void replica_on_image(struct image_want *want,
         return;
     }
     replica->image = answer->image;
-    replica->view.was_pulled = answer->was_pulled;
+    replica->view.from = answer->was_pulled ? RUNG_ABSENT : RUNG_PULLED;
     snprintf(replica->made_from, sizeof replica->made_from, "%s",
              answer->made_from);
     revision_compute(&replica->app->container, answer->content_id,
@@ -55,8 +55,6 @@ void replica_on_image_retry(struct image_want *want, const struct err *err,
 }
 
 /* --- creating --- */
-
-static void enter_starting(struct replica *replica);
 
 static void on_created(void *arg, const char *id, const struct err *err)
 {
@@ -80,8 +78,10 @@ static void on_created(void *arg, const char *id, const struct err *err)
              "%s", id);
     if (replica->leave_asked)
         replica_stop_now(replica, "not wanted any more");
+    else if (replica->is_priming)
+        replica_initialise(replica);
     else
-        enter_starting(replica);
+        replica_enter_starting(replica);
 }
 
 static void create(struct replica *replica)
@@ -121,14 +121,19 @@ static void create(struct replica *replica)
 
 void replica_on_turn(struct start_ticket *ticket)
 {
-    create(container_of(ticket, struct replica, ticket));
+    struct replica *replica = container_of(ticket, struct replica, ticket);
+
+    if (replica->view.state == REPLICA_PRIMED)
+        replica_start_primed(replica);
+    else
+        create(replica);
 }
 
 static void enter_creating(struct replica *replica)
 {
     replica_set_state(replica, REPLICA_CREATING,
-                      replica->view.was_pulled ? "its image was pulled"
-                                               : "its image is here");
+                      replica->view.from == RUNG_ABSENT ? "its image was pulled"
+                                                        : "its image is here");
     if (start_queue_enter(replica->host->starts, &replica->ticket,
                           replica->is_urgent))
         create(replica);
@@ -142,8 +147,13 @@ static void on_exit_of_container(void *arg)
 {
     struct replica *replica = arg;
 
-    engine_release(&replica->handle);
-    if (replica_is_announced(replica)) {
+    engine_release(&replica->handle); /* which ends its calls */
+    if (replica->is_thawing_to_stop) {
+        replica->is_thawing_to_stop = false;
+        replica_stop_container(replica);
+    } else if (replica->view.state == REPLICA_PRIMED) {
+        replica_on_primed_end(replica);
+    } else if (replica_is_announced(replica)) {
         replica->exit_code_is_wanted = true;
         replica_fail_by_exit(replica, -1);
     }
@@ -196,11 +206,23 @@ static void on_started(void *arg, const struct engine_container *container,
     }
 }
 
-static void enter_starting(struct replica *replica)
+void replica_enter_starting(struct replica *replica)
 {
-    replica_set_state(replica, REPLICA_STARTING, "its container was made");
+    replica_set_state(replica, REPLICA_STARTING,
+                      replica->view.state == REPLICA_PRIMED
+                          ? "its container is primed"
+                          : "its container was made");
     replica->call = engine_start(
         replica->host->engine, replica->view.container_id, on_started, replica);
+}
+
+void replica_start_primed(struct replica *replica)
+{
+    replica->view.phases.queue_us = replica_end_phase(replica);
+    timer_start(replica->host->timers, &replica->timer,
+                replica->app->app->start_timeout_ms);
+    engine_release(&replica->handle); /* held anew when it runs */
+    replica_enter_starting(replica);
 }
 
 /* --- probing --- */

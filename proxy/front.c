@@ -519,6 +519,10 @@ static bool handle(struct front *front, enum channel_type type,
             return false;
         front_replicas_evict(front->replicas, m.evict.replica);
         return true;
+    case CHANNEL_APP_SLEEP:
+    case CHANNEL_REPLICA_SLEEP:
+    case CHANNEL_REPLICA_AWAKE:
+        return front_replicas_on_sleep(front->replicas, type, payload);
     case CHANNEL_REPLICA_RESUME:
         if (!channel_decode_replica_resume(payload, &m.resume))
             return false;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proxy/probe.h"
+#include "proxy/replica_sleep.h"
 #include "proxy/worker.h"
 #include "router/app.h"
 #include "router/app_replicas.h"
@@ -23,6 +24,7 @@ struct front_replica {
     uint64_t id;
     uint32_t app;
     struct probe *probe; /* NULL: published */
+    struct replica_sleep *sleep;
 };
 
 struct front_replicas {
@@ -33,12 +35,14 @@ struct front_replicas {
     uint32_t app_count;
     struct worker *const *workers;
     unsigned worker_count;
+    struct replica_sleep_host sleep_host;
     struct list replicas;
     struct id_map by_id;
 };
 
 static void on_sockets_wanted(struct replica_ref *ref, unsigned count,
                               void *arg);
+static void on_taken(struct replica_ref *ref, uint64_t at_us, void *arg);
 
 struct front_replicas *front_replicas_new(struct loop *loop,
                                           struct timers *timers,
@@ -54,8 +58,12 @@ struct front_replicas *front_replicas_new(struct loop *loop,
     all->apps = apps;
     all->app_count = app_count;
     list_init(&all->replicas);
-    for (uint32_t i = 0; i < app_count; i++)
+    all->sleep_host = (struct replica_sleep_host){
+        .loop = loop, .timers = timers, .channel = channel};
+    for (uint32_t i = 0; i < app_count; i++) {
         app_set_socket_hook(apps[i], on_sockets_wanted, all);
+        app_set_wake_hook(apps[i], on_taken, all);
+    }
     return all;
 }
 
@@ -64,6 +72,8 @@ void front_replicas_set_workers(struct front_replicas *all,
 {
     all->workers = workers;
     all->worker_count = count;
+    all->sleep_host.workers = workers;
+    all->sleep_host.worker_count = count;
 }
 
 static struct front_replica *find(struct front_replicas *all, uint64_t id)
@@ -82,6 +92,7 @@ static void close_parked(struct front_replica *replica)
 static void forget(struct front_replica *replica)
 {
     probe_free(&replica->probe);
+    replica_sleep_free(&replica->sleep);
     close_parked(replica);
     app_remove(replica->ref);
     list_remove(&replica->node);
@@ -167,23 +178,21 @@ void front_replicas_sockets(struct front_replicas *all,
 
 /* --- probing --- */
 
-static void publish(struct front_replica *replica)
-{
-    app_publish(replica->ref, loop_now_us(replica->all->loop));
-}
-
 static void on_probe_ready(void *arg, int family, uint64_t boot_us,
                            uint64_t ready_us)
 {
     struct front_replica *replica = arg;
     const struct channel_replica_ready message = {
-        .replica = replica->id, .boot_us = boot_us, .ready_us = ready_us};
+        .replica = replica->id,
+        .boot_us = boot_us,
+        .ready_us = ready_us,
+        .family = (uint32_t)family};
 
     probe_free(&replica->probe);
     replica->ref->family = family;
     if (family != AF_INET)
         app_drop_sockets(replica->ref);
-    publish(replica);
+    replica_sleep_publish(replica->sleep, APP_AWAKE);
     log_info("front", "replica ready", "replica=%s boot_us=%llu ready_us=%llu",
              replica->ref->name, (unsigned long long)boot_us,
              (unsigned long long)ready_us);
@@ -223,7 +232,8 @@ bool front_replicas_add(struct front_replicas *all,
     struct front_replica *replica;
     struct err err;
 
-    if (message->app >= all->app_count || find(all, message->replica))
+    if (message->app >= all->app_count || find(all, message->replica) ||
+        message->sleep > APP_WITHHELD)
         return false;
     if (message->connect == CONNECT_DIRECT &&
         !address_parse(message->address, &address, &err))
@@ -235,7 +245,9 @@ bool front_replicas_add(struct front_replicas *all,
     replica->ref = app_replica_new(
         all->apps[message->app], message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
-    replica->ref->family = AF_INET;
+    replica->ref->family = message->family ? (int)message->family : AF_INET;
+    replica->sleep = replica_sleep_new(
+        &all->sleep_host, all->apps[message->app], replica->ref);
     if (message->revision.len > 0)
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
@@ -250,7 +262,7 @@ bool front_replicas_add(struct front_replicas *all,
         app_add_sockets(replica->ref, fds, fd_count, 0);
     take_all(fds, fd_count);
     if (!replica->probe)
-        publish(replica);
+        replica_sleep_publish(replica->sleep, (enum app_sleep)message->sleep);
     return true;
 }
 
@@ -272,6 +284,7 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     if (!replica)
         return;
     probe_free(&replica->probe);
+    replica_sleep_stop(replica->sleep);
     app_drain(replica->ref, on_drained, all);
     close_parked(replica);
     for (unsigned i = 0; i < all->worker_count; i++)
@@ -300,8 +313,66 @@ void front_replicas_resume(struct front_replicas *all, uint64_t id)
 {
     struct front_replica *replica = find(all, id);
 
+    if (!replica)
+        return;
+    app_resume(replica->ref, loop_now_us(all->loop));
+    replica_sleep_resume(replica->sleep);
+}
+
+/* --- sleeping --- */
+
+static void on_taken(struct replica_ref *ref, uint64_t at_us, void *arg)
+{
+    struct front_replica *replica = find(arg, ref->id);
+
     if (replica)
-        app_resume(replica->ref, loop_now_us(all->loop));
+        replica_sleep_on_taken(replica->sleep, at_us);
+}
+
+static bool sleep_app(struct front_replicas *all,
+                      const struct channel_app_sleep *message)
+{
+    struct app *app;
+    struct replica_ref *ref;
+    enum app_sleep how;
+
+    if (message->app >= all->app_count)
+        return false;
+    app = all->apps[message->app];
+    how = replica_sleep_how(app, true);
+    while ((ref = app_sleep_next(app, message->awake, how)))
+        replica_sleep_marked(find(all, ref->id)->sleep, how);
+    return true;
+}
+
+bool front_replicas_on_sleep(struct front_replicas *all, enum channel_type type,
+                             struct strview payload)
+{
+    struct channel_app_sleep app;
+    struct channel_replica_sleep sleep;
+    struct channel_replica_awake awake;
+    struct front_replica *replica;
+
+    switch (type) {
+    case CHANNEL_APP_SLEEP:
+        return channel_decode_app_sleep(payload, &app) && sleep_app(all, &app);
+    case CHANNEL_REPLICA_SLEEP:
+        if (!channel_decode_replica_sleep(payload, &sleep))
+            return false;
+        replica = find(all, sleep.replica);
+        if (replica)
+            replica_sleep_ask(replica->sleep, sleep.published);
+        return true;
+    case CHANNEL_REPLICA_AWAKE:
+        if (!channel_decode_replica_awake(payload, &awake))
+            return false;
+        replica = find(all, awake.replica);
+        if (replica)
+            replica_sleep_awake(replica->sleep, awake.answer);
+        return true;
+    default:
+        return false;
+    }
 }
 
 void front_replicas_remove(struct front_replicas *all, uint64_t id)

@@ -44,5 +44,10 @@ MUST_USE bool front_replicas_shrink(struct front_replicas *replicas,
 void front_replicas_evict(struct front_replicas *replicas, uint64_t id);
 void front_replicas_resume(struct front_replicas *replicas, uint64_t id);
 void front_replicas_remove(struct front_replicas *replicas, uint64_t id);
+/* APP_SLEEP, REPLICA_SLEEP, REPLICA_AWAKE. false: it is none of these, not
+ * whole, or of no app. */
+MUST_USE bool front_replicas_on_sleep(struct front_replicas *replicas,
+                                      enum channel_type type,
+                                      struct strview payload);
 
 #endif

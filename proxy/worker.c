@@ -30,6 +30,7 @@ struct order {
     struct worker *worker;
     struct app *app;
     struct replica_ref *replica; /* only compared, never looked into */
+    struct loop_task *reply; /* to main, when it is carried out; NULL: none */
 };
 
 struct tls_order {
@@ -127,9 +128,9 @@ void worker_start(struct worker *worker)
 
 /* --- orders of main --- */
 
-static void give_order(struct worker *worker,
-                       void (*carry_out)(struct loop_task *task),
-                       struct app *app, struct replica_ref *replica)
+static struct order *new_order(struct worker *worker,
+                               void (*carry_out)(struct loop_task *task),
+                               struct app *app, struct replica_ref *replica)
 {
     struct order *order = xcalloc(1, sizeof *order);
 
@@ -137,7 +138,14 @@ static void give_order(struct worker *worker,
     order->worker = worker;
     order->app = app;
     order->replica = replica;
-    loop_post(worker->loop, &order->task);
+    return order;
+}
+
+static void give_order(struct worker *worker,
+                       void (*carry_out)(struct loop_task *task),
+                       struct app *app, struct replica_ref *replica)
+{
+    loop_post(worker->loop, &new_order(worker, carry_out, app, replica)->task);
 }
 
 static struct worker *take_order(struct loop_task *task, struct order *ret)
@@ -208,6 +216,8 @@ static void carry_out_unpark(struct loop_task *task)
 
     app_unpark_all(order.app, order.replica, worker->index, upstream_pool_close,
                    NULL);
+    if (order.reply)
+        loop_post(worker->shared->main_loop, order.reply);
 }
 
 static void carry_out_end_tunnels(struct loop_task *task)
@@ -241,6 +251,15 @@ void worker_unpark(struct worker *worker, struct app *app,
                    struct replica_ref *replica)
 {
     give_order(worker, carry_out_unpark, app, replica);
+}
+
+void worker_unpark_then(struct worker *worker, struct app *app,
+                        struct replica_ref *replica, struct loop_task *reply)
+{
+    struct order *order = new_order(worker, carry_out_unpark, app, replica);
+
+    order->reply = reply;
+    loop_post(worker->loop, &order->task);
 }
 
 static void carry_out_update_tls(struct loop_task *task)

@@ -108,6 +108,9 @@ void worker_abort(struct worker *worker);
  * parked here. Thread: main. */
 void worker_unpark(struct worker *worker, struct app *app,
                    struct replica_ref *replica);
+/* The same, then post `reply` to main's loop. */
+void worker_unpark_then(struct worker *worker, struct app *app,
+                        struct replica_ref *replica, struct loop_task *reply);
 /* New certificates of a server (an index). Takes what *settings holds, and
  * leaves it empty. Thread: main. */
 void worker_update_tls(struct worker *worker, uint32_t server,

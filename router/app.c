@@ -83,6 +83,8 @@ static bool is_better(const struct replica_locked *a,
 
     if (suspect != (b->suspect_until_us > now_us))
         return !suspect;
+    if ((a->sleep == APP_AWAKE) != (b->sleep == APP_AWAKE))
+        return a->sleep == APP_AWAKE;
     if (a->slots.held != b->slots.held)
         return a->slots.held < b->slots.held;
     return a->last_used_us > b->last_used_us;
@@ -104,6 +106,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     if (!best)
         return NULL;
     best->last_used_us = now_us;
+    app_wake_taken(app, best, now_us);
     count_slot_time(app, now_us);
     app->locked.in_flight++;
     slot = slot_set_take(&best->slots, worker);

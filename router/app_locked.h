@@ -1,6 +1,6 @@
 /* app_locked.h - what the files of an app share: its state, and its lock.
  *
- * Only app.c, app_replicas.c and app_sockets.c include this. One lock guards
+ * Only app.c and app_*.c include this. One lock guards
  * all that changes. Under it nothing calls back and nothing blocks; whoever is
  * to hear of something is posted to (loop_post() is wait-free). While somebody
  * waits, no published replica has a free slot: a slot that becomes free is
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "router/app.h"
+#include "router/app_sleep.h"
 #include "router/app_sockets.h"
 #include "router/base/attr.h"
 #include "router/base/list.h"
@@ -34,6 +35,8 @@ struct app {
     void *demand_arg;
     void (*on_sockets)(struct replica_ref *replica, unsigned count, void *arg);
     void *sockets_arg;
+    void (*on_wake)(struct replica_ref *replica, uint64_t at_us, void *arg);
+    void *wake_arg;
     struct loop_task demand_task;
     struct mutex lock;
     struct {
@@ -69,6 +72,9 @@ struct replica_locked {
     bool is_removed;
     uint32_t tunnels;
     uint64_t last_used_us;
+    uint64_t published_us;
+    enum app_sleep sleep;
+    uint64_t woken_at_us;
     uint64_t suspect_until_us;
     struct slot_set slots;
     struct socket_stash stash;
@@ -78,6 +84,8 @@ struct replica_locked {
     bool drained_is_posted;
     struct loop_task ask_task;
     bool ask_is_posted;
+    struct loop_task wake_task;
+    bool wake_is_posted;
 };
 
 static inline struct replica_ref *app_replica_of(struct list *node)
@@ -108,6 +116,13 @@ void app_post_drained(struct app *app, struct replica_ref *replica)
 /* Ends what app_free() began, once nothing posted to main's loop needs the app.
  * Thread: main. */
 void app_free_when_idle(struct app *app);
+
+/* A slot of it was taken: where it dozes, it is awake now, and main hears of
+ * it. */
+void app_wake_taken(struct app *app, struct replica_locked *locked,
+                    uint64_t now_us) REQUIRES(app->lock);
+/* replica_locked.wake_task */
+void app_on_wake_task(struct loop_task *task);
 
 /* socket_stash's resolve: post on_socket to the waiter's loop. */
 void app_deliver_socket(struct socket_waiter *waiter);

@@ -16,7 +16,8 @@ struct replica_ref *app_reap(struct app *app, struct replica_ref *replica)
 
     if (!locked->is_removed || locked->slots.held > 0 ||
         locked->slots.parked_count > 0 || locked->tunnels > 0 ||
-        locked->drained_is_posted || locked->ask_is_posted)
+        locked->drained_is_posted || locked->ask_is_posted ||
+        locked->wake_is_posted)
         return NULL;
     list_remove(&locked->node);
     (void)app;
@@ -96,6 +97,7 @@ struct replica_ref *app_replica_new(struct app *app, uint64_t id,
     locked->replica = replica;
     locked->drained_task.run = on_drained_task;
     locked->ask_task.run = app_on_ask_task;
+    locked->wake_task.run = app_on_wake_task;
     slot_set_init(&locked->slots, replica, app->settings->concurrency,
                   app->worker_count);
     socket_stash_init(&locked->stash, connect);
@@ -111,6 +113,7 @@ void app_publish(struct replica_ref *replica, uint64_t now_us)
 
     mutex_lock(&app->lock);
     replica->locked->is_published = true;
+    replica->locked->published_us = now_us;
     app_grant_waiting(app, now_us);
     mutex_unlock(&app->lock);
 }

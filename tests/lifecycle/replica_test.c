@@ -102,7 +102,7 @@ Test(replica, climbs_from_nothing_to_ready)
 
     start();
     await(REPLICA_PROBING);
-    replica_on_ready(replica, 5000, 7000);
+    replica_on_ready(replica, 5000, 7000, 0);
     expect_heard("pulling>creating creating>starting starting>probing "
                  "probing>ready ");
     view = replica_view(replica);
@@ -176,7 +176,7 @@ Test(replica, drains_resumes_and_leaves)
 {
     start();
     await(REPLICA_PROBING);
-    replica_on_ready(replica, 0, 0);
+    replica_on_ready(replica, 0, 0, 0);
     strbuf_clear(&heard);
     replica_leave(replica, "idle");
     replica_resume(replica, "wanted");
@@ -197,7 +197,7 @@ Test(replica, messages_that_come_at_the_wrong_time_change_nothing)
     await(REPLICA_CREATING);
     strbuf_clear(&heard);
     strbuf_add_str(&heard, "");
-    replica_on_ready(replica, 0, 0);
+    replica_on_ready(replica, 0, 0, 0);
     replica_on_drained(replica);
     replica_resume(replica, "x");
     replica_on_died(replica, 0);
@@ -302,7 +302,7 @@ Test(replica, a_broken_connection_makes_it_look_where_it_holds_no_process)
     bench.engine->base.capabilities.sockets_inside = false;
     start();
     await(REPLICA_PROBING);
-    replica_on_ready(replica, 0, 0);
+    replica_on_ready(replica, 0, 0, 0);
     replica_on_broken(replica, SV("reset"));
     bench_run_ms(&bench, 20);
     cr_expect_eq(replica_view(replica)->state, REPLICA_READY, "it runs");
