@@ -34,8 +34,9 @@ static struct replica *find_asleep(const struct fleet_app *app)
         if (!replica_is_asleep(replica) || !replica_is_withheld(replica) ||
             replica_is_waking(replica))
             continue;
-        if (!best || (view->state == REPLICA_FROZEN &&
-                      replica_view(best)->state != REPLICA_FROZEN) ||
+        if (!best ||
+            (view->state == REPLICA_FROZEN &&
+             replica_view(best)->state != REPLICA_FROZEN) ||
             (view->state == replica_view(best)->state &&
              view->asleep_at_us > replica_view(best)->asleep_at_us))
             best = replica;
@@ -51,8 +52,7 @@ struct replica *fleet_ladder_climb(struct fleet_app *app)
         struct replica *replica = replica_of_node(node);
 
         if (replica_is_priming(replica) &&
-            (!best ||
-             replica_view(replica)->state > replica_view(best)->state))
+            (!best || replica_view(replica)->state > replica_view(best)->state))
             best = replica;
     }
     if (!best)
@@ -125,8 +125,8 @@ bool fleet_ladder_tell_front(struct fleet_app *app, struct replica *replica,
 static void freeze_now(struct fleet_app *app, struct replica *replica,
                        bool is_withheld)
 {
-    const char *why = app->freeze_reason ? app->freeze_reason
-                                         : "idle for freeze_after";
+    const char *why =
+        app->freeze_reason ? app->freeze_reason : "idle for freeze_after";
 
     if (is_withheld && app->queued > 0) {
         replica_call_off_sleep(replica);
@@ -152,9 +152,8 @@ void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
 
     if (!message->ok) {
         log_debug("fleet", "a replica is not put to sleep",
-                  "app=%s replica=%s reason=\"%.*s\"",
-                  app->settings->app->name, replica_view(replica)->name,
-                  SV_ARG(message->reason));
+                  "app=%s replica=%s reason=\"%.*s\"", app->settings->app->name,
+                  replica_view(replica)->name, SV_ARG(message->reason));
         return;
     }
     if (state == REPLICA_READY) {
@@ -179,8 +178,8 @@ void fleet_ladder_on_wake(struct replica *replica, uint64_t at_us)
 static uint32_t kept_frozen(const struct fleet_app *app)
 {
     const struct warmth_settings *warmth = warmth_of(app);
-    uint64_t end_us = fleet_scale_idle_since_us(app) +
-                      warmth->keep_frozen_for_ms * 1000;
+    uint64_t end_us =
+        fleet_scale_idle_since_us(app) + warmth->keep_frozen_for_ms * 1000;
 
     if (warmth->keep_frozen_for_ms > 0 && clock_now_us() >= end_us)
         return 0;
@@ -218,8 +217,8 @@ static bool keeps_one(const struct fleet_app *app)
     const struct app_settings *settings = app->settings->app;
     uint64_t now_us = clock_now_us();
 
-    return settings->idle_timeout_ms == 0 || warmth_of(app)->keep_until_pressure ||
-           now_us < app->keep_until_us ||
+    return settings->idle_timeout_ms == 0 ||
+           warmth_of(app)->keep_until_pressure || now_us < app->keep_until_us ||
            now_us < fleet_scale_idle_since_us(app) +
                         settings->idle_timeout_ms * 1000;
 }
@@ -295,8 +294,8 @@ static void hibernate_old(struct fleet_app *app)
             fleet_ladder_hibernate_one(app, replica,
                                        replica_hibernate_reason(replica));
         else if (warmth->hibernate_when == HIBERNATE_AFTER &&
-                 now_us >= view->asleep_at_us +
-                               warmth->hibernate_after_ms * 1000)
+                 now_us >=
+                     view->asleep_at_us + warmth->hibernate_after_ms * 1000)
             fleet_ladder_hibernate_one(app, replica,
                                        "frozen for hibernate_after");
     }

@@ -1,5 +1,5 @@
-/* fleet_ladder.h - the rungs below ready of an app's replicas: which are frozen,
- * hibernated and primed, and which of them is taken when one is wanted.
+/* fleet_ladder.h - the rungs below ready of an app's replicas: which are
+ * frozen, hibernated and primed, and which of them is taken when one is wanted.
  * Thread: keeper main.
  */
 #ifndef LIFECYCLE_FLEET_LADDER_H

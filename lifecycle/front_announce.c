@@ -38,8 +38,8 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         .name = sv_of(view->name),
         .connect = view->reach.connect,
         .port = view->reach.port,
-        .probe = view->state == REPLICA_PROBING &&
-                 !replica_is_withheld(replica),
+        .probe =
+            view->state == REPLICA_PROBING && !replica_is_withheld(replica),
         .sleep = sleep_of(replica),
         .family = (uint32_t)view->family,
         .forwarded = view->reach.forwarded,
@@ -55,9 +55,8 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         address_format(&view->reach.address, address);
         message.address = sv_of(address);
     } else if (view->reach.connect == CONNECT_INSIDE) {
-        count =
-            replica_sockets(replica, view->family ? view->family : AF_INET,
-                            stash_size(settings), fds, &err);
+        count = replica_sockets(replica, view->family ? view->family : AF_INET,
+                                stash_size(settings), fds, &err);
         if (count == 0)
             log_warn("fleet", "cannot make sockets inside a container",
                      "app=%s replica=%s reason=\"%s\"", settings->name,

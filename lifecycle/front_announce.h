@@ -11,8 +11,9 @@
 #include "lifecycle/settings.h"
 #include "router/channel.h"
 
-/* REPLICA_ADD, by its state: to be probed, to be published, asleep; with a first stash of sockets where it is reached by them.
- * probe: it is not ready yet. channel NULL: nothing. */
+/* REPLICA_ADD, by its state: to be probed, to be published, asleep; with a
+ * first stash of sockets where it is reached by them. probe: it is not ready
+ * yet. channel NULL: nothing. */
 void front_announce_replica(struct channel *channel, uint32_t app_id,
                             const struct app_settings *settings,
                             struct replica *replica);

@@ -27,13 +27,13 @@ static const char *const state_names[] = {
 #define TO(NAME) (1U << REPLICA_##NAME)
 static const unsigned transitions[REPLICA_STATE_COUNT] = {
     [REPLICA_PULLING] = TO(CREATING) | TO(FAILED) | TO(GONE),
-    [REPLICA_CREATING] = TO(PRIMED) | TO(STARTING) | TO(STOPPING) | TO(FAILED) |
-                         TO(GONE),
+    [REPLICA_CREATING] =
+        TO(PRIMED) | TO(STARTING) | TO(STOPPING) | TO(FAILED) | TO(GONE),
     [REPLICA_PRIMED] = TO(STARTING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_STARTING] = TO(PROBING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_PROBING] = TO(READY) | TO(STOPPING) | TO(FAILED),
-    [REPLICA_READY] = TO(FROZEN) | TO(PROBING) | TO(DRAINING) | TO(STOPPING) |
-                      TO(FAILED),
+    [REPLICA_READY] =
+        TO(FROZEN) | TO(PROBING) | TO(DRAINING) | TO(STOPPING) | TO(FAILED),
     [REPLICA_FROZEN] = TO(READY) | TO(PROBING) | TO(HIBERNATED) | TO(DRAINING) |
                        TO(STOPPING) | TO(FAILED),
     [REPLICA_HIBERNATED] = TO(READY) | TO(PROBING) | TO(STOPPING) | TO(FAILED),
@@ -51,8 +51,8 @@ const char *replica_state_name(enum replica_state state)
 const char *replica_rung_name(enum replica_rung rung)
 {
     static const char *const names[] = {
-        [RUNG_ABSENT] = "absent",         [RUNG_PULLED] = "pulled",
-        [RUNG_PRIMED] = "primed",         [RUNG_HIBERNATED] = "hibernated",
+        [RUNG_ABSENT] = "absent", [RUNG_PULLED] = "pulled",
+        [RUNG_PRIMED] = "primed", [RUNG_HIBERNATED] = "hibernated",
         [RUNG_FROZEN] = "frozen",
     };
 
@@ -118,10 +118,10 @@ static void log_ready(const struct replica *replica)
              "queue_ms=%.1f pull_ms=%.1f create_ms=%.1f start_ms=%.1f "
              "boot_ms=%.1f ready_ms=%.1f",
              replica_app_name(replica), view->name, view->container_id,
-             replica_rung_name(view->from), (double)phases->total_us / 1e3, (double)phases->queue_us / 1e3,
-             (double)phases->pull_us / 1e3, (double)phases->create_us / 1e3,
-             (double)phases->start_us / 1e3, (double)phases->boot_us / 1e3,
-             (double)phases->ready_us / 1e3);
+             replica_rung_name(view->from), (double)phases->total_us / 1e3,
+             (double)phases->queue_us / 1e3, (double)phases->pull_us / 1e3,
+             (double)phases->create_us / 1e3, (double)phases->start_us / 1e3,
+             (double)phases->boot_us / 1e3, (double)phases->ready_us / 1e3);
 }
 
 void replica_on_ready(struct replica *replica, uint64_t boot_us,

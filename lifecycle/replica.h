@@ -95,7 +95,7 @@ struct replica_view {
     bool is_adopted;
     bool is_external; /* an upstream: somebody else runs it */
     enum replica_rung from;
-    bool is_start; /* its way to READY is a start, or a thaw, of ours */
+    bool is_start;         /* its way to READY is a start, or a thaw, of ours */
     int family;            /* CONNECT_INSIDE: AF_INET, AF_INET6; 0: not known */
     uint64_t asleep_at_us; /* when it was frozen last */
     uint64_t hibernate_failed_at_us; /* 0: never */

@@ -167,8 +167,8 @@ void replica_thaw(struct replica *replica, uint64_t at_us, const char *why)
         (!replica_is_asleep(replica) && view->state != REPLICA_DRAINING))
         return;
     view->is_start = true;
-    view->from = view->state == REPLICA_HIBERNATED ? RUNG_HIBERNATED
-                                                   : RUNG_FROZEN;
+    view->from =
+        view->state == REPLICA_HIBERNATED ? RUNG_HIBERNATED : RUNG_FROZEN;
     view->phases = (struct replica_phases){0};
     view->began_unix_ms = clock_unix_ms();
     replica->began_us = at_us > 0 ? at_us : clock_now_us();
@@ -278,9 +278,9 @@ static void on_initialised(void *arg, const struct engine_container *container,
 
 void replica_initialise(struct replica *replica)
 {
-    replica->call = engine_init(replica->host->engine,
-                                replica->view.container_id, on_initialised,
-                                replica);
+    replica->call =
+        engine_init(replica->host->engine, replica->view.container_id,
+                    on_initialised, replica);
 }
 
 void replica_climb(struct replica *replica, bool is_urgent, const char *why)
@@ -294,8 +294,9 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why)
     replica->is_urgent = is_urgent;
     replica->began_us = clock_now_us();
     replica->view.began_unix_ms = clock_unix_ms();
-    log_info("replica", "replica is to start", "app=%s replica=%s reason=\"%s\"",
-             replica_app_name(replica), replica->view.name, why);
+    log_info("replica", "replica is to start",
+             "app=%s replica=%s reason=\"%s\"", replica_app_name(replica),
+             replica->view.name, why);
     if (waits && is_urgent) { /* ahead of those that only warm */
         start_ticket_return(&replica->ticket);
         if (start_queue_enter(starts, &replica->ticket, true))

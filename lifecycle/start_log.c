@@ -44,8 +44,8 @@ static const struct {
     {                                                                          \
 #name, offsetof(struct replica_phases, name##_us)                      \
     }
-    PHASE(queue), PHASE(pull), PHASE(create),
-    PHASE(start), PHASE(boot), PHASE(ready),
+    PHASE(queue), PHASE(pull), PHASE(create), PHASE(prime),
+    PHASE(start), PHASE(boot), PHASE(ready),  PHASE(thaw),
 #undef PHASE
 };
 

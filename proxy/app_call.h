@@ -15,8 +15,8 @@ struct loop;
 struct replica_ref;
 struct timers;
 
-/* Begins at once; borrows all but path. done runs once, never within this call, with
- * NULL, or why it failed; the call may be freed in it. */
+/* Begins at once; borrows all but path. done runs once, never within this call,
+ * with NULL, or why it failed; the call may be freed in it. */
 MUST_USE struct app_call *
 app_call_new(struct loop *loop, struct timers *timers,
              struct replica_ref *replica, const char *path, uint64_t timeout_ms,

@@ -182,11 +182,10 @@ static void on_probe_ready(void *arg, int family, uint64_t boot_us,
                            uint64_t ready_us)
 {
     struct front_replica *replica = arg;
-    const struct channel_replica_ready message = {
-        .replica = replica->id,
-        .boot_us = boot_us,
-        .ready_us = ready_us,
-        .family = (uint32_t)family};
+    const struct channel_replica_ready message = {.replica = replica->id,
+                                                  .boot_us = boot_us,
+                                                  .ready_us = ready_us,
+                                                  .family = (uint32_t)family};
 
     probe_free(&replica->probe);
     replica->ref->family = family;
@@ -246,8 +245,8 @@ bool front_replicas_add(struct front_replicas *all,
         all->apps[message->app], message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = message->family ? (int)message->family : AF_INET;
-    replica->sleep = replica_sleep_new(
-        &all->sleep_host, all->apps[message->app], replica->ref);
+    replica->sleep = replica_sleep_new(&all->sleep_host,
+                                       all->apps[message->app], replica->ref);
     if (message->revision.len > 0)
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);

@@ -51,8 +51,8 @@ struct replica_sleep {
     struct replica_ref *replica;
     enum phase phase;
     enum app_sleep how;
-    bool asked;     /* the keeper waits for REPLICA_ASLEEP */
-    bool answer;    /* and for REPLICA_READY, once it is awake */
+    bool asked;  /* the keeper waits for REPLICA_ASLEEP */
+    bool answer; /* and for REPLICA_READY, once it is awake */
     bool is_leaving;
     struct closing *closing;
     struct app_call *call;
@@ -142,9 +142,9 @@ static void on_closed(struct replica_sleep *sleep)
         return;
     }
     sleep->phase = PHASE_CALLING;
-    sleep->call = app_call_new(sleep->host->loop, sleep->host->timers,
-                               sleep->replica, warmth_of(sleep)->on_sleep, CALL_MS,
-                               on_slept, sleep);
+    sleep->call =
+        app_call_new(sleep->host->loop, sleep->host->timers, sleep->replica,
+                     warmth_of(sleep)->on_sleep, CALL_MS, on_slept, sleep);
 }
 
 static void on_closing_reply(struct loop_task *task)
@@ -227,8 +227,8 @@ static void on_idle_timer(struct replica_sleep *sleep)
                   loop_now_us(sleep->host->loop), &idle_us))
         replica_sleep_marked(sleep, how);
     else
-        watch_idle(sleep, after_ms > idle_us / 1000 ? after_ms - idle_us / 1000
-                                                    : 1);
+        watch_idle(sleep,
+                   after_ms > idle_us / 1000 ? after_ms - idle_us / 1000 : 1);
 }
 
 /* --- waking up --- */

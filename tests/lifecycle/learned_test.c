@@ -67,15 +67,27 @@ Test(learned, what_is_written_is_read)
     struct err err;
     struct stat st;
 
-    learned_add(&text, "a", &(struct learned_app){250000, {3000000, 150000}});
+    learned_add(
+        &text, "a",
+        &(struct learned_app){250000, {3000000, 150000, 40000, 900, 700}});
     learned_add(&text, "nothing", &(struct learned_app){0, {0, 0}});
     learned_add(&text, "b.c-d", &(struct learned_app){0, {0, 1}});
     put("old 1 2 3\n");
     cr_assert(learned_write(dir, &text, &err), "%s", err.text);
     cr_assert(read_it(&err), "%s", err.text);
-    cr_expect_str_eq(told.data, "a 250000 3000000 150000\nb.c-d 0 0 1\n");
+    cr_expect_str_eq(told.data, "a 250000 3000000 150000 40000 900 700\n"
+                                "b.c-d 0 0 1 0 0 0\n");
     cr_expect_eq(stat(path, &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0600U);
+}
+
+Test(learned, a_line_of_an_earlier_version_is_read)
+{
+    struct err err;
+
+    put("a 1 2 3\n");
+    cr_expect(read_it(&err), "%s", err.text);
+    cr_expect_str_eq(told.data, "a 1 2 3 0 0 0\n");
 }
 
 Test(learned, of_a_damaged_file_the_whole_lines_are_read)
@@ -86,15 +98,16 @@ Test(learned, of_a_damaged_file_the_whole_lines_are_read)
         const char *told;
         const char *why;
     } cases[] = {
-        {"cut off", "a 1 2 3\nb 1 2 3", "a 1 2 3\n", "line 2"},
-        {"a number too few", "a 1 2\nb 1 2 3\n", "b 1 2 3\n", "line 1"},
-        {"a number too many", "a 1 2 3 4\nb 1 2 3\n", "b 1 2 3\n", "line 1"},
-        {"no number", "a 1 x 3\nb 1 2 3\n", "b 1 2 3\n", "line 1"},
-        {"a negative one", "a 1 -2 3\nb 1 2 3\n", "b 1 2 3\n", "line 1"},
+        {"cut off", "a 1 2 3\nb 1 2 3", "a 1 2 3 0 0 0\n", "line 2"},
+        {"a number too few", "a 1 2\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
+        {"a number too many", "a 1 2 3 4 5 6 7\nb 1 2 3\n", "b 1 2 3 0 0 0\n",
+         "line 1"},
+        {"no number", "a 1 x 3\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
+        {"a negative one", "a 1 -2 3\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
         {"a year", "a 1 2 99999999999999\n", "", "line 1"},
-        {"no name", " 1 2 3\nb 1 2 3\n", "b 1 2 3\n", "line 1"},
-        {"an empty line", "a 1 2 3\n\nb 1 2 3\n", "a 1 2 3\nb 1 2 3\n",
-         "line 2"},
+        {"no name", " 1 2 3\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
+        {"an empty line", "a 1 2 3\n\nb 1 2 3\n",
+         "a 1 2 3 0 0 0\nb 1 2 3 0 0 0\n", "line 2"},
         {"noise", "\x7f\x45LF\x01\x02", "", "line 1"},
     };
 

@@ -174,6 +174,8 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
         .probe = 1,
         .forwarded = 0,
         .revision = SV("0f1e2d"),
+        .sleep = 2,
+        .family = 10,
     };
     struct channel_replica_add out;
     struct strbuf payload = STRBUF_INIT;
@@ -187,6 +189,8 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     wire_put_u32(&payload, in.probe);
     wire_put_u32(&payload, in.forwarded);
     wire_put_sv(&payload, in.revision);
+    wire_put_u32(&payload, in.sleep);
+    wire_put_u32(&payload, in.family);
     cr_assert(channel_decode_replica_add(strbuf_view(&payload), &out));
     cr_assert_eq(out.app, 7);
     cr_assert_eq(out.replica, UINT64_MAX - 1);
@@ -197,6 +201,8 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     cr_assert_eq(out.probe, 1);
     cr_assert_eq(out.forwarded, 0);
     cr_assert(sv_eq(out.revision, in.revision));
+    cr_assert_eq(out.sleep, 2);
+    cr_assert_eq(out.family, 10);
     for (size_t len = 0; len < payload.len; len++)
         cr_assert_not(
             channel_decode_replica_add(sv_make(payload.data, len), &out),
