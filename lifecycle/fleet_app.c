@@ -338,7 +338,7 @@ static void decide(struct loop_task *task)
         finish_drains(app);
     fleet_app_count(app, &counts);
     update_metrics(app, &counts);
-    fleet_scale_tell_starts(app, counts.starting);
+    fleet_scale_tell_starts(app, &counts);
     publish_state(app);
 }
 

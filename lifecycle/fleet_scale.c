@@ -130,9 +130,11 @@ void fleet_scale_announce_starts(struct fleet_app *app)
 }
 
 /* Of a start that was never seen, what is known is how long it may take. */
-void fleet_scale_tell_starts(struct fleet_app *app, uint32_t starting)
+void fleet_scale_tell_starts(struct fleet_app *app,
+                             const struct fleet_app_counts *counts)
 {
-    uint64_t start_us = next_start_us(app);
+    uint32_t starting = counts->starting;
+    uint64_t start_us = next_start_us(app, counts);
     uint64_t until_us = app->starts_until_us;
 
     if (start_us == 0)

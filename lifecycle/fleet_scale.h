@@ -33,8 +33,9 @@ void fleet_scale_tell(const struct fleet_app *app,
 void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view);
 
-/* Tell the front how long `starting` starts will take, where that is news. */
-void fleet_scale_tell_starts(struct fleet_app *app, uint32_t starting);
+/* Tell the front how long the starts under way will take, where that is news. */
+void fleet_scale_tell_starts(struct fleet_app *app,
+                             const struct fleet_app_counts *counts);
 /* To a new front. */
 void fleet_scale_announce_starts(struct fleet_app *app);
 
