@@ -545,7 +545,7 @@ static void on_tick(struct timer *timer)
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct fleet_app *app = fleet->apps[i];
 
-        if (app->queued > 0 || app->settings->app->replicas_min > 0 ||
+        if (app->queued > 0 || fleet_scale_min(app) > 0 ||
             !list_is_empty(&app->replicas))
             fleet_app_decide_soon(app);
     }
@@ -568,6 +568,16 @@ struct cJSON *fleet_app_starts(const struct fleet *fleet,
                                const struct fleet_app *app)
 {
     return fleet_status_starts(app, fleet->images);
+}
+
+struct engine *fleet_engine(const struct fleet *fleet)
+{
+    return fleet->options.engine;
+}
+
+struct image_store *fleet_images(const struct fleet *fleet)
+{
+    return fleet->images;
 }
 
 struct fleet_app *fleet_find_app(const struct fleet *fleet, uint32_t id)

@@ -18,6 +18,7 @@
 struct cJSON;
 struct event_log;
 struct fleet_app;
+struct image_store;
 struct fleet; /* opaque; defined in fleet.c */
 struct loop;
 struct timers;
@@ -65,6 +66,10 @@ MUST_USE struct cJSON *fleet_status_apps(const struct fleet *fleet);
 /* fleet_status_starts() of one. */
 MUST_USE struct cJSON *fleet_app_starts(const struct fleet *fleet,
                                         const struct fleet_app *app);
+
+/* NULL: external apps only. */
+struct engine *fleet_engine(const struct fleet *fleet);
+struct image_store *fleet_images(const struct fleet *fleet);
 
 /* By its number, as the channel's messages have it; NULL: there is none. */
 struct fleet_app *fleet_find_app(const struct fleet *fleet, uint32_t id);

@@ -71,7 +71,7 @@ static enum app_state state_now(const struct fleet_app *app)
 {
     struct fleet_app_counts counts;
     bool has_demand = app->queued > 0 || app->unserved != app->unserved_mark ||
-                      settings_of(app)->replicas_min > 0;
+                      fleet_scale_min(app) > 0;
 
     fleet_app_count(app, &counts);
     if (counts.ready > 0)
@@ -360,6 +360,42 @@ static void wait_before_start(struct fleet_app *app, struct backoff *backoff)
 
     app->retry_at_us = clock_now_us() + delay_ms * 1000;
     timer_start(app->host->replicas.timers, &app->retry_timer, delay_ms);
+}
+
+/* --- what an operator asks --- */
+
+void fleet_app_scale(struct fleet_app *app, uint32_t count)
+{
+    app->asked.has_min = true;
+    app->asked.min = count;
+    app->asked.let_go = count == 0;
+    app->keep_until_us = 0;
+    app->history = (struct autoscaler_history){0};
+    fleet_app_decide_soon(app);
+}
+
+void fleet_app_wake(struct fleet_app *app)
+{
+    app->asked.wakes++;
+    app->asked.let_go = false;
+    fleet_app_forget_failures(app);
+}
+
+void fleet_app_let_sleep(struct fleet_app *app)
+{
+    app->asked.wakes--;
+    fleet_app_decide_soon(app);
+}
+
+void fleet_app_forget_failures(struct fleet_app *app)
+{
+    backoff_reset(&app->start_backoff);
+    backoff_reset(&app->crash_backoff);
+    timer_stop(&app->retry_timer);
+    app->retry_at_us = 0;
+    app->is_refusing = false;
+    app->first_id_after_failure = app->host->next_replica_id;
+    fleet_app_decide_soon(app);
 }
 
 /* --- what becomes of its replicas --- */

@@ -46,6 +46,15 @@ struct fleet_app_error { /* the last one, for status */
     char *log; /* last lines of the container, NULL: none */
 };
 
+/* What an operator asked of it, until it is asked something else, or the next
+ * reload. */
+struct fleet_app_asked {
+    bool has_min; /* `berth scale`: in the place of the configured minimum */
+    uint32_t min;
+    bool let_go;    /* to 0: the last one does not stay for idle_timeout */
+    uint32_t wakes; /* `berth wake` under way: one at least */
+};
+
 struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     struct fleet_host *host;
     const struct keeper_app *settings;
@@ -62,6 +71,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t unserved_mark; /* those up to it had their start */
     uint64_t last_end_us;   /* last end of a request or tunnel */
     uint64_t keep_until_us; /* fleet_app_keep_until() */
+    struct fleet_app_asked asked;
     struct demand demand;
 
     uint32_t wanted;
@@ -112,6 +122,17 @@ MUST_USE bool fleet_app_adopt(struct fleet_app *app,
  * replica leaves for idle_timeout before until_us, or a later time asked for
  * before. It starts none, and its replicas can still be evicted. */
 void fleet_app_keep_until(struct fleet_app *app, uint64_t until_us);
+
+/* An operator wants `count` replicas: so many at least, whatever the minimum
+ * that is configured, and no more than demand asks for beyond that. Those over
+ * are let go at once. */
+void fleet_app_scale(struct fleet_app *app, uint32_t count);
+/* One replica at least, whatever the minimum is, until it is let sleep as often
+ * as it was asked to wake. */
+void fleet_app_wake(struct fleet_app *app);
+void fleet_app_let_sleep(struct fleet_app *app);
+/* What failed before is forgotten: the next start is tried at once. */
+void fleet_app_forget_failures(struct fleet_app *app);
 
 /* Decide at the end of this turn how many replicas there shall be. */
 void fleet_app_decide_soon(struct fleet_app *app);

@@ -19,6 +19,8 @@ void fleet_scale_on_demand(struct fleet_app *app,
         .slot_time_us = demand->slot_time_us,
     };
 
+    if (demand->queued > 0 || demand->in_flight > 0)
+        app->asked.let_go = false; /* it is used again */
     demand_add(&app->demand, &sample);
     app->queued = demand->queued;
     app->in_flight = demand->in_flight;
@@ -52,6 +54,9 @@ void fleet_scale_settle(struct fleet_app *app)
 uint64_t fleet_scale_idle_since_us(const struct fleet_app *app)
 {
     uint64_t since_us = app->last_end_us;
+
+    if (app->asked.let_go)
+        return 0;
 
     LIST_FOREACH (&app->replicas, node) {
         const struct replica_view *view = replica_view(replica_of_node(node));
@@ -115,11 +120,24 @@ static uint64_t next_start_us(const struct fleet_app *app,
 }
 
 /* Those that sleep and take no requests count for min alone. */
-static uint32_t min_without(const struct app_settings *settings,
-                            uint32_t asleep)
+static uint32_t min_without(const struct fleet_app *app, uint32_t asleep)
 {
-    return settings->replicas_min > asleep ? settings->replicas_min - asleep
-                                           : 0;
+    uint32_t min = fleet_scale_min(app);
+
+    /* Whoever wakes an app wants one that is awake. */
+    if (app->asked.wakes > 0 && min <= asleep)
+        return 1;
+    return min > asleep ? min - asleep : 0;
+}
+
+/* off (0) keeps the last one: who lets go of it wants something else. */
+static uint64_t idle_timeout_ms(const struct fleet_app *app)
+{
+    const struct app_settings *settings = app->settings->app;
+
+    if (app->asked.let_go)
+        return 1;
+    return settings->warmth.keep_until_pressure ? 0 : settings->idle_timeout_ms;
 }
 
 void fleet_scale_announce_starts(struct fleet_app *app)
@@ -161,17 +179,23 @@ void fleet_scale_hold(struct fleet_app *app)
                     clock_now_us());
 }
 
+uint32_t fleet_scale_min(const struct fleet_app *app)
+{
+    uint32_t min =
+        app->asked.has_min ? app->asked.min : app->settings->app->replicas_min;
+
+    return min == 0 && app->asked.wakes > 0 ? 1 : min;
+}
+
 struct autoscaler_output
 fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
 {
     const struct app_settings *settings = app->settings->app;
     uint64_t now_us = clock_now_us();
     struct autoscaler_input input = {
-        .limits = {.min = min_without(settings, counts->asleep),
+        .limits = {.min = min_without(app, counts->asleep),
                    .max = settings->replicas_max,
-                   .idle_timeout_ms = settings->warmth.keep_until_pressure
-                                          ? 0
-                                          : settings->idle_timeout_ms,
+                   .idle_timeout_ms = idle_timeout_ms(app),
                    .concurrency = settings->concurrency,
                    .target_utilization_percent =
                        settings->target_utilization_percent,

@@ -33,11 +33,15 @@ void fleet_scale_tell(const struct fleet_app *app,
 void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view);
 
-/* Tell the front how long the starts under way will take, where that is news. */
+/* Tell the front how long the starts under way will take, where that is news.
+ */
 void fleet_scale_tell_starts(struct fleet_app *app,
                              const struct fleet_app_counts *counts);
 /* To a new front. */
 void fleet_scale_announce_starts(struct fleet_app *app);
+
+/* The least there shall be: as configured, or as an operator asked. */
+uint32_t fleet_scale_min(const struct fleet_app *app);
 
 /* Of the replicas that there are now, none goes for one scale_down_delay. */
 void fleet_scale_hold(struct fleet_app *app);

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "lifecycle/fleet_scale.h"
 #include "lifecycle/start_log.h"
 #include "router/base/clock.h"
 
@@ -138,7 +139,7 @@ cJSON *fleet_status_app(const struct fleet_app *app,
     cJSON_AddNumberToObject(json, "wanted", app->wanted);
     cJSON_AddStringToObject(json, "wanted_reason",
                             autoscaler_reason_text(app->wanted_reason));
-    cJSON_AddNumberToObject(json, "min", settings->replicas_min);
+    cJSON_AddNumberToObject(json, "min", fleet_scale_min(app));
     cJSON_AddNumberToObject(json, "max", settings->replicas_max);
     cJSON_AddNumberToObject(json, "start_failures",
                             (double)app->cell->values[METRIC_START_FAILURES]);

@@ -8,6 +8,7 @@
 #include "lifecycle/event_log.h"
 #include "lifecycle/event_stream.h"
 #include "lifecycle/fleet.h"
+#include "lifecycle/fleet_action.h"
 #include "lifecycle/fleet_app.h"
 #include "lifecycle/log_follow.h"
 #include "router/base/alloc.h"
@@ -15,6 +16,7 @@
 struct front_desk {
     struct front_desk_options options;
     struct answers answers;
+    struct fleet_actions *actions;
 };
 
 /* A question, taken apart. */
@@ -27,9 +29,16 @@ struct asked {
 struct front_desk *front_desk_new(const struct front_desk_options *options)
 {
     struct front_desk *desk = xcalloc(1, sizeof *desk);
+    const struct fleet_actions_options actions_options = {
+        .loop = options->loop,
+        .timers = options->timers,
+        .fleet = options->fleet,
+        .events = options->events,
+    };
 
     desk->options = *options;
     answers_init(&desk->answers);
+    desk->actions = fleet_actions_new(&actions_options);
     return desk;
 }
 
@@ -38,6 +47,7 @@ void front_desk_free(struct front_desk **desk)
     if (!*desk)
         return;
     answers_set_channel(&(*desk)->answers, NULL);
+    fleet_actions_free(&(*desk)->actions);
     free(*desk);
     *desk = NULL;
 }
@@ -108,7 +118,8 @@ static const char *argument_text(const struct asked *asked, const char *name)
 /* {"replica": "a-3", "sidecar": NAME, "tail": N, "follow": bool} */
 static void ask_logs(struct front_desk *desk, const struct asked *asked)
 {
-    const struct log_host host = {desk->options.loop, desk->options.engine,
+    const struct log_host host = {desk->options.loop,
+                                  fleet_engine(desk->options.fleet),
                                   desk->options.fleet, desk->options.events};
     struct log_ask ask = {
         .replica = argument_text(asked, "replica"),
@@ -135,45 +146,81 @@ static const struct row queries[] = {
     {"starts", true, ask_starts},
 };
 
+/* --- actions --- */
+
+/* {"for_ms": N}, {"replicas": N} */
+static void act(struct front_desk *desk, const struct asked *asked,
+                enum fleet_action_kind kind)
+{
+    struct fleet_action_ask ask = {.kind = kind, .app = asked->app->id};
+    uint64_t replicas = 0;
+
+    (void)argument_has_number(asked, "for_ms", &ask.keep_ms);
+    (void)argument_has_number(asked, "replicas", &replicas);
+    ask.replicas = replicas < UINT32_MAX ? (uint32_t)replicas : UINT32_MAX;
+    fleet_action_start(desk->actions, &desk->answers, asked->id, &ask);
+}
+
+#define FLEET_ACTION(NAME, name)                                               \
+    static void act_##name(struct front_desk *desk, const struct asked *asked) \
+    {                                                                          \
+        act(desk, asked, ACTION_##NAME);                                       \
+    }
+#include "lifecycle/fleet_action.def"
+#undef FLEET_ACTION
+
+static const struct row actions[] = {
+#define FLEET_ACTION(NAME, name) {#name, true, act_##name},
+#include "lifecycle/fleet_action.def"
+#undef FLEET_ACTION
+};
+
 /* --- finding the row --- */
 
 static void run_row(struct front_desk *desk, const struct row *row,
-                    struct asked *asked, const struct channel_query *query)
+                    const struct channel_query *query)
 {
+    struct asked asked = {.id = query->id};
     cJSON *argument =
         query->argument.len > 0
             ? cJSON_ParseWithLength(query->argument.ptr, query->argument.len)
             : NULL;
 
-    asked->argument = argument;
+    asked.argument = argument;
     if (query->app != UINT32_MAX)
-        asked->app = fleet_find_app(desk->options.fleet, query->app);
-    if ((row->needs_app || query->app != UINT32_MAX) && !asked->app)
-        answers_reply(&desk->answers, asked->id, false,
+        asked.app = fleet_find_app(desk->options.fleet, query->app);
+    if ((row->needs_app || query->app != UINT32_MAX) && !asked.app)
+        answers_reply(&desk->answers, query->id, false,
                       SV("unknown_app there is no such app any more"));
     else
-        row->run(desk, asked);
+        row->run(desk, &asked);
     cJSON_Delete(argument);
+}
+
+static void find_row(struct front_desk *desk, const struct row *rows,
+                     size_t count, const struct channel_query *query)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!sv_eq(query->what, sv_of(rows[i].what)))
+            continue;
+        run_row(desk, &rows[i], query);
+        return;
+    }
+    answers_reply(&desk->answers, query->id, false,
+                  SV("bad_request the keeper knows of no such thing"));
 }
 
 void front_desk_query(struct front_desk *desk,
                       const struct channel_query *query)
 {
-    struct asked asked = {.id = query->id};
-
-    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
-        if (!sv_eq(query->what, sv_of(queries[i].what)))
-            continue;
-        run_row(desk, &queries[i], &asked, query);
-        return;
-    }
-    answers_reply(&desk->answers, query->id, false,
-                  SV("bad_request there is no such query"));
+    find_row(desk, queries, ARRAY_LEN(queries), query);
 }
 
 void front_desk_action(struct front_desk *desk,
                        const struct channel_action *action)
 {
-    answers_reply(&desk->answers, action->id, false,
-                  SV("bad_request there is no such action"));
+    const struct channel_query query = {action->id, action->what, action->app,
+                                        action->argument};
+
+    find_row(desk, actions, ARRAY_LEN(actions), &query);
 }

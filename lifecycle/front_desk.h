@@ -12,7 +12,6 @@
 #include "router/base/attr.h"
 #include "router/channel.h"
 
-struct engine;
 struct event_log;
 struct fleet;
 struct front_desk; /* opaque; defined in front_desk.c */
@@ -23,7 +22,6 @@ struct front_desk_options {
     struct loop *loop;
     struct timers *timers;
     struct fleet *fleet;
-    struct engine *engine; /* NULL: external apps only */
     struct event_log *events;
 };
 

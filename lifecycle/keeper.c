@@ -664,7 +664,6 @@ static void start_fleet(struct keeper *keeper)
     struct front_desk_options desk = {
         .loop = keeper->loop,
         .timers = keeper->timers,
-        .engine = keeper->engine,
         .events = keeper->events,
     };
 

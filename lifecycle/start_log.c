@@ -35,19 +35,18 @@ struct start_log {
     struct start starts[START_LOG_MAX]; /* the oldest first */
 };
 
+/* clang-format off */
 /* In path order; architecture.md has the names. */
 static const struct {
     const char *name;
     size_t offset;
 } phase_rows[] = {
-#define PHASE(name)                                                            \
-    {                                                                          \
-#name, offsetof(struct replica_phases, name##_us)                      \
-    }
-    PHASE(queue), PHASE(pull), PHASE(create), PHASE(prime),
-    PHASE(start), PHASE(boot), PHASE(ready),  PHASE(thaw),
+#define PHASE(name) {#name, offsetof(struct replica_phases, name##_us)}
+    PHASE(queue), PHASE(evict), PHASE(pull),  PHASE(create), PHASE(prime),
+    PHASE(start), PHASE(boot),  PHASE(ready), PHASE(thaw),
 #undef PHASE
 };
+/* clang-format on */
 
 struct start_log *start_log_new(void)
 {
@@ -124,14 +123,36 @@ static struct start *find(struct start_log *log, const char *replica)
     return NULL;
 }
 
-static struct start *new_start(struct start_log *log)
+static void drop(struct start_log *log, unsigned index)
 {
-    if (log->count == START_LOG_MAX) {
-        start_done(&log->starts[0]);
-        memmove(&log->starts[0], &log->starts[1],
-                (START_LOG_MAX - 1) * sizeof log->starts[0]);
-        log->count--;
+    start_done(&log->starts[index]);
+    memmove(&log->starts[index], &log->starts[index + 1],
+            (log->count - index - 1) * sizeof log->starts[0]);
+    log->count--;
+}
+
+/* An app that is frozen and thawed all day long shall not push out why its last
+ * real start took so long. */
+static void make_room(struct start_log *log, bool for_thaw)
+{
+    unsigned thaws = 0;
+    unsigned oldest = 0;
+
+    for (unsigned i = log->count; i > 0; i--) {
+        if (log->starts[i - 1].phases.thaw_us == 0)
+            continue;
+        thaws++;
+        oldest = i - 1;
     }
+    if (for_thaw && thaws >= START_LOG_THAWS)
+        drop(log, oldest);
+    else if (log->count == START_LOG_MAX)
+        drop(log, 0);
+}
+
+static struct start *new_start(struct start_log *log, bool is_thaw)
+{
+    make_room(log, is_thaw);
     log->starts[log->count] = (struct start){0};
     return &log->starts[log->count++];
 }
@@ -147,7 +168,7 @@ void start_log_add(struct start_log *log, const struct start_end *end)
             fault_set(&start->ended, failure);
         return;
     }
-    start = new_start(log);
+    start = new_start(log, end->view->phases.thaw_us > 0);
     start->replica = xstrdup(end->view->name);
     start->at_unix_ms = end->view->began_unix_ms;
     start->from = end->from;

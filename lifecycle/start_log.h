@@ -14,6 +14,7 @@
 #include "router/base/attr.h"
 
 #define START_LOG_MAX   16U
+#define START_LOG_THAWS 6U /* no more of them are thaws */
 #define START_LOG_BYTES 4096U
 
 struct cJSON;

@@ -58,6 +58,8 @@ int cli_stop(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_events(int argc, char **argv);
+/* pull, wake, restart, scale, freeze, hibernate: argv[0] says which. */
+int cli_act(int argc, char **argv);
 int cli_logs(int argc, char **argv);
 int cli_why(int argc, char **argv);
 

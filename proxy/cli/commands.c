@@ -3,6 +3,10 @@
 
 #include <stddef.h>
 
+#define ACTION_DETAILS                                                         \
+    " Waits until it is done, and shows what goes on; Ctrl-C leaves it "       \
+    "running."
+
 #define APP                                                                    \
     {                                                                          \
         "APP", false, CLI_APP, "the name of a configured app"                  \
@@ -81,6 +85,63 @@ const struct cli_command cli_commands[] = {
                     {"sidecar", 's', CLI_TEXT, "NAME",
                      "of this container of the pod, not the app's own"}},
         .run = cli_logs,
+    },
+    {
+        .name = "pull",
+        .summary = "pull an app's image anew",
+        .details = "Replicas that run stay as they are; the next start takes "
+                   "it, and so does \"berth restart\"." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .run = cli_act,
+    },
+    {
+        .name = "wake",
+        .summary = "have a replica of an app ready",
+        .details =
+            "It stays for idle_timeout, as after a request." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .options = {{"for", 0, CLI_DURATION, "TIME",
+                     "and kept for so long at least: 30m"}},
+        .run = cli_act,
+    },
+    {
+        .name = "freeze",
+        .summary = "freeze the replicas of an app that have nothing to do",
+        .details =
+            "The next request thaws one in about a millisecond." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .run = cli_act,
+    },
+    {
+        .name = "hibernate",
+        .summary = "give the memory of an app's idle replicas to swap",
+        .details =
+            "They are frozen, too; the next request wakes one." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .run = cli_act,
+    },
+    {
+        .name = "restart",
+        .summary = "replace all replicas of an app",
+        .details = "Each new one is ready before an old one goes. What failed "
+                   "before is tried again." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP},
+        .run = cli_act,
+    },
+    {
+        .name = "scale",
+        .summary = "set the least number of replicas of an app",
+        .details = "In the place of the configured minimum, until the next "
+                   "reload or restart of berth; requests may still ask for "
+                   "more. 0 lets the app sleep at once." ACTION_DETAILS,
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .arguments = {APP, {"N", false, CLI_NUMBER, "how many"}},
+        .run = cli_act,
     },
     {
         .name = "stop",

@@ -61,6 +61,25 @@ void cli_print_usage(const struct cli_command *command, FILE *out)
     fputc('\n', out);
 }
 
+/* In lines of 78 characters at most. */
+static void print_wrapped(const char *text)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t word = strcspn(text, " ");
+
+        if (column > 0 && column + 1 + word > 78) {
+            fputc('\n', stdout);
+            column = 0;
+        }
+        column +=
+            (size_t)printf("%s%.*s", column > 0 ? " " : "", (int)word, text);
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', stdout);
+}
+
 static void print_arguments(const struct cli_command *command)
 {
     if (command->arguments[0].name)
@@ -102,7 +121,7 @@ int cli_help(int argc, char **argv)
     cli_print_usage(command, stdout);
     printf("\n%c%s.\n", toupper(command->summary[0]), command->summary + 1);
     if (command->details)
-        printf("%s\n", command->details);
+        print_wrapped(command->details);
     print_arguments(command);
     print_options(command);
     return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;

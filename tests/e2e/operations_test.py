@@ -165,3 +165,100 @@ def test_many_lines_come_whole_to_a_reader_that_is_slow(t):
     assert follow.returncode == 0, err
     lines = [l for l in out.splitlines() if "xxx" in l]
     assert lines == [f"a-1 | {line}"] * count, len(lines)
+
+
+ACTIONS = """
+http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; } } }
+app a { image localhost/berth-test/app:1; network none; replicas 0 3; idle_timeout 1s; }
+app b { image localhost/berth-test/exit:1; network none; replicas 0 1; start_retries 1; }
+"""
+
+
+def ready(berth, app):
+    return [r["name"] for r in berth.app(app)["replicas"] if r["state"] == "ready"]
+
+
+def test_wake_has_a_replica_ready_before_a_request_comes(t):
+    berth = t.berth(ACTIONS)
+    done = berth.cli("wake", "a")
+    assert "a-1 is ready" in done.stdout, done
+    assert "starting" in done.stderr or "probing" in done.stderr, done
+    assert ready(berth, "a") == ["a-1"]
+    again = json.loads(berth.cli("wake", "a", "--json").stdout.splitlines()[-1])
+    assert again["done"], again
+    kinds = [(e["to"], e["reason"]) for e in
+             events_of(berth.cli("events", "a", "--json").stdout) if e["kind"] == "action"]
+    assert kinds[0] == ("asked", "wake") and kinds[1][0] == "done", kinds
+
+
+def test_wake_keeps_the_app_for_as_long_as_it_is_told(t):
+    berth = t.berth(ACTIONS)
+    berth.cli("wake", "a", "--for", "5s")
+    time.sleep(2.5)  # idle_timeout is 1 s
+    assert ready(berth, "a") == ["a-1"]
+    wait_until(lambda: ready(berth, "a") == [], 15)
+
+
+def test_an_action_that_fails_says_why(t):
+    berth = t.berth(ACTIONS)
+    failed = berth.cli("wake", "b", check=False)
+    assert failed.returncode == 1 and "code 3" in failed.stderr, failed
+    unknown = berth.cli("wake", "nobody", check=False)
+    assert unknown.returncode == 1 and "nobody" in unknown.stderr, unknown
+    too_many = berth.cli("scale", "a", "4", check=False)
+    assert too_many.returncode == 1 and "3 at most" in too_many.stderr, too_many
+    with admin_connect(berth) as conn:
+        answer = conn.request("POST", "/api/v1/apps/a/scale", b'{"replicas": 4}')
+        assert answer.status == 409 and json.loads(answer.text)["error"]["code"] == "not_possible", answer
+
+
+def test_scale_sets_a_minimum_and_lets_go_at_once(t):
+    berth = t.berth(ACTIONS)
+    assert "3 ready" in berth.cli("scale", "a", "3").stdout
+    assert len(ready(berth, "a")) == 3
+    time.sleep(2)  # idle_timeout is 1 s
+    assert len(ready(berth, "a")) == 3
+    assert "1 ready" in berth.cli("scale", "a", "1").stdout
+    assert len(ready(berth, "a")) == 1
+    berth.cli("scale", "a", "0")
+    assert ready(berth, "a") == []
+    assert berth.get("/a/hash").status == 200, "a request starts it again"
+
+
+def test_pull_says_what_goes_on_and_what_became_of_it(t):
+    berth = t.berth(ACTIONS + """
+        app c { image 127.0.0.1:9/nobody/listens:1; network none; replicas 0 1; }
+    """)
+    # Podman asks no registry for what is named localhost/.
+    assert "was here already" in berth.cli("pull", "a").stdout
+    pull = cli_start(t, berth, "pull", "c")
+    while "trying again" not in (line := pull.stderr.readline()):
+        assert line, "it goes on until it is pulled, or given up"
+    assert line.startswith("c: "), line
+
+
+def test_an_action_goes_on_when_who_asked_has_gone(t):
+    berth = t.berth(ACTIONS)
+    wake = cli_start(t, berth, "wake", "a", "--for", "20s")
+    wait_until(lambda: berth.app("a")["replicas"], 5)
+    wake.kill()
+    wake.wait()
+    wait_until(lambda: ready(berth, "a") == ["a-1"], 10)
+    time.sleep(2)
+    assert ready(berth, "a") == ["a-1"]
+
+
+def test_freeze_puts_to_sleep_what_has_nothing_to_do(t):
+    berth = t.berth(ACTIONS.replace("idle_timeout 1s", "idle_timeout 60s"))
+    nothing = berth.cli("freeze", "a", check=False)
+    assert nothing.returncode == 1 and "no replica" in nothing.stderr, nothing
+    assert berth.get("/a/hash").status == 200
+    assert "1 frozen" in berth.cli("freeze", "a").stdout
+    assert [r["state"] for r in berth.app("a")["replicas"]] == ["frozen"]
+    assert "a-1 is ready" in berth.cli("wake", "a").stdout
+    assert ready(berth, "a") == ["a-1"]
+    berth.cli("freeze", "a")
+    assert berth.get("/a/hash").status == 200, "a request thaws it"
+    starts = json.loads(berth.cli("why", "a", "--json").stdout)["starts"]
+    assert starts[0]["from"] == "frozen", starts
+    assert [p["name"] for p in starts[0]["phases"]] == ["thaw"], starts
