@@ -4,7 +4,8 @@
  * A family is a row of metrics.def. A cell is one thread's counts of all
  * families of one scope for one label value (an app, a listener, …). Counting
  * is a relaxed load and store of a thread's own memory: no lock, no shared
- * cache line. Cells live as long as their registry.
+ * cache line. Cells live as long as their registry, but for those that are
+ * counted (metrics_cell_take()).
  */
 #ifndef ROUTER_BASE_METRICS_H
 #define ROUTER_BASE_METRICS_H
@@ -60,10 +61,13 @@ struct metrics_histogram {
     uint64_t sum_us;
 };
 
+struct metrics_label;
+
 /* Written by the functions below only. */
 struct metrics_cell {
     uint64_t values[METRIC_COUNT];
     struct metrics_histogram histograms[HISTOGRAM_COUNT];
+    struct metrics_label *of; /* by the registry's lock */
 };
 
 struct metrics_registry; /* opaque */
@@ -80,6 +84,22 @@ MUST_USE struct metrics_cell *metrics_cell_new(struct metrics_registry *reg,
 MUST_USE struct metrics_requests *
 metrics_requests_new(struct metrics_registry *registry, const char *app,
                      const char *route);
+
+/* The same for what can go again: the cell of thread `writer` (a small number)
+ * for a label, made by the first call, counted by each. What it counted goes on
+ * while anybody holds a cell of that label; with the last one all that was
+ * counted for the label vanishes. Thread: any (locks the registry). */
+MUST_USE struct metrics_cell *metrics_cell_take(struct metrics_registry *reg,
+                                                enum metric_scope scope,
+                                                const char *label,
+                                                unsigned writer);
+void metrics_cell_drop(struct metrics_registry *registry,
+                       struct metrics_cell **cell); /* NULL is skipped */
+MUST_USE struct metrics_requests *
+metrics_requests_take(struct metrics_registry *registry, const char *app,
+                      const char *route, unsigned writer);
+void metrics_requests_drop(struct metrics_registry *registry,
+                           struct metrics_requests **requests);
 
 /* Thread: the cell's writer. */
 static inline void metrics_add(struct metrics_cell *cell, enum metric_id id,

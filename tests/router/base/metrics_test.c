@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct metrics_registry *registry;
 static struct strbuf text;
@@ -234,4 +235,68 @@ Test(metrics, reading_while_others_count_loses_nothing)
     cr_assert(has_line(line));
     cr_assert(has_line(
         "berth_requests_total{app=\"a\",route=\"/x\",code=\"599\"} 120"));
+}
+
+/* --- what can go again --- */
+
+static bool exposes(const char *what)
+{
+    expose();
+    return strstr(text.data, what) != NULL;
+}
+
+Test(metrics, a_cell_goes_on_while_anybody_holds_one_of_its_label)
+{
+    struct metrics_cell *first =
+        metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
+    struct metrics_cell *other =
+        metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 2);
+    struct metrics_cell *again =
+        metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
+
+    cr_assert_eq(first, again);
+    cr_assert_neq(first, other);
+    metrics_add(first, METRIC_RETRIES, 3);
+    metrics_add(other, METRIC_RETRIES, 4);
+    metrics_cell_drop(registry, &first);
+    metrics_cell_drop(registry, &again);
+    cr_assert_null(again);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 7);
+    again = metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
+    metrics_add(again, METRIC_RETRIES, 1);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 8);
+    cr_assert(exposes("berth_retries_total{app=\"a\"} 8\n"));
+    metrics_cell_drop(registry, &again);
+    metrics_cell_drop(registry, &other);
+    cr_assert(!exposes("app=\"a\""));
+    again = metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 0);
+    metrics_cell_drop(registry, &again);
+}
+
+Test(metrics, requests_of_a_route_vanish_with_its_last_holder)
+{
+    struct metrics_requests *requests[200];
+    char route[32];
+
+    /* Many, so that the index grows. */
+    for (int i = 0; i < 200; i++) {
+        snprintf(route, sizeof route, "/%d", i);
+        requests[i] = metrics_requests_take(registry, "a", route, 1);
+        metrics_count_request(requests[i], 200);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct metrics_requests *again;
+
+        snprintf(route, sizeof route, "/%d", i);
+        again = metrics_requests_take(registry, "a", route, 1);
+        cr_assert_eq(again, requests[i]);
+        if (i % 2 == 0)
+            metrics_requests_drop(registry, &again);
+        metrics_requests_drop(registry, &requests[i]);
+    }
+    cr_assert(!exposes("route=\"/0\""));
+    cr_assert(!exposes("route=\"/198\""));
+    cr_assert(exposes(
+        "berth_requests_total{app=\"a\",route=\"/199\",code=\"200\"} 1\n"));
 }
