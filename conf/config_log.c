@@ -14,6 +14,7 @@
 uint32_t config_log_file(struct builder *builder, const char *path)
 {
     struct string_list *files = &builder->config->lifecycle->log_files;
+    struct shared_settings *shared = &builder->config->proxy->shared;
 
     for (uint32_t i = 0; i < files->count; i++)
         if (strcmp(files->items[i], path) == 0)
@@ -21,7 +22,10 @@ uint32_t config_log_file(struct builder *builder, const char *path)
     files->items =
         xrealloc(files->items, (files->count + 1) * sizeof *files->items);
     files->items[files->count++] = xstrdup(path);
-    builder->config->proxy->shared.log_file_count = files->count;
+    shared->log_files =
+        xrealloc(shared->log_files, files->count * sizeof *shared->log_files);
+    shared->log_files[files->count - 1] = xstrdup(path);
+    shared->log_file_count = files->count;
     return files->count - 1;
 }
 

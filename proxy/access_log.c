@@ -36,6 +36,12 @@ struct access_logs *access_logs_new(const struct shared_settings *s)
     return logs;
 }
 
+void access_logs_renumber(struct access_logs *logs, const unsigned *numbers)
+{
+    for (uint32_t i = 0; i < logs->count; i++)
+        logs->all[i].file = numbers[logs->all[i].file];
+}
+
 void access_logs_free(struct access_logs **logs_ptr)
 {
     struct access_logs *logs = *logs_ptr;

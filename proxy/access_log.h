@@ -21,7 +21,7 @@ struct shared_settings;
 
 /* One access_log of the configuration. */
 struct access_log {
-    uint32_t file; /* index of the log file */
+    uint32_t file; /* index of the log file; then its number */
     struct log_format format;
     uint64_t uses; /* 1 << variable: those that stand in it */
 };
@@ -33,6 +33,8 @@ struct access_logs {
 
 MUST_USE struct access_logs *access_logs_new(const struct shared_settings *s);
 void access_logs_free(struct access_logs **logs);
+/* Each file gets the number that stands at its index. Before they are used. */
+void access_logs_renumber(struct access_logs *logs, const unsigned *numbers);
 
 static inline bool access_log_uses(const struct access_log *log,
                                    enum log_variable variable)

@@ -31,6 +31,11 @@ void buffer_pool_init(struct buffer_pool *pool, size_t extra_limit)
     *pool = (struct buffer_pool){.extra_limit = extra_limit};
 }
 
+void buffer_pool_set_limit(struct buffer_pool *pool, size_t extra_limit)
+{
+    pool->extra_limit = extra_limit;
+}
+
 void buffer_pool_done(struct buffer_pool *pool)
 {
     while (pool->free) {

@@ -44,6 +44,7 @@ struct buffer_pool {
 /* extra_limit: how many bytes may be had by buffer_take_extra() and
  * pipe_take(). */
 void buffer_pool_init(struct buffer_pool *pool, size_t extra_limit);
+void buffer_pool_set_limit(struct buffer_pool *pool, size_t extra_limit);
 void buffer_pool_done(struct buffer_pool *pool);
 
 /* Empty, of ordinary size, start and end at IO_BUFFER_HEADROOM. Never NULL. */

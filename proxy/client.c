@@ -11,12 +11,15 @@
 #include "proxy/buffer_pool.h"
 #include "proxy/client_setup.h"
 #include "proxy/exchange.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
+#include "proxy/worker_generation.h"
 #include "router/base/alloc.h"
 #include "router/base/metrics.h"
 #include "tls/tls_context.h"
+#include "tls/tls_sni.h"
 
 /* How long a peer that still sends is read off after the answer. */
 #define LINGER_MS 3000
@@ -106,6 +109,8 @@ static void end(struct client *client, void (*close_stream)(struct stream *))
     worker->client_count--;
     metrics_set(client->listener->cell, METRIC_CONNECTIONS_OPEN,
                 client->listener->cell->values[METRIC_CONNECTIONS_OPEN] - 1);
+    worker_generation_unref(&client->setup);
+    listener_client_ended(client->listener);
     loop_free_later(worker->loop, client, free_client);
     worker_on_ended(worker);
 }
@@ -133,14 +138,40 @@ static void on_timer(struct timer *timer)
     client_close(client);
 }
 
+/* Of the server that it asked for in its handshake, as that is now. */
+static const struct tls_context *context_now(const struct client *client)
+{
+    return tls_sni_find(client->listener->sni,
+                        sv_of(tls_stream_server_name(client->stream.tls)));
+}
+
 const struct server_settings *client_server(const struct client *client)
 {
-    const struct tls_stream *tls = client->stream.tls;
+    const struct listener *listener = client->listener;
 
-    if (!tls)
-        return client->listener->server;
-    return &client->worker->shared->settings
-                ->servers[tls_context_server(tls_stream_context(tls))];
+    if (!client->stream.tls || !listener->sni)
+        return listener->server;
+    return &listener->generation->shared->settings
+                ->servers[tls_context_server(context_now(client))];
+}
+
+bool client_is_stale(const struct client *client)
+{
+    const struct tls_context *now;
+    const struct tls_context *then;
+
+    if (client->listener->is_gone)
+        return true;
+    if (!client->stream.tls || client->phase != CLIENT_OPEN)
+        return false;
+    now = context_now(client);
+    then = tls_stream_context(client->stream.tls);
+    return now != then && !tls_context_same_clients(now, then);
+}
+
+bool client_may_stay(const struct client *client)
+{
+    return !client->worker->is_draining && !client_is_stale(client);
 }
 
 static void become_idle(struct client *client)
@@ -323,6 +354,7 @@ void client_new(struct listener *listener, int fd,
     client_format_host(client);
     client->number = worker->connection_count++;
     worker->client_count++;
+    listener->client_count++;
     metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
                 listener->cell->values[METRIC_CONNECTIONS_OPEN] + 1);
     if (listener->has_setup)
@@ -334,6 +366,7 @@ void client_new(struct listener *listener, int fd,
 void client_open(struct client *client)
 {
     client->phase = CLIENT_OPEN;
+    worker_generation_unref(&client->setup);
     become_idle(client);
     if (client->stream.tls)
         look_for_pending(client);
@@ -354,7 +387,7 @@ static void linger(struct client *client)
 void client_end_exchange(struct client *client, enum client_end how)
 {
     client->exchange = NULL;
-    if (how == CLIENT_KEEP && client->worker->is_draining)
+    if (how == CLIENT_KEEP && !client_may_stay(client))
         how = CLIENT_CLOSE;
     switch (how) {
     case CLIENT_KEEP:

@@ -22,6 +22,7 @@ struct io_buffer;
 struct listener;
 struct server_settings;
 struct worker;
+struct worker_generation;
 
 /* What wakes a client up. */
 enum client_watch {
@@ -47,6 +48,7 @@ struct client {
     struct timer timer; /* keep-alive, linger */
     struct loop_task next_task;
     struct stream stream;
+    struct worker_generation *setup; /* held in CLIENT_HANDSHAKE */
     uint32_t request_count;
     uint32_t number;       /* of the worker's connections */
     uint16_t local_port;   /* that it connected to; 0: Unix */
@@ -66,8 +68,14 @@ void client_new(struct listener *listener, int fd,
                 const struct client_peer *peer);
 /* Requests may come now. */
 void client_open(struct client *client);
-/* By the name that the TLS handshake asked for, else the listener's. */
+/* By the name that the TLS handshake asked for, else the listener's; of the
+ * configuration that the listener has now. */
 const struct server_settings *client_server(const struct client *client);
+/* It may be asked for no more than it is at: its listener is gone, or its
+ * server wants other certificates of clients than when it connected. */
+bool client_is_stale(const struct client *client);
+/* It is kept for another request, as far as the worker is concerned. */
+bool client_may_stay(const struct client *client);
 /* After peer was set: the text of it. */
 void client_format_host(struct client *client);
 /* Close it now; no exchange may be under way. */

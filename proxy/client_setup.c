@@ -10,6 +10,7 @@
 #include "proxy/proxy_protocol.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
+#include "proxy/worker_generation.h"
 #include "router/base/log.h"
 #include "router/base/metrics.h"
 
@@ -50,6 +51,7 @@ static void count_handshake(const struct client *client)
 static void begin_handshake(struct client *client)
 {
     client->phase = CLIENT_HANDSHAKE;
+    client->setup = worker_generation_ref(client->listener->generation);
     client->stream.tls =
         tls_stream_new(client->listener->sni, client->stream.fd);
 }

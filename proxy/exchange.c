@@ -8,11 +8,13 @@
 #include <sys/ioctl.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/tunnel.h"
 #include "proxy/upstream.h"
+#include "proxy/worker_generation.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 #include "router/base/metrics.h"
@@ -47,7 +49,12 @@ void exchange_start_timer(struct exchange *x, uint64_t delay_ms)
 
 struct metrics_cell *exchange_cell(const struct exchange *x)
 {
-    return x->app ? x->worker->app_cells[x->app_index] : NULL;
+    return x->app ? x->generation->app_cells[x->app_index] : NULL;
+}
+
+const struct app_settings *exchange_app(const struct exchange *x)
+{
+    return &x->generation->shared->settings->apps[x->app_index];
 }
 
 /* --- time-outs --- */
@@ -425,6 +432,7 @@ static void give_object(struct exchange *x)
 {
     struct worker *worker = x->worker;
 
+    worker_generation_unref(&x->generation);
     if (worker->free_exchange_count >= FREE_MAX) {
         free_object(x);
         return;
@@ -453,6 +461,9 @@ void exchange_start(struct client *client)
 
     x->client = client;
     x->state = EXCHANGE_HEAD;
+    x->generation = worker_generation_ref(client->listener->generation);
+    x->limits = client->listener->limits;
+    x->routes = client->listener->routes;
     x->server = client_server(client);
     x->route = NULL;
     x->app = NULL;
@@ -501,7 +512,7 @@ void exchange_start(struct client *client)
     x->sent_end_to_client = false;
     x->write_failed = false;
     x->ends_by_close = false;
-    http_parser_init(&x->parser, HTTP_KIND_REQUEST, &client->listener->limits);
+    http_parser_init(&x->parser, HTTP_KIND_REQUEST, &x->limits);
     exchange_init_slot(x);
     client->exchange = x;
     exchange_run(x);
@@ -539,10 +550,11 @@ static void count(struct exchange *x)
     struct worker *worker = x->worker;
     struct metrics_cell *cell = exchange_cell(x);
     uint64_t now = worker_now_us(worker);
-    uint32_t route = x->route ? x->route->index : worker->shared->routes->count;
+    uint32_t route =
+        x->route ? x->route->index : x->generation->shared->routes->count;
 
     if (x->status != 0)
-        metrics_count_request(worker->requests[route], x->status);
+        metrics_count_request(x->generation->requests[route], x->status);
     exchange_log_end(x);
     if (!cell)
         return;

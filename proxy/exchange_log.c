@@ -4,10 +4,12 @@
 
 #include "proxy/access_log.h"
 #include "proxy/exchange_private.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/log_outlet.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
+#include "proxy/worker_generation.h"
 #include "router/base/clock.h"
 #include "router/replica_ref.h"
 #include "router/settings.h"
@@ -18,8 +20,9 @@ static const struct access_log *log_of(const struct exchange *x)
     uint32_t number =
         x->route ? x->route->settings->access_log : x->server->access_log;
 
-    return number == 0 ? NULL
-                       : &x->worker->shared->access_logs->all[number - 1];
+    return number == 0
+               ? NULL
+               : &x->generation->shared->access_logs->all[number - 1];
 }
 
 void exchange_log_request(struct exchange *x)
@@ -108,7 +111,7 @@ static void fill_route(const struct exchange *x, struct access_entry *entry)
         return;
     entry->route = sv_of(x->route->settings->prefix);
     if (x->app)
-        entry->app = sv_of(app_settings_of(x->app)->name);
+        entry->app = sv_of(exchange_app(x)->name);
 }
 
 static void fill_times(const struct exchange *x, struct access_entry *entry)

@@ -27,8 +27,10 @@
 struct handover;
 struct password_job;
 struct route;
+struct route_table;
 struct server_settings;
 struct upstream;
+struct worker_generation;
 
 enum exchange_state {
 #define EXCHANGE_STATE(ID, name, next) EXCHANGE_##ID,
@@ -44,7 +46,8 @@ enum step { STEP_MORE, STEP_WAIT, STEP_DONE };
 struct exchange {
     struct exchange *next_free;
     struct worker *worker;
-    struct client *client; /* NULL in GONE */
+    struct worker_generation *generation; /* that it began with; held */
+    struct client *client;                /* NULL in GONE */
     enum exchange_state state;
     struct arena arena;
 
@@ -52,6 +55,8 @@ struct exchange {
     struct http_head request;
     struct io_buffer *head_buffer; /* what its views point into, where that
                                       is not client->in */
+    struct http_limits limits;        /* of its head */
+    const struct route_table *routes; /* of its listener */
     const struct server_settings *server;
     const struct route *route;  /* NULL: none found (yet) */
     struct app *app;            /* of the route; NULL: none */
@@ -141,6 +146,8 @@ void exchange_update_body_timers(struct exchange *x);
 void exchange_watch_reader(struct exchange *x);
 void exchange_stop_timers(struct exchange *x);
 struct metrics_cell *exchange_cell(const struct exchange *x);
+/* The settings of its app, in the generation that it began with. */
+const struct app_settings *exchange_app(const struct exchange *x);
 
 /* --- exchange_route.c --- */
 enum step exchange_step_route(struct exchange *x);

@@ -10,9 +10,11 @@
 #include "proxy/client_address.h"
 #include "proxy/credentials.h"
 #include "proxy/exchange_private.h"
+#include "proxy/generation.h"
 #include "proxy/password_helper.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
+#include "proxy/worker_generation.h"
 #include "router/base/metrics.h"
 #include "router/rate_limit.h"
 
@@ -26,7 +28,7 @@ static const struct protection_settings *protection_of(const struct exchange *x)
 
 static const struct shared_settings *shared_of(const struct exchange *x)
 {
-    return &x->worker->shared->settings->shared;
+    return &x->generation->shared->settings->shared;
 }
 
 /* --- by address
@@ -179,7 +181,7 @@ static enum protect ask_helper(struct exchange *x,
     job->on_done = on_password;
     job->arg = x;
     job->is_known = user != NULL;
-    if (!password_helper_ask(x->worker->shared->password_helper, job)) {
+    if (!password_helper_ask(x->generation->shared->password_helper, job)) {
         password_job_free(&job);
         exchange_reject_with(x, &busy, sv_make(NULL, 0), PASSWORDS_RETRY_MS);
         return PROTECT_ANSWERED;

@@ -177,7 +177,7 @@ static void on_answer_whole(struct exchange *x, bool excess)
 {
     bool reusable = x->answer.keep_alive && !excess && !x->write_failed &&
                     relay_is_done(&x->request_body) &&
-                    app_settings_of(x->app)->upstream_keepalive &&
+                    exchange_app(x)->upstream_keepalive &&
                     !x->worker->is_draining;
 
     finish_answer(x);
@@ -292,7 +292,7 @@ static void forward_answer_init(struct exchange *x,
         .head = &x->answer,
         .request = &x->request,
         .keep_alive = x->keep_alive && x->request_body.is_whole &&
-                      !x->worker->is_draining && !x->client->saw_end,
+                      client_may_stay(x->client) && !x->client->saw_end,
         .request_id = x->request_id,
         .hsts = exchange_hsts(x),
         .settings = &x->route->settings->response_headers,
@@ -322,7 +322,7 @@ static void obey_keep(struct exchange *x)
 {
     const struct http_field *field =
         http_head_find(&x->answer, FIELD_X_BERTH_KEEP);
-    uint64_t max_ms = app_settings_of(x->app)->max_keep_ms;
+    uint64_t max_ms = exchange_app(x)->max_keep_ms;
     uint64_t ms;
 
     if (!field || !field_time_duration(field->value, &ms))

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/generation.h"
 #include "proxy/local_reply.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
+#include "proxy/worker_generation.h"
 #include "router/base/metrics.h"
 
 /* What is not known yet takes a moment; a queue of hours is looked at again
@@ -39,7 +41,7 @@ static uint64_t retry_after_ms(struct exchange *x)
 static bool keeps_client(const struct exchange *x)
 {
     return x->keep_alive && x->request_body.is_whole &&
-           !x->worker->is_draining && !x->client->saw_end;
+           client_may_stay(x->client) && !x->client->saw_end;
 }
 
 /* Where bytes of an answer have left, it can only be broken off. */
@@ -98,7 +100,8 @@ static struct strview extra_fields(struct exchange *x, struct strview more)
 /* The page that stands in for berth's own; empty: there is none. */
 static struct strview error_page(const struct exchange *x, unsigned status)
 {
-    const struct shared_settings *shared = &x->worker->shared->settings->shared;
+    const struct shared_settings *shared =
+        &x->generation->shared->settings->shared;
     const struct page_numbers *pages =
         x->route ? &x->route->settings->error_pages : &x->server->error_pages;
 

@@ -45,8 +45,7 @@ static void set_request_id(struct exchange *x, bool trusted)
 static const struct route *look_up(const struct exchange *x,
                                    struct strview path, size_t *ret_prefix)
 {
-    return route_table_find(x->client->listener->routes, x->request.host, path,
-                            ret_prefix);
+    return route_table_find(x->routes, x->request.host, path, ret_prefix);
 }
 
 /* An app that reads the path more loosely than berth must not be led to where
@@ -115,6 +114,9 @@ static bool find_route(struct exchange *x)
     }
     if (exchange_is_misdirected(x, x->route->server)) {
         x->route = NULL;
+        /* Where it is what the connection was made for, its rules are new. */
+        if (client_is_stale(x->client))
+            x->keep_alive = false;
         exchange_reject(x, REJECT_MISDIRECTED);
         return false;
     }
@@ -381,8 +383,7 @@ enum step exchange_step_route(struct exchange *x)
     bool found;
 
     set_request_id(x, exchange_peer_is_trusted(x));
-    relay_start(&x->request_body, &x->request, &x->client->listener->limits, 0,
-                true);
+    relay_start(&x->request_body, &x->request, &x->limits, 0, true);
     found = find_route(x);
     exchange_find_client(x);
     exchange_log_request(x);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
+#include "proxy/worker_generation.h"
 #include "proxy/worker_tls.h"
 #include "tls/tls_context.h"
 
@@ -14,16 +16,14 @@ bool exchange_is_misdirected(const struct exchange *x,
                              const struct server_settings *server)
 {
     const struct server_settings *servers =
-        x->worker->shared->settings->servers;
-    const struct worker_tls *tls = x->worker->tls;
+        x->generation->shared->settings->servers;
     const struct tls_context *asked;
     const struct tls_context *meant;
 
-    if (!x->client->stream.tls || client_server(x->client) == server)
+    if (!x->client->stream.tls)
         return false;
-    asked =
-        worker_tls_context(tls, (uint32_t)(client_server(x->client) - servers));
-    meant = worker_tls_context(tls, (uint32_t)(server - servers));
+    asked = tls_stream_context(x->client->stream.tls);
+    meant = worker_tls_context(x->generation->tls, (uint32_t)(server - servers));
     return !meant || !tls_context_same_clients(asked, meant);
 }
 
@@ -43,7 +43,7 @@ static bool came_by_https(const struct exchange *x)
  * on none of its listeners, so that a proxy before us has it. */
 static unsigned https_port(const struct exchange *x)
 {
-    const struct proxy_settings *settings = x->worker->shared->settings;
+    const struct proxy_settings *settings = x->generation->shared->settings;
     uint32_t server = (uint32_t)(x->server - settings->servers);
     unsigned port = 0;
 

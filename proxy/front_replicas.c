@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/front_apps.h"
 #include "proxy/probe.h"
 #include "proxy/replica_sleep.h"
 #include "proxy/worker.h"
@@ -22,7 +23,7 @@ struct front_replica {
     struct front_replicas *all;
     struct replica_ref *ref;
     uint64_t id;
-    uint32_t app;
+    struct front_app *app; /* held */
     struct probe *probe; /* NULL: published */
     struct replica_sleep *sleep;
 };
@@ -31,8 +32,7 @@ struct front_replicas {
     struct loop *loop;
     struct timers *timers;
     struct channel *const *channel;
-    struct app *const *apps;
-    uint32_t app_count;
+    struct front_apps *apps;
     struct worker *const *workers;
     unsigned worker_count;
     struct replica_sleep_host sleep_host;
@@ -44,11 +44,16 @@ static void on_sockets_wanted(struct replica_ref *ref, unsigned count,
                               void *arg);
 static void on_taken(struct replica_ref *ref, uint64_t at_us, void *arg);
 
+static void on_new_app(struct app *app, void *arg)
+{
+    app_set_socket_hook(app, on_sockets_wanted, arg);
+    app_set_wake_hook(app, on_taken, arg);
+}
+
 struct front_replicas *front_replicas_new(struct loop *loop,
                                           struct timers *timers,
                                           struct channel *const *channel,
-                                          struct app *const *apps,
-                                          uint32_t app_count)
+                                          struct front_apps *apps)
 {
     struct front_replicas *all = xcalloc(1, sizeof *all);
 
@@ -56,14 +61,10 @@ struct front_replicas *front_replicas_new(struct loop *loop,
     all->timers = timers;
     all->channel = channel;
     all->apps = apps;
-    all->app_count = app_count;
     list_init(&all->replicas);
     all->sleep_host = (struct replica_sleep_host){
         .loop = loop, .timers = timers, .channel = channel};
-    for (uint32_t i = 0; i < app_count; i++) {
-        app_set_socket_hook(apps[i], on_sockets_wanted, all);
-        app_set_wake_hook(apps[i], on_taken, all);
-    }
+    front_apps_set_new_hook(apps, on_new_app, all);
     return all;
 }
 
@@ -86,7 +87,8 @@ static void close_parked(struct front_replica *replica)
     struct front_replicas *all = replica->all;
 
     for (unsigned i = 0; i < all->worker_count; i++)
-        worker_unpark(all->workers[i], all->apps[replica->app], replica->ref);
+        worker_unpark(all->workers[i], front_app_of(replica->app),
+                      replica->ref);
 }
 
 static void forget(struct front_replica *replica)
@@ -97,6 +99,8 @@ static void forget(struct front_replica *replica)
     app_remove(replica->ref);
     list_remove(&replica->node);
     id_map_remove(&replica->all->by_id, replica->id);
+    front_app_check_end(replica->app);
+    front_app_drop(&replica->app);
     free(replica);
 }
 
@@ -213,7 +217,7 @@ static void start_probe(struct front_replica *replica, bool forwarded)
 {
     struct front_replicas *all = replica->all;
     const struct app_settings *settings =
-        app_settings_of(all->apps[replica->app]);
+        app_settings_now(front_app_of(replica->app));
     const struct probe_events events = {.on_ready = on_probe_ready,
                                         .on_status = on_probe_status,
                                         .on_want = on_probe_want,
@@ -228,25 +232,28 @@ bool front_replicas_add(struct front_replicas *all,
                         unsigned fd_count)
 {
     struct address address = {0};
+    struct front_app *app = front_apps_find(all->apps, message->app);
     struct front_replica *replica;
     struct err err;
 
-    if (message->app >= all->app_count || find(all, message->replica) ||
-        message->sleep > APP_WITHHELD)
+    if (!front_apps_knew(all->apps, message->app) ||
+        find(all, message->replica) || message->sleep > APP_WITHHELD)
         return false;
+    if (!app)
+        return true; /* it was removed while this was under way */
     if (message->connect == CONNECT_DIRECT &&
         !address_parse(message->address, &address, &err))
         return false;
     replica = xcalloc(1, sizeof *replica);
     replica->all = all;
     replica->id = message->replica;
-    replica->app = message->app;
+    replica->app = front_app_ref(app);
     replica->ref = app_replica_new(
-        all->apps[message->app], message->replica, message->name,
+        front_app_of(app), message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = message->family ? (int)message->family : AF_INET;
     replica->sleep = replica_sleep_new(&all->sleep_host,
-                                       all->apps[message->app], replica->ref);
+                                       front_app_of(app), replica->ref);
     if (message->revision.len > 0)
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
@@ -285,6 +292,7 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     probe_free(&replica->probe);
     replica_sleep_stop(replica->sleep);
     app_drain(replica->ref, on_drained, all);
+    front_app_check_end(replica->app);
     close_parked(replica);
     for (unsigned i = 0; i < all->worker_count; i++)
         worker_end_tunnels(all->workers[i], replica->ref);
@@ -293,9 +301,11 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
 bool front_replicas_shrink(struct front_replicas *all,
                            const struct channel_app_shrink *message)
 {
-    if (message->app >= all->app_count)
-        return false;
-    app_shrink(all->apps[message->app], message->keep, on_drained, all);
+    struct front_app *app = front_apps_find(all->apps, message->app);
+
+    if (!app)
+        return front_apps_knew(all->apps, message->app);
+    app_shrink(front_app_of(app), message->keep, on_drained, all);
     return true;
 }
 

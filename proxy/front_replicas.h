@@ -10,7 +10,7 @@
 #include "router/base/attr.h"
 #include "router/channel.h"
 
-struct app;
+struct front_apps;
 struct front_replicas; /* opaque; defined in front_replicas.c */
 struct loop;
 struct timers;
@@ -19,8 +19,7 @@ struct worker;
 /* Borrows all; channel: where the keeper is, NULL once it is gone. */
 MUST_USE struct front_replicas *
 front_replicas_new(struct loop *loop, struct timers *timers,
-                   struct channel *const *channel, struct app *const *apps,
-                   uint32_t app_count);
+                   struct channel *const *channel, struct front_apps *apps);
 /* No worker may run. */
 void front_replicas_free(struct front_replicas **replicas);
 
@@ -29,7 +28,8 @@ void front_replicas_set_workers(struct front_replicas *replicas,
                                 struct worker *const *workers, unsigned count);
 
 /* The keeper's messages. Descriptors are taken and set to -1.
- * false: it makes no sense (an unknown app, an id that is known already). */
+ * false: it makes no sense (an app that never was, an id that is known already);
+ * of an app that is gone they are skipped. */
 MUST_USE bool front_replicas_add(struct front_replicas *replicas,
                                  const struct channel_replica_add *message,
                                  int *fds, unsigned fd_count);
@@ -38,7 +38,7 @@ void front_replicas_sockets(struct front_replicas *replicas,
                             const struct channel_sockets *message, int *fds,
                             unsigned fd_count);
 void front_replicas_drain(struct front_replicas *replicas, uint64_t id);
-/* false: there is no such app. */
+/* false: there never was such an app. */
 MUST_USE bool front_replicas_shrink(struct front_replicas *replicas,
                                     const struct channel_app_shrink *message);
 void front_replicas_evict(struct front_replicas *replicas, uint64_t id);

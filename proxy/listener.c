@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "proxy/client.h"
+#include "proxy/generation.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
+#include "proxy/worker_generation.h"
 #include "proxy/worker_tls.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -91,28 +93,43 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static struct metrics_cell *cell_of(const struct listener *listener)
+{
+    return metrics_cell_take(listener->worker->shared->metrics,
+                             METRIC_SCOPE_LISTENER, listener->settings->text,
+                             listener->worker->index);
+}
+
+/* Serve by the worker's generation, where it stands at `index`. */
+static void use_settings(struct listener *listener, uint32_t index)
+{
+    struct worker_generation *part = listener->worker->generation;
+    const struct proxy_settings *settings = part->shared->settings;
+
+    listener->generation = part;
+    listener->index = index;
+    listener->settings = &settings->listeners[index];
+    listener->server = &settings->servers[listener->settings->servers[0]];
+    listener->routes = part->shared->routes->tables[index];
+    listener->limits.max_head_bytes =
+        (uint32_t)listener->server->client_max_header_bytes;
+    listener->limits.max_line_bytes = listener->limits.max_head_bytes;
+    listener->limits.max_fields = listener->server->client_max_headers;
+    listener->sni =
+        listener->settings->is_tls ? worker_tls_sni(part->tls, index) : NULL;
+    listener->has_setup = listener->sni || listener->settings->proxy_protocol;
+}
+
 void listener_add(struct worker *worker, uint32_t index, int fd)
 {
-    const struct proxy_settings *settings = worker->shared->settings;
     struct listener *listener = xcalloc(1, sizeof *listener);
     const int on = 1;
 
     listener->worker = worker;
     listener->fd = fd;
-    listener->settings = &settings->listeners[index];
-    listener->server = &settings->servers[listener->settings->servers[0]];
-    listener->routes = worker->shared->routes->tables[index];
-    listener->limits.max_head_bytes =
-        (uint32_t)listener->server->client_max_header_bytes;
-    listener->limits.max_line_bytes = listener->limits.max_head_bytes;
-    listener->limits.max_fields = listener->server->client_max_headers;
-    if (listener->settings->is_tls)
-        listener->sni = worker_tls_sni(worker->tls, index);
-    listener->has_setup = listener->sni || listener->settings->proxy_protocol;
+    use_settings(listener, index);
     listener->port = (uint16_t)address_port(&listener->settings->address);
-    listener->cell =
-        metrics_cell_new(worker->shared->metrics, METRIC_SCOPE_LISTENER,
-                         listener->settings->text);
+    listener->cell = cell_of(listener);
     /* Accepted sockets inherit it: no call per connection. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     evutil_make_socket_nonblocking(fd);
@@ -121,6 +138,102 @@ void listener_add(struct worker *worker, uint32_t index, int fd)
     if (!listener->event)
         abort();
     list_add_tail(&worker->listeners, &listener->node);
+}
+
+/* The same address may be written in another way now: another label. */
+static void rename_cell(struct listener *listener)
+{
+    struct metrics_cell *cell = cell_of(listener);
+    struct metrics_cell *old = listener->cell;
+    uint64_t count = listener->client_count;
+
+    metrics_set(cell, METRIC_CONNECTIONS_OPEN,
+                cell->values[METRIC_CONNECTIONS_OPEN] + count);
+    metrics_set(old, METRIC_CONNECTIONS_OPEN,
+                old->values[METRIC_CONNECTIONS_OPEN] - count);
+    metrics_cell_drop(listener->worker->shared->metrics, &old);
+    listener->cell = cell;
+}
+
+static void free_listener(void *ptr)
+{
+    struct listener *listener = ptr;
+
+    metrics_cell_drop(listener->worker->shared->metrics, &listener->cell);
+    event_free(listener->event);
+    free(listener);
+}
+
+/* Callbacks of this turn may still hold it. */
+static void free_where_unused(struct listener *listener)
+{
+    if (!listener->is_gone || listener->client_count > 0)
+        return;
+    list_remove(&listener->node);
+    worker_generation_unref(&listener->generation);
+    loop_free_later(listener->worker->loop, listener, free_listener);
+}
+
+void listener_client_ended(struct listener *listener)
+{
+    listener->client_count--;
+    free_where_unused(listener);
+}
+
+/* Who connected has been told that it may. */
+static void accept_all(struct listener *listener)
+{
+    unsigned before;
+
+    do {
+        before = listener->client_count;
+        on_acceptable(listener->fd, EV_READ, listener);
+    } while (listener->client_count >= before + ACCEPT_BATCH);
+}
+
+/* moves: another one has its socket. */
+static void retire(struct listener *listener, bool moves)
+{
+    listener->is_gone = true;
+    listener->generation = worker_generation_ref(listener->generation);
+    listener->client_count++; /* so that it outlives what follows */
+    event_del(listener->event);
+    if (moves) {
+        listener->fd = -1;
+    } else if (listener->fd >= 0) {
+        accept_all(listener);
+        listener_close(listener);
+    }
+    listener_client_ended(listener);
+}
+
+void listener_switch(struct listener *listener,
+                     const struct worker_switch *order)
+{
+    struct worker *worker = listener->worker;
+    const struct listener_settings *was = listener->settings;
+    const struct listener_settings *is;
+    uint32_t to;
+    int fd = listener->fd;
+
+    if (listener->is_gone || listener->generation == worker->generation)
+        return;
+    to = order->kept[listener->index];
+    if (to == UINT32_MAX) {
+        retire(listener, false);
+        return;
+    }
+    is = &worker->generation->shared->settings->listeners[to];
+    if (is->is_tls != was->is_tls || is->proxy_protocol != was->proxy_protocol) {
+        /* The same socket speaks another protocol now. */
+        retire(listener, true);
+        if (fd >= 0)
+            listener_add(worker, to, fd);
+        return;
+    }
+    use_settings(listener, to);
+    if (strcmp(was->text, is->text) != 0)
+        rename_cell(listener);
 }
 
 void listener_resume(struct listener *listener)
@@ -148,6 +261,7 @@ void listener_free(struct listener *listener)
 {
     listener_close(listener);
     list_remove(&listener->node);
-    event_free(listener->event);
-    free(listener);
+    if (listener->is_gone)
+        worker_generation_unref(&listener->generation);
+    free_listener(listener);
 }

@@ -15,25 +15,42 @@ struct route_table;
 struct server_settings;
 struct tls_sni;
 struct worker;
+struct worker_generation;
+struct worker_switch;
 
 struct listener {
     struct worker *worker;
-    struct list node; /* worker's */
-    int fd;
-    uint16_t port;       /* 0: Unix */
-    bool has_setup;      /* a PROXY header or TLS comes before the requests */
-    struct tls_sni *sni; /* NULL: no TLS; borrowed from the worker */
+    struct list node;      /* worker's */
+    int fd;                /* -1: closed */
+    unsigned client_count; /* that came by it, and are there */
+    uint16_t port;         /* 0: Unix */
+    bool has_setup;        /* a PROXY header or TLS comes before the requests */
+    bool is_gone;          /* the configuration has it no more */
     struct event *event;
+    struct metrics_cell *cell;
+    /* What it serves by: what the worker has; is_gone: what it had then,
+     * held. The rest is borrowed from it. */
+    struct worker_generation *generation;
+    uint32_t index;
     const struct listener_settings *settings;
     const struct server_settings *server; /* the default one */
     const struct route_table *routes;
+    struct tls_sni *sni;       /* NULL: no TLS */
     struct http_limits limits; /* of request heads */
-    struct metrics_cell *cell;
 };
 
-/* Takes fd; added to the worker's list, not yet accepting.
- * Thread: main, before the worker runs. */
+/* Takes fd; added to the worker's list, not yet accepting. index: of the
+ * worker's generation. */
 void listener_add(struct worker *worker, uint32_t index, int fd);
+/* The worker has another generation. Where the listener is still in it, it
+ * goes on by it, with its socket and clients. One that is gone takes what
+ * already waits to be accepted, and serves each of its clients as before, until
+ * the answer to the request that it is at. */
+void listener_switch(struct listener *listener,
+                     const struct worker_switch *order);
+/* A client of it ended. One that is gone goes with its last. */
+void listener_client_ended(struct listener *listener);
+
 /* Begin, or begin again, to accept. */
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);

@@ -49,7 +49,7 @@ static void on_timer(struct timer *timer)
 }
 
 struct log_outlet *log_outlet_new(struct log_writer *writer,
-                                  unsigned file_count, struct timers *timers,
+                                  struct timers *timers,
                                   struct metrics_registry *metrics)
 {
     struct log_outlet *outlet = xcalloc(1, sizeof *outlet);
@@ -58,8 +58,6 @@ struct log_outlet *log_outlet_new(struct log_writer *writer,
     outlet->timers = timers;
     outlet->cell = metrics_cell_new(metrics, METRIC_SCOPE_FRONT, "");
     outlet->timer.on_expire = on_timer;
-    outlet->file_count = file_count;
-    outlet->files = xcalloc(file_count + 1U, sizeof *outlet->files);
     return outlet;
 }
 
@@ -77,9 +75,21 @@ void log_outlet_free(struct log_outlet **outlet_ptr)
     *outlet_ptr = NULL;
 }
 
+static void make_room(struct log_outlet *outlet, unsigned count)
+{
+    outlet->files = xrealloc(outlet->files, count * sizeof *outlet->files);
+    for (unsigned i = outlet->file_count; i < count; i++)
+        outlet->files[i] = (struct gathered){.lines = STRBUF_INIT};
+    outlet->file_count = count;
+}
+
 struct strbuf *log_outlet_begin(struct log_outlet *outlet, unsigned file)
 {
-    struct strbuf *lines = &outlet->files[file].lines;
+    struct strbuf *lines;
+
+    if (file >= outlet->file_count)
+        make_room(outlet, file + 1);
+    lines = &outlet->files[file].lines;
 
     if (!lines->data) /* in one piece, or it would grow by doubling */
         strbuf_reserve(lines, BATCH_BYTES + 4096);

@@ -12,16 +12,15 @@ struct log_writer;
 struct metrics_registry;
 struct timers;
 
-/* Borrows all. Thread: main. */
+/* Borrows all. Thread: the worker's, or main before that one runs. */
 MUST_USE struct log_outlet *log_outlet_new(struct log_writer *writer,
-                                           unsigned file_count,
                                            struct timers *timers,
                                            struct metrics_registry *metrics);
 /* Hands over what is left. NULL is skipped. Thread: the worker's, or main when
  * that one has ended. */
 void log_outlet_free(struct log_outlet **outlet);
 
-/* Where the next line of that file is appended to; end it with a line feed,
+/* Where the next line of that file (its number) is appended to; end it with a line feed,
  * then log_outlet_commit(). */
 struct strbuf *log_outlet_begin(struct log_outlet *outlet, unsigned file);
 void log_outlet_commit(struct log_outlet *outlet, unsigned file);

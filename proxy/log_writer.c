@@ -25,13 +25,20 @@ struct log_file {
     struct log_rate rate;
 };
 
+struct name { /* of a file */
+    char *text; /* NULL: the number is free */
+    unsigned users;
+};
+
 struct log_writer {
     struct loop *loop;
     pthread_t thread;
     struct metrics_cell *cell;
     size_t waiting_bytes; /* atomic */
+    unsigned name_count;
+    struct name *names; /* main's, by number */
     unsigned file_count;
-    struct log_file *files; /* the thread's */
+    struct log_file *files; /* the thread's, by number */
 };
 
 struct batch {
@@ -107,6 +114,20 @@ static void on_failed(struct log_writer *writer, struct log_file *file,
                   "why=\"%s\" lines=%u", strerror(error), lines);
 }
 
+/* The thread's. */
+static struct log_file *file_of(struct log_writer *writer, unsigned number)
+{
+    if (number >= writer->file_count) {
+        unsigned count = number + 1;
+
+        writer->files = xrealloc(writer->files, count * sizeof *writer->files);
+        for (unsigned i = writer->file_count; i < count; i++)
+            writer->files[i] = (struct log_file){.fd = -1};
+        writer->file_count = count;
+    }
+    return &writer->files[number];
+}
+
 static void write_batch(struct log_writer *writer, struct log_file *file,
                         const struct strbuf *lines)
 {
@@ -137,7 +158,7 @@ static void run_batch(struct loop_task *task)
     struct batch *batch = container_of(task, struct batch, task);
     struct log_writer *writer = batch->writer;
 
-    write_batch(writer, &writer->files[batch->file], &batch->lines);
+    write_batch(writer, file_of(writer, batch->file), &batch->lines);
     __atomic_sub_fetch(&writer->waiting_bytes, batch->lines.len,
                        __ATOMIC_RELAXED);
     strbuf_done(&batch->lines);
@@ -147,7 +168,7 @@ static void run_batch(struct loop_task *task)
 static void run_new_file(struct loop_task *task)
 {
     struct new_file *order = container_of(task, struct new_file, task);
-    struct log_file *file = &order->writer->files[order->file];
+    struct log_file *file = file_of(order->writer, order->file);
     struct stat st;
 
     if (file->fd >= 0)
@@ -166,17 +187,12 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
-struct log_writer *log_writer_new(unsigned file_count,
-                                  struct metrics_registry *metrics)
+struct log_writer *log_writer_new(struct metrics_registry *metrics)
 {
     struct log_writer *writer = xcalloc(1, sizeof *writer);
 
     writer->loop = loop_new("log-writer");
     writer->cell = metrics_cell_new(metrics, METRIC_SCOPE_FRONT, "");
-    writer->file_count = file_count;
-    writer->files = xcalloc(file_count + 1U, sizeof *writer->files);
-    for (unsigned i = 0; i < file_count; i++)
-        writer->files[i].fd = -1;
     if (pthread_create(&writer->thread, NULL, run_thread, writer) != 0)
         abort();
     return writer;
@@ -206,6 +222,9 @@ void log_writer_free(struct log_writer **writer_ptr)
     for (unsigned i = 0; i < writer->file_count; i++)
         if (writer->files[i].fd >= 0)
             close(writer->files[i].fd);
+    for (unsigned i = 0; i < writer->name_count; i++)
+        free(writer->names[i].text);
+    free(writer->names);
     free(writer->files);
     free(writer);
     *writer_ptr = NULL;
@@ -220,6 +239,44 @@ void log_writer_set_file(struct log_writer *writer, unsigned file, int fd)
     order->file = file;
     order->fd = fd;
     loop_post(writer->loop, &order->task);
+}
+
+static struct name *free_name(struct log_writer *writer)
+{
+    for (unsigned i = 0; i < writer->name_count; i++) {
+        if (!writer->names[i].text)
+            return &writer->names[i];
+    }
+    writer->names = xrealloc(writer->names,
+                             (writer->name_count + 1) * sizeof *writer->names);
+    return &writer->names[writer->name_count++];
+}
+
+unsigned log_writer_open(struct log_writer *writer, const char *text)
+{
+    struct name *name;
+
+    for (unsigned i = 0; i < writer->name_count; i++) {
+        name = &writer->names[i];
+        if (name->text && strcmp(name->text, text) == 0) {
+            name->users++;
+            return i;
+        }
+    }
+    name = free_name(writer);
+    *name = (struct name){xstrdup(text), 1};
+    return (unsigned)(name - writer->names);
+}
+
+void log_writer_close(struct log_writer *writer, unsigned file)
+{
+    struct name *name = &writer->names[file];
+
+    if (--name->users > 0)
+        return;
+    free(name->text);
+    name->text = NULL;
+    log_writer_set_file(writer, file, -1);
 }
 
 bool log_writer_post(struct log_writer *writer, unsigned file,

@@ -20,11 +20,18 @@ struct metrics_registry;
 #define LOG_WRITER_BACKLOG_MAX (16U << 20)
 
 /* Starts the thread. Thread: main. */
-MUST_USE struct log_writer *log_writer_new(unsigned file_count,
-                                           struct metrics_registry *metrics);
+MUST_USE struct log_writer *log_writer_new(struct metrics_registry *metrics);
 /* Writes what was posted, and ends the thread. Nobody may post any more. NULL
  * is skipped. Thread: main. */
 void log_writer_free(struct log_writer **writer);
+
+/* The number of the file of that name: the same for all who open it, so that
+ * what an old configuration still logs goes where the new one does. It has no
+ * descriptor before log_writer_set_file(). Copies name. Thread: main. */
+MUST_USE unsigned log_writer_open(struct log_writer *writer, const char *name);
+/* Once for each log_writer_open(): the last one closes it, when all that was
+ * posted before is written. Thread: main. */
+void log_writer_close(struct log_writer *writer, unsigned file);
 
 /* Takes fd, open for appending: what is posted from now on goes there.
  * Thread: main. */

@@ -184,6 +184,9 @@ static void get_key_file(struct wire_reader *r, struct key_file *ret)
 
 void shared_settings_done(struct shared_settings *settings)
 {
+    for (uint32_t i = 0; i < settings->log_file_count; i++)
+        free(settings->log_files[i]);
+    free(settings->log_files);
     for (uint32_t i = 0; i < settings->access_log_count; i++)
         free(settings->access_logs[i].format);
     free(settings->access_logs);
@@ -205,6 +208,8 @@ void shared_settings_done(struct shared_settings *settings)
 void shared_settings_encode(const struct shared_settings *s, struct strbuf *buf)
 {
     wire_put_u32(buf, s->log_file_count);
+    for (uint32_t i = 0; i < s->log_file_count; i++)
+        wire_put_str(buf, s->log_files[i]);
     wire_put_u32(buf, s->error_log);
     wire_put_u32(buf, s->access_log_count);
     for (uint32_t i = 0; i < s->access_log_count; i++) {
@@ -227,7 +232,10 @@ void shared_settings_encode(const struct shared_settings *s, struct strbuf *buf)
 
 static void get_logs(struct wire_reader *r, struct shared_settings *ret)
 {
-    ret->log_file_count = get_u32_max(r, 1000000);
+    ret->log_files =
+        get_array(r, 4, sizeof *ret->log_files, &ret->log_file_count);
+    for (uint32_t i = 0; i < ret->log_file_count && !r->failed; i++)
+        ret->log_files[i] = get_text(r);
     ret->error_log = get_u32_max(r, ret->log_file_count);
     ret->access_logs =
         get_array(r, 8, sizeof *ret->access_logs, &ret->access_log_count);

@@ -81,6 +81,7 @@ struct page_numbers {
 /* All that several routes share. */
 struct shared_settings {
     uint32_t log_file_count; /* LOG_FILE messages have an index below it */
+    char **log_files;        /* paths: over a reload the same file by name */
     uint32_t error_log;      /* number of the log file; 0: stderr */
     uint32_t access_log_count;
     struct access_log_settings *access_logs;

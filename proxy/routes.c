@@ -65,16 +65,11 @@ static void fill_route(struct route *route,
                        const struct server_settings *server,
                        struct app *const *apps)
 {
-    const struct rate_settings *rate = &settings->protection.rate;
-
     route->settings = settings;
     route->server = server;
     route->app_index = settings->app;
     if (route->app_index != UINT32_MAX)
         route->app = apps[route->app_index];
-    if (rate->requests > 0)
-        route->rate_limit = rate_limit_new(rate->requests, rate->period_s,
-                                           rate->burst, RATE_LIMIT_KEYS_MAX);
 }
 
 static uint32_t count_routes(const struct server_settings *server)
@@ -112,6 +107,111 @@ static void number_routes(struct routes *routes,
         }
     }
 }
+
+/* --- rate limits -------------------------------------------------------------
+ */
+
+/* A route that has one, and what it is called: its server's names, its prefix.
+ */
+struct limited {
+    char *name;
+    struct route *route;
+};
+
+static const struct rate_settings *rate_of(const struct route *route)
+{
+    return &route->settings->protection.rate;
+}
+
+static char *name_of(const struct route *route)
+{
+    AUTO(strbuf_done) struct strbuf name = STRBUF_INIT;
+
+    for (uint32_t i = 0; i < route->server->name_count; i++)
+        strbuf_printf(&name, "%s ", route->server->names[i]);
+    strbuf_add_str(&name, route->settings->prefix);
+    return xstrdup(name.data);
+}
+
+/* Those of one name in their order: two servers may have the same. */
+static int compare_limited(const void *a, const void *b)
+{
+    const struct limited *left = a;
+    const struct limited *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order ? order : (left->route > right->route ? 1 : -1);
+}
+
+static struct limited *list_limited(const struct routes *routes,
+                                    uint32_t *ret_count)
+{
+    uint32_t count = 0;
+    struct limited *list;
+
+    for (uint32_t i = 0; i < routes->count; i++)
+        count += rate_of(&routes->all[i])->requests > 0;
+    list = xcalloc(count + 1U, sizeof *list);
+    *ret_count = 0;
+    for (uint32_t i = 0; i < routes->count; i++) {
+        struct route *route = &routes->all[i];
+
+        if (rate_of(route)->requests > 0)
+            list[(*ret_count)++] = (struct limited){name_of(route), route};
+    }
+    qsort(list, count, sizeof *list, compare_limited);
+    return list;
+}
+
+static void free_limited(struct limited *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free(list[i].name);
+    free(list);
+}
+
+static bool is_same_rate(const struct rate_settings *a,
+                         const struct rate_settings *b)
+{
+    return a->requests == b->requests && a->period_s == b->period_s &&
+           a->burst == b->burst &&
+           sv_eq(sv_of(a->key_field), sv_of(b->key_field));
+}
+
+/* before: of the same name, or NULL. */
+static void set_limit(struct route *route, const struct route *before)
+{
+    const struct rate_settings *rate = rate_of(route);
+
+    if (before && is_same_rate(rate, rate_of(before)))
+        route->rate_limit = rate_limit_ref(before->rate_limit);
+    else
+        route->rate_limit = rate_limit_new(rate->requests, rate->period_s,
+                                           rate->burst, RATE_LIMIT_KEYS_MAX);
+}
+
+static void set_limits(struct routes *routes, const struct routes *before)
+{
+    uint32_t count;
+    uint32_t old_count = 0;
+    struct limited *list = list_limited(routes, &count);
+    struct limited *old = before ? list_limited(before, &old_count) : NULL;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        while (at < old_count && strcmp(old[at].name, list[i].name) < 0)
+            at++;
+        if (at < old_count && strcmp(old[at].name, list[i].name) == 0)
+            set_limit(list[i].route, old[at++].route);
+        else
+            set_limit(list[i].route, NULL);
+    }
+    free_limited(list, count);
+    free_limited(old, old_count);
+}
+
+/* --- the tables --------------------------------------------------------------
+ */
 
 static struct route *first_route_of(struct routes *routes,
                                     const struct server_settings *server)
@@ -174,11 +274,12 @@ table_of_listener(struct routes *routes, const struct proxy_settings *settings,
 }
 
 struct routes *routes_new(const struct proxy_settings *settings,
-                          struct app *const *apps)
+                          struct app *const *apps, const struct routes *before)
 {
     struct routes *routes = xcalloc(1, sizeof *routes);
 
     number_routes(routes, settings, apps);
+    set_limits(routes, before);
     routes->table_count = settings->listener_count;
     routes->tables =
         xcalloc(settings->listener_count + 1, sizeof(struct route_table *));
@@ -198,7 +299,7 @@ void routes_free(struct routes **routes_ptr)
         route_table_free(&routes->tables[i]);
     free(routes->tables);
     for (uint32_t i = 0; i < routes->count; i++)
-        rate_limit_free(&routes->all[i].rate_limit);
+        rate_limit_unref(&routes->all[i].rate_limit);
     for (uint32_t i = 0; i < routes->status_count; i++) {
         free(routes->status[i].prefix);
         free(routes->status[i].return_text);

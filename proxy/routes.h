@@ -38,10 +38,12 @@ struct routes {
     struct route_table **tables;
 };
 
-/* Borrows settings and apps (settings->app_count of them).
- * Thread: main. */
+/* Borrows settings and apps (settings->app_count of them). before: those that
+ * these take the place of, NULL: none; a route that has the same rate limit as
+ * there goes on with it. Thread: main. */
 MUST_USE struct routes *routes_new(const struct proxy_settings *settings,
-                                   struct app *const *apps);
+                                   struct app *const *apps,
+                                   const struct routes *before);
 /* Which server (an index into settings->servers) has the hosts that no name of
  * the listener's servers matches: one without a name, else the first. */
 uint32_t routes_any_host(const struct proxy_settings *settings,

@@ -11,7 +11,7 @@
 
 static void touch(struct exchange *x)
 {
-    exchange_start_timer(x, app_settings_of(x->app)->tunnel_timeout_ms);
+    exchange_start_timer(x, exchange_app(x)->tunnel_timeout_ms);
 }
 
 bool tunnel_begin(struct exchange *x)

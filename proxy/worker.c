@@ -8,12 +8,13 @@
 
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/log_outlet.h"
 #include "proxy/password_helper.h"
-#include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/upstream_pool.h"
+#include "proxy/worker_generation.h"
 #include "proxy/worker_tls.h"
 #include "router/app.h"
 #include "router/base/alloc.h"
@@ -52,7 +53,6 @@ static void report_drained(struct loop_task *task);
 
 struct worker *worker_new(const struct worker_shared *shared, unsigned index)
 {
-    const struct proxy_settings *settings = shared->settings;
     struct worker *worker = xcalloc(1, sizeof *worker);
 
     worker->index = index;
@@ -61,43 +61,12 @@ struct worker *worker_new(const struct worker_shared *shared, unsigned index)
     worker->timers = timers_new(worker->loop);
     worker->accept_timer.on_expire = on_accept_timer;
     worker->drained_task.run = report_drained;
-    worker->client_max = settings->max_connections / shared->worker_count;
-    if (worker->client_max == 0)
-        worker->client_max = 1;
-    buffer_pool_init(&worker->buffers,
-                     settings->buffer_memory_bytes / shared->worker_count);
-    worker->tls = worker_tls_new(settings);
+    buffer_pool_init(&worker->buffers, 0);
     list_init(&worker->listeners);
     list_init(&worker->idle_clients);
     list_init(&worker->busy_clients);
-    worker->app_cells =
-        xcalloc(settings->app_count + 1, sizeof(struct metrics_cell *));
-    for (uint32_t i = 0; i < settings->app_count; i++)
-        worker->app_cells[i] = metrics_cell_new(
-            shared->metrics, METRIC_SCOPE_APP, settings->apps[i].name);
-    worker->requests =
-        xcalloc(shared->routes->count + 1, sizeof(struct metrics_requests *));
-    for (uint32_t i = 0; i < shared->routes->count; i++) {
-        const struct route *route = &shared->routes->all[i];
-
-        worker->requests[i] = metrics_requests_new(
-            shared->metrics,
-            route->app ? settings->apps[route->app_index].name : "",
-            route->settings->prefix);
-    }
     worker->cell = metrics_cell_new(shared->metrics, METRIC_SCOPE_FRONT, "");
-    if (shared->log_writer)
-        worker->log_outlet =
-            log_outlet_new(shared->log_writer, settings->shared.log_file_count,
-                           worker->timers, shared->metrics);
-    worker->requests[shared->routes->count] =
-        metrics_requests_new(shared->metrics, "", "");
     return worker;
-}
-
-void worker_add_listener(struct worker *worker, uint32_t listener, int fd)
-{
-    listener_add(worker, listener, fd);
 }
 
 static void resume_listeners(struct worker *worker)
@@ -114,7 +83,6 @@ static void *run(void *arg)
     sigfillset(&all); /* signals are main's */
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     pthread_setname_np(pthread_self(), "berth-worker");
-    resume_listeners(worker);
     loop_run(worker->loop);
     return NULL;
 }
@@ -185,6 +153,12 @@ static void end_tunnels(struct worker *worker,
     }
 }
 
+static void close_listeners(struct worker *worker)
+{
+    LIST_FOREACH (&worker->listeners, node)
+        listener_close(container_of(node, struct listener, node));
+}
+
 static void carry_out_drain(struct loop_task *task)
 {
     struct order order;
@@ -192,8 +166,7 @@ static void carry_out_drain(struct loop_task *task)
 
     worker->is_draining = true;
     timer_stop(&worker->accept_timer);
-    LIST_FOREACH (&worker->listeners, node)
-        listener_close(container_of(node, struct listener, node));
+    close_listeners(worker);
     while (worker_close_oldest_idle(worker))
         ;
     end_tunnels(worker, NULL);
@@ -262,16 +235,30 @@ void worker_unpark_then(struct worker *worker, struct app *app,
     loop_post(worker->loop, &order->task);
 }
 
+/* Idle connections that may serve no more: of listeners that are gone, and
+ * those whose clients showed (or did not show) a certificate by other rules
+ * than their server has now. Those that are busy end with their answer. */
+static void close_stale(struct worker *worker)
+{
+    LIST_FOREACH_SAFE (&worker->idle_clients, node) {
+        struct client *client = container_of(node, struct client, node);
+
+        if (client->request_count > 0 && client_is_stale(client))
+            client_close(client);
+    }
+}
+
 static void carry_out_update_tls(struct loop_task *task)
 {
     struct tls_order *order = container_of(task, struct tls_order, task);
     struct err err;
 
-    if (!worker_tls_update(order->worker->tls, order->server, &order->settings,
-                           &err))
+    if (!worker_tls_update(order->worker->generation->tls, order->server,
+                           &order->settings, &err))
         log_error("worker",
                   "new certificates cannot be used; the old ones stay",
                   "why=\"%s\"", err.text);
+    close_stale(order->worker);
     tls_settings_done(&order->settings);
     free(order);
 }
@@ -289,6 +276,122 @@ void worker_update_tls(struct worker *worker, uint32_t server,
     loop_post(worker->loop, &order->task);
 }
 
+static void carry_out_trim(struct loop_task *task)
+{
+    struct order order;
+    struct worker *worker = take_order(task, &order);
+
+    app_trim(order.app, worker->index, upstream_pool_close, NULL);
+}
+
+void worker_trim(struct worker *worker, struct app *app)
+{
+    give_order(worker, carry_out_trim, app, NULL);
+}
+
+/* Goes from worker to worker, behind what main asked of each before. */
+struct round {
+    struct loop_task task;
+    struct worker *const *workers;
+    unsigned at;
+    struct app *app;
+    void (*on_done)(void *arg);
+    void *arg;
+};
+
+static void end_round(struct loop_task *task)
+{
+    struct round round = *container_of(task, struct round, task);
+
+    free(container_of(task, struct round, task));
+    round.on_done(round.arg);
+}
+
+static void carry_out_round(struct loop_task *task)
+{
+    struct round *round = container_of(task, struct round, task);
+    struct worker *worker = round->workers[round->at++];
+
+    app_unpark_all(round->app, NULL, worker->index, upstream_pool_close, NULL);
+    if (round->at < worker->shared->worker_count) {
+        loop_post(round->workers[round->at]->loop, task);
+        return;
+    }
+    task->run = end_round;
+    loop_post(worker->shared->main_loop, task);
+}
+
+void workers_forget(struct worker *const *workers, struct app *app,
+                    void (*on_done)(void *arg), void *arg)
+{
+    struct round *round = xcalloc(1, sizeof *round);
+
+    *round = (struct round){{.run = carry_out_round}, workers, 0, app, on_done,
+                            arg};
+    loop_post(workers[0]->loop, &round->task);
+}
+
+/* --- another configuration --- */
+
+static void report_switched(struct loop_task *task)
+{
+    struct worker_switch *order = container_of(task, struct worker_switch, task);
+    const struct worker_events *events = &order->worker->shared->events;
+
+    events->on_switched(events->arg, order->worker);
+    free(order->kept);
+    free(order->added);
+    free(order);
+}
+
+static void take_limits(struct worker *worker)
+{
+    const struct generation *generation = worker->generation->shared;
+    const struct proxy_settings *settings = generation->settings;
+    unsigned count = worker->shared->worker_count;
+
+    worker->client_max = settings->max_connections / count;
+    if (worker->client_max == 0)
+        worker->client_max = 1;
+    buffer_pool_set_limit(&worker->buffers,
+                          settings->buffer_memory_bytes / count);
+    if (generation->log_writer && !worker->log_outlet)
+        worker->log_outlet = log_outlet_new(
+            generation->log_writer, worker->timers, worker->shared->metrics);
+}
+
+/* What was the worker's is each one's own now: listeners that are gone, and
+ * exchanges, hold on to it. */
+static void carry_out_switch(struct loop_task *task)
+{
+    struct worker_switch *order = container_of(task, struct worker_switch, task);
+    struct worker *worker = order->worker;
+    struct worker_generation *before = worker->generation;
+
+    worker->generation = order->generation;
+    worker->generation->worker = worker;
+    take_limits(worker);
+    LIST_FOREACH_SAFE (&worker->listeners, node)
+        listener_switch(container_of(node, struct listener, node), order);
+    for (uint32_t i = 0; i < order->added_count; i++)
+        listener_add(worker, order->added[i].listener, order->added[i].fd);
+    close_stale(worker);
+    worker_generation_unref(&before);
+    if (worker->is_draining)
+        close_listeners(worker);
+    else if (!worker->accept_paused)
+        resume_listeners(worker);
+    order->task.run = report_switched;
+    loop_post(worker->shared->main_loop, &order->task);
+}
+
+void worker_switch(struct worker *worker, struct worker_switch *order)
+{
+    order->worker = worker;
+    order->task.run = carry_out_switch;
+    loop_post(worker->loop, &order->task);
+}
+
 void worker_end_tunnels(struct worker *worker, struct replica_ref *replica)
 {
     give_order(worker, carry_out_end_tunnels, NULL, replica);
@@ -296,8 +399,6 @@ void worker_end_tunnels(struct worker *worker, struct replica_ref *replica)
 
 void worker_stop(struct worker *worker)
 {
-    for (uint32_t i = 0; i < worker->shared->settings->app_count; i++)
-        worker_unpark(worker, worker->shared->apps[i], NULL);
     give_order(worker, carry_out_stop, NULL, NULL);
 }
 
@@ -313,13 +414,11 @@ void worker_free(struct worker **worker_ptr)
     LIST_FOREACH_SAFE (&worker->listeners, node)
         listener_free(container_of(node, struct listener, node));
     exchange_free_unused(worker);
+    worker_generation_unref(&worker->generation);
     log_outlet_free(&worker->log_outlet);
     timers_free(&worker->timers);
     loop_free(&worker->loop); /* which runs what was still posted */
-    worker_tls_free(&worker->tls);
     buffer_pool_done(&worker->buffers);
-    free(worker->app_cells);
-    free(worker->requests);
     password_cache_free(&worker->passwords);
     free(worker);
     *worker_ptr = NULL;

@@ -19,27 +19,25 @@
 #include "router/base/timers.h"
 
 struct app;
-struct access_logs;
 struct exchange;
 struct log_outlet;
-struct log_writer;
 struct metrics_cell;
-struct password_cache;
-struct password_helper;
 struct metrics_registry;
-struct metrics_requests;
-struct proxy_settings;
+struct password_cache;
 struct replica_ref;
-struct routes;
 struct tls_settings;
-struct worker_tls;
+struct worker_generation;
 
-/* What a worker tells main; both run on main's loop. */
+/* What a worker tells main; all run on main's loop. */
 struct worker_events {
     /* Nothing is left after worker_drain(). */
     void (*on_drained)(void *arg);
     /* A connection to the replica failed or broke. text: why; borrowed. */
     void (*on_broken)(void *arg, uint64_t replica, const char *text);
+    /* It serves by what worker_switch() gave it. */
+    void (*on_switched)(void *arg, struct worker *worker);
+    /* Its last user is gone: free it. */
+    void (*on_generation_ended)(void *arg, struct worker_generation *part);
     void *arg;
 };
 
@@ -48,13 +46,24 @@ struct worker_shared {
     unsigned worker_count;
     struct loop *main_loop;
     struct worker_events events;
-    const struct proxy_settings *settings;
-    const struct routes *routes;
-    struct app *const *apps; /* settings->app_count */
     struct metrics_registry *metrics;
-    const struct access_logs *access_logs;
-    struct log_writer *log_writer;           /* NULL: there is no access log */
-    struct password_helper *password_helper; /* NULL: no route needs it */
+};
+
+/* What changes with a configuration. */
+struct worker_switch {
+    struct loop_task task;
+    struct worker *worker;
+    struct worker_generation *generation; /* taken */
+    /* Where each of the listeners until now stands in the new settings;
+     * UINT32_MAX: it is gone. */
+    uint32_t kept_count;
+    uint32_t *kept;
+    /* And those that are new; each fd is taken. */
+    uint32_t added_count;
+    struct worker_socket {
+        uint32_t listener;
+        int fd;
+    } *added;
 };
 
 struct worker {
@@ -65,12 +74,10 @@ struct worker {
     pthread_t thread;
     bool has_thread;
     struct buffer_pool buffers;
-    struct worker_tls *tls;
-    struct metrics_cell *cell;          /* of no app */
-    struct password_cache *passwords;   /* NULL until the first */
-    struct metrics_cell **app_cells;    /* by app */
-    struct metrics_requests **requests; /* by route; the last: no route */
-    struct list listeners;
+    struct worker_generation *generation; /* for what begins now */
+    struct metrics_cell *cell;            /* of no app */
+    struct password_cache *passwords;     /* NULL until the first */
+    struct list listeners; /* those that are gone, too, until they end */
     struct timer accept_timer; /* until accept is tried again */
     bool accept_paused;
     struct list idle_clients; /* oldest first */
@@ -85,7 +92,7 @@ struct worker {
     bool is_draining;
     bool drain_reported;
     struct loop_task drained_task; /* to main */
-    struct log_outlet *log_outlet; /* NULL: there is no access log */
+    struct log_outlet *log_outlet; /* NULL: there was no access log yet */
     uint32_t connection_count;     /* so far */
     uint64_t broken_replica;       /* reported last, and when */
     uint64_t broken_us;
@@ -94,10 +101,11 @@ struct worker {
 /* Thread: main. The thread begins with worker_start(). */
 MUST_USE struct worker *worker_new(const struct worker_shared *shared,
                                    unsigned index);
-/* Takes fd, a listening socket of settings->listeners[listener]. Thread: main,
- * before worker_start(). */
-void worker_add_listener(struct worker *worker, uint32_t listener, int fd);
+/* Before the first worker_switch() is carried out it listens on nothing. */
 void worker_start(struct worker *worker);
+/* Serve by another configuration from now on; on_switched tells when it does.
+ * Takes *order and what it holds (free()). Thread: main. */
+void worker_switch(struct worker *worker, struct worker_switch *order);
 
 /* Stop listening, close idle connections, let requests in flight end; then
  * on_drained. Thread: main. */
@@ -111,13 +119,22 @@ void worker_unpark(struct worker *worker, struct app *app,
 /* The same, then post `reply` to main's loop. */
 void worker_unpark_then(struct worker *worker, struct app *app,
                         struct replica_ref *replica, struct loop_task *reply);
-/* New certificates of a server (an index). Takes what *settings holds, and
+/* Close the connections that are parked here where replicas of the app have
+ * more than they may. Thread: main. */
+void worker_trim(struct worker *worker, struct app *app);
+/* Close all of the app's connections that are parked on any worker; then
+ * on_done runs on main's loop: no order that names the app is under way any
+ * more. Thread: main. */
+void workers_forget(struct worker *const *workers, struct app *app,
+                    void (*on_done)(void *arg), void *arg);
+/* New certificates of a server (an index of the settings that it has then). Takes what *settings holds, and
  * leaves it empty. Thread: main. */
 void worker_update_tls(struct worker *worker, uint32_t server,
                        struct tls_settings *settings);
 /* Tell the tunnels to the replica to end. Thread: main. */
 void worker_end_tunnels(struct worker *worker, struct replica_ref *replica);
-/* End the thread; after on_drained of all workers. Thread: main. */
+/* End the thread; after on_drained of all workers, and after nothing is parked
+ * any more. Thread: main. */
 void worker_stop(struct worker *worker);
 /* After worker_stop() of all workers. Thread: main. */
 void worker_free(struct worker **worker);

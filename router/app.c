@@ -21,7 +21,7 @@ const char *app_state_name(enum app_state state)
     return state_names[state];
 }
 
-const struct app_settings *app_settings_of(const struct app *app)
+const struct app_settings *app_settings_now(const struct app *app)
 {
     return app->settings;
 }
@@ -288,11 +288,14 @@ bool app_leave(struct app *app, struct waiter *waiter, uint64_t now_us)
     return was_waiting;
 }
 
-/* Hand a held slot to the head of the queue, or put it back. */
+/* Hand a held slot to the head of the queue, or put it back: then it may be
+ * gone. ret_parked: whether what it carries is parked, or the waiter's. */
 static struct waiter *pass_on(struct app *app, struct slot *slot,
-                              uint64_t now_us) REQUIRES(app->lock)
+                              uint64_t now_us, bool *ret_parked)
+    REQUIRES(app->lock)
 {
-    struct replica_locked *locked = slot->replica->locked;
+    struct replica_ref *replica = slot->replica;
+    struct replica_locked *locked = replica->locked;
     struct waiter *waiter = NULL;
 
     locked->last_used_us = now_us;
@@ -301,8 +304,9 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
         wait_estimate_freed(
             &app->locked.estimate,
             now_us > slot->taken_us ? now_us - slot->taken_us : 0, now_us);
-    if (app_takes_requests(locked))
+    if (app_takes_requests(locked) && !slot_set_is_over(&locked->slots))
         waiter = resolve_head(app, now_us);
+    *ret_parked = slot->parked != NULL;
     if (waiter) {
         slot->taken_us = now_us;
         waiter->slot = slot;
@@ -310,8 +314,12 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     }
     count_slot_time(app, now_us);
     app->locked.in_flight--;
+    if (slot_set_has_surplus(&locked->slots)) {
+        slot->parked = NULL;
+        *ret_parked = false;
+    }
     slot_set_put(&locked->slots, slot, slot->parked, slot->parked_worker);
-    app_post_drained(app, slot->replica);
+    app_post_drained(app, replica);
     return NULL;
 }
 
@@ -331,20 +339,17 @@ struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
     struct app *app = replica->app;
     struct replica_ref *dead;
     struct waiter *waiter;
-    bool is_kept;
 
     mutex_lock(&app->lock);
-    is_kept = parked && app_takes_requests(replica->locked);
-    slot->parked = is_kept ? parked : NULL;
+    slot->parked = app_takes_requests(replica->locked) ? parked : NULL;
     slot->parked_worker = worker;
     app->locked.completions++;
     if (now_us > slot->taken_us)
         app->locked.service_time_us += now_us - slot->taken_us;
-    waiter = pass_on(app, slot, now_us);
+    waiter = pass_on(app, slot, now_us, ret_parked);
     dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
     app_free_replica(dead);
-    *ret_parked = is_kept;
     return waiter;
 }
 
@@ -406,6 +411,7 @@ bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
 {
     struct replica_ref *replica = slot->replica;
     struct app *app = replica->app;
+    bool parked; /* nothing */
     bool ok;
 
     mutex_lock(&app->lock);
@@ -414,7 +420,7 @@ bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
         replica->locked->tunnels++;
         app->locked.tunnels++;
         slot->parked = NULL;
-        *ret_waiter = pass_on(app, slot, now_us);
+        *ret_waiter = pass_on(app, slot, now_us, &parked);
         *ret_replica = replica;
     }
     mutex_unlock(&app->lock);

@@ -76,8 +76,8 @@ enum acquire {
     ACQUIRE_REFUSED, /* waiter->refusal; on_resolved will not run */
 };
 
-/* Borrows settings, which must outlive it. worker_count: how many workers
- * there are. Thread: main. */
+/* Borrows settings until the next app_update(). index: what app_index() says.
+ * worker_count: how many workers there are. Thread: main. */
 MUST_USE struct app *app_new(const struct app_settings *settings,
                              unsigned index, unsigned worker_count);
 /* No slot may be held, no connection parked, no one waiting; replicas are
@@ -85,8 +85,19 @@ MUST_USE struct app *app_new(const struct app_settings *settings,
  * memory goes when that has run. Thread: main. */
 void app_free(struct app **app);
 
-const struct app_settings *app_settings_of(const struct app *app);
+/* New settings, over which slots, queue and counts stay as they are: requests
+ * that wait stay where the queue is shorter now. Borrows settings; the old ones
+ * are not looked at after it returned. true: replicas have more slots than they
+ * may; each worker should app_trim(). Thread: main. */
+MUST_USE bool app_update(struct app *app, const struct app_settings *settings,
+                         uint64_t now_us);
+/* As they are now. Requests read those of their generation instead
+ * (route.app_settings). Thread: main. */
+const struct app_settings *app_settings_now(const struct app *app);
 unsigned app_index(const struct app *app);
+/* Nobody waits, no slot is held, and no replica is left, not even one that was
+ * removed. Thread: any. */
+bool app_is_idle(struct app *app);
 
 /* Have `hook` run on main's loop as soon as a request came that no slot was
  * free for (it waits, or was refused). At most one call is under way, however
@@ -141,6 +152,11 @@ MUST_USE bool app_unpark(struct slot *slot, void *parked);
 void app_unpark_all(struct app *app, struct replica_ref *replica,
                     unsigned worker, void (*fn)(void *arg, void *parked),
                     void *arg);
+
+/* Have connections that are parked on `worker` closed (as app_unpark_all()
+ * does) while replicas have more slots than they may. Thread: that worker. */
+void app_trim(struct app *app, unsigned worker,
+              void (*fn)(void *arg, void *parked), void *arg);
 
 /* Tunnels keep their replica but no slot: convert a held slot (the slot is
  * free again, as by app_release(slot, NULL, ...)), and end one.

@@ -107,6 +107,62 @@ struct replica_ref *app_replica_new(struct app *app, uint64_t id,
     return replica;
 }
 
+bool app_is_idle(struct app *app)
+{
+    bool is_idle;
+
+    mutex_lock(&app->lock);
+    is_idle = app->locked.queue.count == 0 && app->locked.in_flight == 0 &&
+              app->locked.tunnels == 0 && list_is_empty(&app->locked.replicas);
+    mutex_unlock(&app->lock);
+    return is_idle;
+}
+
+bool app_update(struct app *app, const struct app_settings *settings,
+                uint64_t now_us)
+{
+    bool has_surplus = false;
+
+    mutex_lock(&app->lock);
+    app->settings = settings;
+    LIST_FOREACH (&app->locked.replicas, it) {
+        struct slot_set *slots = &app_replica_of(it)->locked->slots;
+
+        slot_set_limit(slots, settings->concurrency);
+        has_surplus = has_surplus || slot_set_has_surplus(slots);
+    }
+    app_grant_waiting(app, now_us);
+    mutex_unlock(&app->lock);
+    return has_surplus;
+}
+
+/* Any one connection that is one too many; NULL: there is none left. */
+static void *trim_next(struct app *app, unsigned worker) REQUIRES(app->lock)
+{
+    LIST_FOREACH (&app->locked.replicas, it) {
+        void *parked =
+            slot_set_trim(&app_replica_of(it)->locked->slots, worker);
+
+        if (parked)
+            return parked;
+    }
+    return NULL;
+}
+
+void app_trim(struct app *app, unsigned worker,
+              void (*fn)(void *arg, void *parked), void *arg)
+{
+    void *parked;
+
+    do {
+        mutex_lock(&app->lock);
+        parked = trim_next(app, worker);
+        mutex_unlock(&app->lock);
+        if (parked)
+            fn(arg, parked);
+    } while (parked);
+}
+
 void app_publish(struct replica_ref *replica, uint64_t now_us)
 {
     struct app *app = replica->app;

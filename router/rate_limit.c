@@ -24,6 +24,7 @@ struct entry {
 };
 
 struct rate_limit {
+    unsigned users; /* main's */
     uint64_t interval_ns;
     uint64_t tolerance_ns; /* burst * interval_ns */
     uint64_t seed[2];
@@ -103,6 +104,7 @@ struct rate_limit *rate_limit_new(uint32_t requests, uint32_t period_s,
 
     while (bucket_count < keys_max)
         bucket_count *= 2;
+    limit->users = 1;
     limit->interval_ns = period_s * 1000000000ULL / requests;
     limit->tolerance_ns = limit->interval_ns * burst;
     limit->keys_max = keys_max;
@@ -122,17 +124,24 @@ struct rate_limit *rate_limit_new(uint32_t requests, uint32_t period_s,
     return limit;
 }
 
-void rate_limit_free(struct rate_limit **limit_ptr)
+struct rate_limit *rate_limit_ref(struct rate_limit *limit)
+{
+    if (limit)
+        limit->users++;
+    return limit;
+}
+
+void rate_limit_unref(struct rate_limit **limit_ptr)
 {
     struct rate_limit *limit = *limit_ptr;
 
-    if (!limit)
+    *limit_ptr = NULL;
+    if (!limit || --limit->users > 0)
         return;
     free(limit->locked.buckets);
     free(limit->locked.entries);
     mutex_done(&limit->lock);
     free(limit);
-    *limit_ptr = NULL;
 }
 
 /* --- the table

@@ -26,7 +26,9 @@ struct rate_limit; /* opaque; defined in rate_limit.c */
  * Thread: main. */
 MUST_USE struct rate_limit *rate_limit_new(uint32_t requests, uint32_t period_s,
                                            uint32_t burst, uint32_t keys_max);
-void rate_limit_free(struct rate_limit **limit);
+/* Counted: over a reload it goes on. NULL is skipped. Thread: main. */
+struct rate_limit *rate_limit_ref(struct rate_limit *limit);
+void rate_limit_unref(struct rate_limit **limit);
 
 enum rate_verdict {
     RATE_ALLOWED,

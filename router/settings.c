@@ -175,3 +175,16 @@ bool app_settings_decode(struct wire_reader *reader,
     *ret_settings = settings;
     return true;
 }
+
+struct app_settings *app_settings_copy(const struct app_settings *settings)
+{
+    AUTO(strbuf_done) struct strbuf encoded = STRBUF_INIT;
+    struct app_settings *copy = xcalloc(1, sizeof *copy);
+    struct wire_reader reader;
+
+    app_settings_encode(settings, &encoded);
+    reader = wire_reader_of(strbuf_view(&encoded));
+    if (!app_settings_decode(&reader, copy))
+        abort(); /* what was decoded before decodes again */
+    return copy;
+}

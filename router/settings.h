@@ -76,6 +76,10 @@ struct app_settings {
 /* Free what it points to. */
 void app_settings_done(struct app_settings *settings);
 
+/* A copy of everything, to be freed by app_settings_done() and free(). */
+MUST_USE struct app_settings *
+app_settings_copy(const struct app_settings *settings);
+
 /* For the channel. Decode returns false, and leaves nothing to free, when the
  * message is not whole or a value is out of its range. */
 void app_settings_encode(const struct app_settings *settings,

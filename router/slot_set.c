@@ -41,6 +41,16 @@ bool slot_set_has_free(const struct slot_set *set)
     return set->limit == 0 || set->held < set->limit;
 }
 
+bool slot_set_is_over(const struct slot_set *set)
+{
+    return set->limit != 0 && set->held > set->limit;
+}
+
+bool slot_set_has_surplus(const struct slot_set *set)
+{
+    return set->limit != 0 && set->made > set->limit;
+}
+
 static struct slot *pop(struct list *head)
 {
     struct list *node = list_pop_head(head);
@@ -52,7 +62,7 @@ static struct slot *make_slot(struct slot_set *set)
 {
     struct slot *slot;
 
-    if (set->limit != 0 && set->made == set->limit)
+    if (set->limit != 0 && set->made >= set->limit)
         return NULL;
     slot = xcalloc(1, sizeof *slot);
     slot->replica = set->replica;
@@ -86,6 +96,18 @@ struct slot *slot_set_take(struct slot_set *set, unsigned worker)
     return slot;
 }
 
+/* One that carries nothing any more. */
+static void put_plain(struct slot_set *set, struct slot *slot)
+{
+    slot->parked = NULL;
+    if (slot_set_has_surplus(set)) {
+        free(slot);
+        set->made--;
+    } else {
+        list_add_head(&set->plain, &slot->node);
+    }
+}
+
 void slot_set_put(struct slot_set *set, struct slot *slot, void *parked,
                   unsigned worker)
 {
@@ -94,10 +116,10 @@ void slot_set_put(struct slot_set *set, struct slot *slot, void *parked,
     slot->parked = parked;
     slot->parked_worker = worker;
     if (!parked) {
-        list_add_head(&set->plain, &slot->node);
+        put_plain(set, slot);
         return;
     }
-    assert(worker < set->worker_count);
+    assert(worker < set->worker_count && !slot_set_has_surplus(set));
     list_add_head(&set->parked[worker], &slot->node);
     set->parked_count++;
 }
@@ -110,8 +132,7 @@ bool slot_set_unpark(struct slot_set *set, struct slot *slot,
         return false;
     list_remove(&slot->node);
     set->parked_count--;
-    slot->parked = NULL;
-    list_add_head(&set->plain, &slot->node);
+    put_plain(set, slot);
     return true;
 }
 
@@ -123,7 +144,31 @@ void *slot_set_unpark_any(struct slot_set *set, unsigned worker)
     if (!slot)
         return NULL;
     parked = slot->parked;
-    slot->parked = NULL;
-    list_add_head(&set->plain, &slot->node);
+    put_plain(set, slot);
+    return parked;
+}
+
+void slot_set_limit(struct slot_set *set, uint32_t limit)
+{
+    struct slot *slot;
+
+    set->limit = limit;
+    while (slot_set_has_surplus(set) && (slot = pop(&set->plain))) {
+        free(slot);
+        set->made--;
+    }
+}
+
+void *slot_set_trim(struct slot_set *set, unsigned worker)
+{
+    struct slot *slot =
+        slot_set_has_surplus(set) ? pop_parked(set, worker) : NULL;
+    void *parked;
+
+    if (!slot)
+        return NULL;
+    parked = slot->parked;
+    free(slot);
+    set->made--;
     return parked;
 }

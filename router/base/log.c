@@ -28,15 +28,26 @@ static const char *const level_names[] = {"debug", "info", "notice", "warn",
 
 void log_setup(int fd, enum log_level level, bool json, const char *process)
 {
-    settings.fd = fd;
-    settings.json = json;
+    log_set_fd(fd);
+    __atomic_store_n(&settings.json, json, __ATOMIC_RELAXED);
     settings.process = process;
     __atomic_store_n(&settings.level, level, __ATOMIC_RELAXED);
 }
 
 void log_set_fd(int fd)
 {
-    settings.fd = fd;
+    __atomic_store_n(&settings.fd, fd, __ATOMIC_RELAXED);
+}
+
+void log_set_style(enum log_level level, bool json)
+{
+    __atomic_store_n(&settings.json, json, __ATOMIC_RELAXED);
+    __atomic_store_n(&settings.level, level, __ATOMIC_RELAXED);
+}
+
+static int log_fd(void)
+{
+    return __atomic_load_n(&settings.fd, __ATOMIC_RELAXED);
 }
 
 bool log_is_on(enum log_level level)
@@ -106,7 +117,7 @@ static void write_line(const struct strbuf *line)
     size_t done = 0;
 
     while (done < line->len) {
-        ssize_t n = write(settings.fd, line->data + done, line->len - done);
+        ssize_t n = write(log_fd(), line->data + done, line->len - done);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -123,7 +134,7 @@ static void write_line(const struct strbuf *line)
  * than PIPE_BUF, which a pipe that polls writable takes whole. */
 static bool takes_a_line(void)
 {
-    struct pollfd pfd = {.fd = settings.fd, .events = POLLOUT};
+    struct pollfd pfd = {.fd = log_fd(), .events = POLLOUT};
 
     return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT);
 }
@@ -144,7 +155,7 @@ void log_write(enum log_level level, const char *component, const char *message,
     if (fields.len > FIELDS_BYTES)
         fields.data[FIELDS_BYTES] = '\0';
     clock_format_iso(clock_unix_ms(), time);
-    if (settings.json) {
+    if (__atomic_load_n(&settings.json, __ATOMIC_RELAXED)) {
         add_json_line(&line, time, level, component, message, fields.data);
     } else {
         strbuf_printf(&line, "%s %s %s/%s: ", time, level_names[level],

@@ -23,8 +23,11 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARN, LOG_ERROR };
  * process: "keeper" or "front", shown on every line; a literal. */
 void log_setup(int fd, enum log_level level, bool json, const char *process);
 
-/* Lines go to fd (borrowed) from now on. Thread: main, before others run. */
+/* Lines go to fd (borrowed) from now on: one that another thread writes at this
+ * moment may still go where it was. Thread: main. */
 void log_set_fd(int fd);
+/* Thread: main. */
+void log_set_style(enum log_level level, bool json);
 
 bool log_is_on(enum log_level level);
 

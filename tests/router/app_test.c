@@ -816,7 +816,7 @@ Test(app, counts_tell_what_happened)
     cr_assert_eq(counts().last_end_us, now - 1);
     cr_assert_eq(counts().waited_us_max, 0);
     cr_assert_eq(app_index(app), 7);
-    cr_assert_eq(app_settings_of(app), &settings);
+    cr_assert_eq(app_settings_now(app), &settings);
     cr_assert_str_eq(app_state_name(APP_ASLEEP), "asleep");
 }
 

@@ -29,7 +29,7 @@ Test(rate_limit, a_burst_and_then_the_rate)
     for (int i = 0; i < 4; i++)
         cr_expect(take(limit, "a", 100 * S), "%d", i);
     cr_expect_not(take(limit, "a", 100 * S));
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }
 
 Test(rate_limit, keys_do_not_count_for_each_other)
@@ -41,7 +41,7 @@ Test(rate_limit, keys_do_not_count_for_each_other)
     cr_expect_not(take(limit, "a", S));
     cr_expect(take(limit, "a-longer-key-than-eight-bytes", S));
     cr_expect(take(limit, "a-longer-key-than-eight-byteS", S));
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }
 
 Test(rate_limit, a_long_run_comes_out_at_the_rate)
@@ -53,7 +53,7 @@ Test(rate_limit, a_long_run_comes_out_at_the_rate)
         allowed += take(limit, "a", now);
     cr_expect_geq(allowed, 600);
     cr_expect_leq(allowed, 606);
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }
 
 Test(rate_limit, the_key_not_used_longest_goes_when_the_table_is_full)
@@ -75,7 +75,7 @@ Test(rate_limit, the_key_not_used_longest_goes_when_the_table_is_full)
     /* One whose time is over is no loss. */
     cr_expect_eq(rate_limit_take(limit, SV("later"), 4000 * S, &wait_ms),
                  RATE_ALLOWED);
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }
 
 Test(rate_limit, ten_times_the_table_is_walked_through)
@@ -88,7 +88,7 @@ Test(rate_limit, ten_times_the_table_is_walked_through)
         snprintf(key, sizeof key, "%u", i);
         cr_assert(take(limit, key, S), "%u", i);
     }
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }
 
 struct taker {
@@ -122,5 +122,5 @@ Test(rate_limit, threads_together_get_no_more_than_one)
         allowed += takers[i].allowed;
     }
     cr_expect_eq(allowed, 100);
-    rate_limit_free(&limit);
+    rate_limit_unref(&limit);
 }

@@ -1,0 +1,86 @@
+/* front_private.h - what the files of the front's main thread share: front.c
+ * its life and the keeper's messages, front_reload.c one configuration after
+ * another, front_questions.c what is asked of the keeper.
+ */
+#ifndef PROXY_FRONT_PRIVATE_H
+#define PROXY_FRONT_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/front.h"
+#include "proxy/worker.h"
+#include "router/base/list.h"
+#include "router/base/timers.h"
+
+struct channel;
+struct channel_config;
+struct channel_log_file;
+struct channel_reply;
+struct front_apps;
+struct front_replicas;
+struct generation;
+struct log_writer;
+struct password_helper;
+
+struct front {
+    struct loop *loop;
+    struct timers *timers;
+    struct channel *channel; /* NULL: the keeper is gone */
+    const struct front_admin *admin_api;
+    void *admin;
+    struct metrics_registry *metrics;
+    struct front_apps *apps;
+    struct front_replicas *replicas;
+    struct log_writer *log_writer;           /* NULL: no access log yet */
+    struct password_helper *password_helper; /* NULL: no route needed it yet */
+    int error_log_fd;                        /* -1: stderr */
+    struct worker_shared shared;
+    struct worker **workers; /* NULL: no configuration came yet */
+    unsigned worker_count;
+    struct timer drain_timer;
+
+    /* front_reload.c's: */
+    struct list generations;      /* all that are not freed */
+    struct generation *current;   /* NULL: none was used yet */
+    struct generation *next;      /* prepared; NULL: none */
+    struct worker_socket *sockets; /* of next: [worker_count] each */
+    uint32_t socket_count;
+    int next_error_log_fd;  /* of next; -1: none came */
+    unsigned switched_count; /* workers that serve by current */
+
+    struct list questions;
+    uint64_t last_id;
+    unsigned drained_count;
+    bool is_serving;
+    bool is_draining;
+    bool is_aborted;
+    int exit_code;
+};
+
+/* --- front.c --- */
+/* The keeper's messages make no sense: the end. */
+void front_fail(struct front *front, const char *why);
+
+/* --- front_reload.c --- */
+void front_on_config(struct front *front, const struct channel_config *message);
+void front_on_listener(struct front *front, uint32_t index, int *fds,
+                       unsigned fd_count);
+void front_on_log_file(struct front *front,
+                       const struct channel_log_file *message, int *fds,
+                       unsigned fd_count);
+void front_on_go(struct front *front, uint64_t number);
+/* worker_events */
+void front_on_switched(void *front, struct worker *worker);
+void front_on_generation_ended(void *front, struct worker_generation *part);
+/* Those that no worker has (any more). The workers' threads must have ended,
+ * where there are any. */
+void front_free_generations(struct front *front);
+
+/* --- front_questions.c --- */
+void front_on_reply(struct front *front, const struct channel_reply *message);
+/* The keeper is gone. */
+void front_fail_questions(struct front *front);
+void front_forget_questions(struct front *front);
+
+#endif
