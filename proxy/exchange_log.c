@@ -20,9 +20,8 @@ static const struct access_log *log_of(const struct exchange *x)
     uint32_t number =
         x->route ? x->route->settings->access_log : x->server->access_log;
 
-    return number == 0
-               ? NULL
-               : &x->generation->shared->access_logs->all[number - 1];
+    return number == 0 ? NULL
+                       : &x->generation->shared->access_logs->all[number - 1];
 }
 
 void exchange_log_request(struct exchange *x)

@@ -53,8 +53,8 @@ struct exchange {
 
     struct http_parser parser; /* of the request */
     struct http_head request;
-    struct io_buffer *head_buffer; /* what its views point into, where that
-                                      is not client->in */
+    struct io_buffer *head_buffer;    /* what its views point into, where that
+                                         is not client->in */
     struct http_limits limits;        /* of its head */
     const struct route_table *routes; /* of its listener */
     const struct server_settings *server;

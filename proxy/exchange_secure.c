@@ -23,7 +23,8 @@ bool exchange_is_misdirected(const struct exchange *x,
     if (!x->client->stream.tls)
         return false;
     asked = tls_stream_context(x->client->stream.tls);
-    meant = worker_tls_context(x->generation->tls, (uint32_t)(server - servers));
+    meant =
+        worker_tls_context(x->generation->tls, (uint32_t)(server - servers));
     return !meant || !tls_context_same_clients(asked, meant);
 }
 

@@ -23,12 +23,16 @@ struct tls_settings;
 /* How the front starts the admin API, which sits above it (proxy/admin may
  * include proxy, not the other way round; main.c knows both). */
 struct front_admin {
-    /* Once, when the configuration is there; the result is given to the
+    /* Once, when the first configuration is used; the result is given to the
      * others. */
     void *(*start)(struct front *front);
     /* Takes fd, a listening socket of settings.listeners[listener], which
      * is_admin. May be called several times a listener. */
     void (*listen)(void *admin, uint32_t listener, int fd);
+    /* Another configuration: front_settings() is the new one. kept: where each
+     * of its listeners until now stands in it; UINT32_MAX: it is gone. New ones
+     * follow by listen. */
+    void (*reload)(void *admin, const uint32_t *kept);
     /* New certificates of its listeners; borrowed for the call. */
     void (*update_tls)(void *admin, const struct tls_settings *settings);
     /* No question of front_questions() is answered afterwards. */
@@ -41,6 +45,7 @@ struct front_admin {
 int front_main(int channel_fd, const struct front_admin *admin);
 
 struct loop *front_loop(const struct front *front);
+/* Those that are used now; borrowed until the loop's next turn. */
 const struct proxy_settings *front_settings(const struct front *front);
 /* Thread: any. */
 struct metrics_registry *front_metrics(const struct front *front);

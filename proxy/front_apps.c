@@ -64,7 +64,8 @@ static bool has_changed(const struct front_app *app,
            now->in_flight != told->in_flight || now->tunnels != told->tunnels ||
            now->arrivals != told->arrivals ||
            now->completions != told->completions ||
-           now->unserved != told->unserved;
+           now->unserved != told->unserved ||
+           now->keep_until_us != told->keep_until_us;
 }
 
 static void tell(struct front_app *app, bool always)
@@ -100,6 +101,8 @@ static void tell(struct front_app *app, bool always)
         .completions = counts.completions,
         .service_time_us = counts.service_time_us,
         .slot_time_us = counts.slot_time_us,
+        .keep_until_us = counts.keep_until_us,
+        .waited_us = counts.waited_us_max,
     };
     channel_send_demand(*all->channel, &message, NULL, 0);
 }

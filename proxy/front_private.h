@@ -1,6 +1,6 @@
 /* front_private.h - what the files of the front's main thread share: front.c
  * its life and the keeper's messages, front_reload.c one configuration after
- * another, front_questions.c what is asked of the keeper.
+ * another.
  */
 #ifndef PROXY_FRONT_PRIVATE_H
 #define PROXY_FRONT_PRIVATE_H
@@ -11,12 +11,12 @@
 #include "proxy/front.h"
 #include "proxy/worker.h"
 #include "router/base/list.h"
+#include "router/base/loop.h"
 #include "router/base/timers.h"
 
 struct channel;
 struct channel_config;
 struct channel_log_file;
-struct channel_reply;
 struct front_apps;
 struct front_replicas;
 struct generation;
@@ -41,26 +41,29 @@ struct front {
     struct timer drain_timer;
 
     /* front_reload.c's: */
-    struct list generations;      /* all that are not freed */
-    struct generation *current;   /* NULL: none was used yet */
-    struct generation *next;      /* prepared; NULL: none */
-    struct worker_socket *sockets; /* of next: [worker_count] each */
+    struct list generations;       /* all that are not freed */
+    struct generation *current;    /* NULL: none was used yet */
+    struct generation *next;       /* prepared; NULL: none */
+    struct worker_socket *sockets; /* of next, in the order that they came */
     uint32_t socket_count;
-    int next_error_log_fd;  /* of next; -1: none came */
+    int next_error_log_fd;   /* of next; -1: none came */
     unsigned switched_count; /* workers that serve by current */
 
-    struct list questions;
-    uint64_t last_id;
+    struct questions *questions;
     unsigned drained_count;
-    bool is_serving;
+    bool is_serving; /* workers run, and are not to drain */
+    bool has_served; /* all of them did */
     bool is_draining;
     bool is_aborted;
+    struct loop_task rest_task;
     int exit_code;
 };
 
 /* --- front.c --- */
 /* The keeper's messages make no sense: the end. */
 void front_fail(struct front *front, const char *why);
+/* What there is one of, once the first configuration says how many workers. */
+void front_begin(struct front *front, const struct proxy_settings *settings);
 
 /* --- front_reload.c --- */
 void front_on_config(struct front *front, const struct channel_config *message);
@@ -71,16 +74,9 @@ void front_on_log_file(struct front *front,
                        unsigned fd_count);
 void front_on_go(struct front *front, uint64_t number);
 /* worker_events */
-void front_on_switched(void *front, struct worker *worker);
+void front_on_switched(void *front, uint64_t number);
 void front_on_generation_ended(void *front, struct worker_generation *part);
-/* Those that no worker has (any more). The workers' threads must have ended,
- * where there are any. */
-void front_free_generations(struct front *front);
-
-/* --- front_questions.c --- */
-void front_on_reply(struct front *front, const struct channel_reply *message);
-/* The keeper is gone. */
-void front_fail_questions(struct front *front);
-void front_forget_questions(struct front *front);
+/* Forget what was prepared, if anything was. */
+void front_drop_next(struct front *front);
 
 #endif

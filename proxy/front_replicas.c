@@ -24,7 +24,7 @@ struct front_replica {
     struct replica_ref *ref;
     uint64_t id;
     struct front_app *app; /* held */
-    struct probe *probe; /* NULL: published */
+    struct probe *probe;   /* NULL: published */
     struct replica_sleep *sleep;
 };
 
@@ -252,8 +252,8 @@ bool front_replicas_add(struct front_replicas *all,
         front_app_of(app), message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = message->family ? (int)message->family : AF_INET;
-    replica->sleep = replica_sleep_new(&all->sleep_host,
-                                       front_app_of(app), replica->ref);
+    replica->sleep =
+        replica_sleep_new(&all->sleep_host, front_app_of(app), replica->ref);
     if (message->revision.len > 0)
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
@@ -341,13 +341,14 @@ static void on_taken(struct replica_ref *ref, uint64_t at_us, void *arg)
 static bool sleep_app(struct front_replicas *all,
                       const struct channel_app_sleep *message)
 {
+    struct front_app *front_app = front_apps_find(all->apps, message->app);
     struct app *app;
     struct replica_ref *ref;
     enum app_sleep how;
 
-    if (message->app >= all->app_count)
-        return false;
-    app = all->apps[message->app];
+    if (!front_app)
+        return front_apps_knew(all->apps, message->app);
+    app = front_app_of(front_app);
     how = replica_sleep_how(app, true);
     while ((ref = app_sleep_next(app, message->awake, how)))
         replica_sleep_marked(find(all, ref->id)->sleep, how);

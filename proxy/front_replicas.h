@@ -28,8 +28,8 @@ void front_replicas_set_workers(struct front_replicas *replicas,
                                 struct worker *const *workers, unsigned count);
 
 /* The keeper's messages. Descriptors are taken and set to -1.
- * false: it makes no sense (an app that never was, an id that is known already);
- * of an app that is gone they are skipped. */
+ * false: it makes no sense (an app that never was, an id that is known
+ * already); of an app that is gone they are skipped. */
 MUST_USE bool front_replicas_add(struct front_replicas *replicas,
                                  const struct channel_replica_add *message,
                                  int *fds, unsigned fd_count);

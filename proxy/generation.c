@@ -18,8 +18,7 @@ static void take_apps(struct generation *generation, struct front_apps *apps)
 
     generation->front_apps =
         xcalloc(settings->app_count + 1U, sizeof(struct front_app *));
-    generation->apps =
-        xcalloc(settings->app_count + 1U, sizeof(struct app *));
+    generation->apps = xcalloc(settings->app_count + 1U, sizeof(struct app *));
     for (uint32_t i = 0; i < settings->app_count; i++) {
         generation->front_apps[i] = front_apps_take(apps, &settings->apps[i]);
         generation->apps[i] = front_app_of(generation->front_apps[i]);
@@ -57,8 +56,8 @@ struct generation *generation_new(const struct generation_base *base,
     if (settings->shared.basic_file_count > 0)
         generation->password_helper = base->password_helper;
     generation->part_count = settings->worker_count;
-    generation->parts = xcalloc(settings->worker_count,
-                                sizeof(struct worker_generation *));
+    generation->parts =
+        xcalloc(settings->worker_count, sizeof(struct worker_generation *));
     for (unsigned i = 0; i < settings->worker_count; i++)
         generation->parts[i] =
             worker_generation_new(generation, i, base->metrics);

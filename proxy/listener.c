@@ -224,7 +224,8 @@ void listener_switch(struct listener *listener,
         return;
     }
     is = &worker->generation->shared->settings->listeners[to];
-    if (is->is_tls != was->is_tls || is->proxy_protocol != was->proxy_protocol) {
+    if (is->is_tls != was->is_tls ||
+        is->proxy_protocol != was->proxy_protocol) {
         /* The same socket speaks another protocol now. */
         retire(listener, true);
         if (fd >= 0)

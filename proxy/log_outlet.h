@@ -20,8 +20,8 @@ MUST_USE struct log_outlet *log_outlet_new(struct log_writer *writer,
  * that one has ended. */
 void log_outlet_free(struct log_outlet **outlet);
 
-/* Where the next line of that file (its number) is appended to; end it with a line feed,
- * then log_outlet_commit(). */
+/* Where the next line of that file (its number) is appended to; end it with a
+ * line feed, then log_outlet_commit(). */
 struct strbuf *log_outlet_begin(struct log_outlet *outlet, unsigned file);
 void log_outlet_commit(struct log_outlet *outlet, unsigned file);
 

@@ -25,7 +25,7 @@ struct log_file {
     struct log_rate rate;
 };
 
-struct name { /* of a file */
+struct name {   /* of a file */
     char *text; /* NULL: the number is free */
     unsigned users;
 };

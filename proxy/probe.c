@@ -53,7 +53,7 @@ struct probe {
     struct loop *loop;
     struct timers *timers;
     const struct replica_ref *replica;
-    const struct ready_check *check;
+    struct ready_check check; /* its own: settings change */
     bool forwarded;
     struct probe_events events;
     struct timer timer;
@@ -151,7 +151,7 @@ static void watch(struct probe *probe, short what, event_callback_fn on_event)
 
 static void judge_answer(struct probe *probe, const struct http_head *head)
 {
-    const struct ready_check *check = probe->check;
+    const struct ready_check *check = &probe->check;
     char text[256];
 
     if (head->status >= check->status_min &&
@@ -201,7 +201,7 @@ static void ask(struct probe *probe)
                   "GET %s HTTP/1.1\r\nHost: localhost\r\n"
                   "User-Agent: berth\r\nAccept: */*\r\n"
                   "Connection: close\r\n\r\n",
-                  probe->check->path);
+                  probe->check.path);
     /* A fresh socket takes that much whole. */
     n = send(probe->fd, request.data, request.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n != (ssize_t)request.len) {
@@ -235,7 +235,7 @@ static void on_connected(struct probe *probe)
 {
     if (probe->booted_us == 0)
         probe->booted_us = loop_now_us(probe->loop);
-    if (probe->check->kind == CHECK_HTTP) {
+    if (probe->check.kind == CHECK_HTTP) {
         ask(probe);
     } else if (probe->forwarded) {
         probe->phase = PHASE_OPEN;
@@ -414,7 +414,8 @@ struct probe *probe_new(struct loop *loop, struct timers *timers,
     probe->loop = loop;
     probe->timers = timers;
     probe->replica = replica;
-    probe->check = check;
+    probe->check = *check;
+    probe->check.path = check->path ? xstrdup(check->path) : NULL;
     probe->forwarded = forwarded;
     probe->events = *events;
     probe->timer.on_expire = on_timer;
@@ -445,6 +446,7 @@ void probe_free(struct probe **probe_ptr)
     }
     arena_done(&probe->arena);
     strbuf_done(&probe->in);
+    free(probe->check.path);
     free(probe);
 }
 

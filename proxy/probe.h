@@ -33,7 +33,7 @@ struct probe_events {
     void *arg;
 };
 
-/* Begins at once. Borrows all; of the replica what never changes.
+/* Begins at once. Borrows all but check; of the replica what never changes.
  * forwarded: a connection is accepted before the app listens, so that one must
  * stay open for a while to count. */
 MUST_USE struct probe *probe_new(struct loop *loop, struct timers *timers,

@@ -61,7 +61,7 @@ struct replica_sleep {
 
 static const struct warmth_settings *warmth_of(const struct replica_sleep *it)
 {
-    return &app_settings_of(it->app)->warmth;
+    return &app_settings_now(it->app)->warmth;
 }
 
 static void tell(struct replica_sleep *sleep, bool ok, const char *reason)
@@ -184,7 +184,7 @@ void replica_sleep_marked(struct replica_sleep *sleep, enum app_sleep how)
 
 enum app_sleep replica_sleep_how(const struct app *app, bool published)
 {
-    const struct warmth_settings *warmth = &app_settings_of(app)->warmth;
+    const struct warmth_settings *warmth = &app_settings_now(app)->warmth;
 
     return published && !warmth->on_sleep && !warmth->on_wake ? APP_DOZING
                                                               : APP_WITHHELD;

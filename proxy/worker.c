@@ -326,8 +326,8 @@ void workers_forget(struct worker *const *workers, struct app *app,
 {
     struct round *round = xcalloc(1, sizeof *round);
 
-    *round = (struct round){{.run = carry_out_round}, workers, 0, app, on_done,
-                            arg};
+    *round =
+        (struct round){{.run = carry_out_round}, workers, 0, app, on_done, arg};
     loop_post(workers[0]->loop, &round->task);
 }
 
@@ -335,10 +335,11 @@ void workers_forget(struct worker *const *workers, struct app *app,
 
 static void report_switched(struct loop_task *task)
 {
-    struct worker_switch *order = container_of(task, struct worker_switch, task);
+    struct worker_switch *order =
+        container_of(task, struct worker_switch, task);
     const struct worker_events *events = &order->worker->shared->events;
 
-    events->on_switched(events->arg, order->worker);
+    events->on_switched(events->arg, order->number);
     free(order->kept);
     free(order->added);
     free(order);
@@ -364,7 +365,8 @@ static void take_limits(struct worker *worker)
  * exchanges, hold on to it. */
 static void carry_out_switch(struct loop_task *task)
 {
-    struct worker_switch *order = container_of(task, struct worker_switch, task);
+    struct worker_switch *order =
+        container_of(task, struct worker_switch, task);
     struct worker *worker = order->worker;
     struct worker_generation *before = worker->generation;
 

@@ -35,7 +35,7 @@ struct worker_events {
     /* A connection to the replica failed or broke. text: why; borrowed. */
     void (*on_broken)(void *arg, uint64_t replica, const char *text);
     /* It serves by what worker_switch() gave it. */
-    void (*on_switched)(void *arg, struct worker *worker);
+    void (*on_switched)(void *arg, uint64_t generation);
     /* Its last user is gone: free it. */
     void (*on_generation_ended)(void *arg, struct worker_generation *part);
     void *arg;
@@ -54,6 +54,7 @@ struct worker_switch {
     struct loop_task task;
     struct worker *worker;
     struct worker_generation *generation; /* taken */
+    uint64_t number;                      /* of it */
     /* Where each of the listeners until now stands in the new settings;
      * UINT32_MAX: it is gone. */
     uint32_t kept_count;
@@ -63,7 +64,7 @@ struct worker_switch {
     struct worker_socket {
         uint32_t listener;
         int fd;
-    } *added;
+    } * added;
 };
 
 struct worker {
@@ -77,7 +78,7 @@ struct worker {
     struct worker_generation *generation; /* for what begins now */
     struct metrics_cell *cell;            /* of no app */
     struct password_cache *passwords;     /* NULL until the first */
-    struct list listeners; /* those that are gone, too, until they end */
+    struct list listeners;     /* those that are gone, too, until they end */
     struct timer accept_timer; /* until accept is tried again */
     bool accept_paused;
     struct list idle_clients; /* oldest first */
@@ -127,8 +128,8 @@ void worker_trim(struct worker *worker, struct app *app);
  * more. Thread: main. */
 void workers_forget(struct worker *const *workers, struct app *app,
                     void (*on_done)(void *arg), void *arg);
-/* New certificates of a server (an index of the settings that it has then). Takes what *settings holds, and
- * leaves it empty. Thread: main. */
+/* New certificates of a server (an index of the settings that it has then).
+ * Takes what *settings holds, and leaves it empty. Thread: main. */
 void worker_update_tls(struct worker *worker, uint32_t server,
                        struct tls_settings *settings);
 /* Tell the tunnels to the replica to end. Thread: main. */

@@ -22,9 +22,8 @@ static void take_cells(struct worker_generation *part,
     part->app_cells =
         xcalloc(settings->app_count + 1U, sizeof(struct metrics_cell *));
     for (uint32_t i = 0; i < settings->app_count; i++)
-        part->app_cells[i] =
-            metrics_cell_take(metrics, METRIC_SCOPE_APP,
-                              settings->apps[i].name, part->index);
+        part->app_cells[i] = metrics_cell_take(
+            metrics, METRIC_SCOPE_APP, settings->apps[i].name, part->index);
     part->requests =
         xcalloc(routes->count + 1U, sizeof(struct metrics_requests *));
     for (uint32_t i = 0; i < routes->count; i++) {
@@ -38,9 +37,9 @@ static void take_cells(struct worker_generation *part,
         metrics_requests_take(metrics, "", "", part->index);
 }
 
-struct worker_generation *worker_generation_new(struct generation *shared,
-                                                unsigned index,
-                                                struct metrics_registry *metrics)
+struct worker_generation *
+worker_generation_new(struct generation *shared, unsigned index,
+                      struct metrics_registry *metrics)
 {
     struct worker_generation *part = xcalloc(1, sizeof *part);
 
@@ -74,9 +73,8 @@ static void on_ended(struct loop_task *task)
 {
     struct worker_generation *part =
         container_of(task, struct worker_generation, ended_task);
-    const struct worker_events *events = &part->worker->shared->events;
 
-    events->on_generation_ended(events->arg, part);
+    part->events->on_generation_ended(part->events->arg, part);
 }
 
 void worker_generation_end(struct worker_generation *part)
@@ -88,6 +86,7 @@ void worker_generation_end(struct worker_generation *part)
     worker_tls_free(&part->tls);
     if (worker->log_outlet) /* its files may be closed now */
         log_outlet_flush(worker->log_outlet);
+    part->events = &worker->shared->events; /* which outlive it */
     part->ended_task.run = on_ended;
     loop_post(worker->shared->main_loop, &part->ended_task);
 }

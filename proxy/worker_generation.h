@@ -18,6 +18,7 @@ struct metrics_cell;
 struct metrics_registry;
 struct metrics_requests;
 struct worker;
+struct worker_events;
 struct worker_tls;
 
 struct worker_generation {
@@ -28,6 +29,7 @@ struct worker_generation {
     struct metrics_cell **app_cells;    /* by app */
     struct metrics_requests **requests; /* by route; the last: no route */
     struct worker *worker;              /* once it has it */
+    const struct worker_events *events; /* once it is over: for the task */
     struct loop_task ended_task;        /* to main */
 };
 

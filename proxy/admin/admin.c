@@ -63,6 +63,11 @@ static void listen_on(void *admin, uint32_t listener, int fd)
     admin_server_listen(admin, listener, fd);
 }
 
+static void reload(void *admin, const uint32_t *kept)
+{
+    admin_server_reload(admin, kept);
+}
+
 static void update_tls(void *admin, const struct tls_settings *settings)
 {
     admin_server_update_tls(admin, settings);
@@ -78,6 +83,7 @@ static void stop(void *admin)
 const struct front_admin admin_api = {
     .start = start,
     .listen = listen_on,
+    .reload = reload,
     .update_tls = update_tls,
     .stop = stop,
 };

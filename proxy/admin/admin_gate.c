@@ -186,6 +186,21 @@ void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
     evconnlistener_set_error_cb(listener, on_accept_error);
 }
 
+void admin_gate_unwatch(struct admin_gate *gate,
+                        struct evconnlistener *listener)
+{
+    struct gate_listener **at = &gate->listeners;
+
+    while (*at && (*at)->listener != listener)
+        at = &(*at)->next;
+    if (*at) {
+        struct gate_listener *gone = *at;
+
+        *at = gone->next;
+        free(gone);
+    }
+}
+
 unsigned admin_gate_count(struct admin_gate *gate)
 {
     sweep(gate);

@@ -28,6 +28,10 @@ void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
                       struct evconnlistener *listener,
                       struct tls_context *const *tls);
 
+/* The listener goes, or is watched anew; its connections still count. */
+void admin_gate_unwatch(struct admin_gate *gate,
+                        struct evconnlistener *listener);
+
 /* Open now; for tests and logs. Cost: a system call each. */
 unsigned admin_gate_count(struct admin_gate *gate);
 

@@ -32,7 +32,10 @@ struct admin_listener {
     struct admin_listener *next;
     struct admin_server *server;
     struct evhttp *http;
+    struct evhttp_bound_socket *socket;
+    struct evconnlistener *accepter;
     uint32_t index; /* into settings->listeners */
+    bool is_gone;   /* only what it has accepted is left */
 };
 
 struct admin_server {
@@ -73,6 +76,12 @@ struct admin_server *admin_server_new(const struct admin_host *host)
     return server;
 }
 
+static void free_listener(struct admin_listener *listener)
+{
+    evhttp_free(listener->http);
+    free(listener);
+}
+
 void admin_server_free(struct admin_server **server)
 {
     struct admin_listener *listener;
@@ -83,12 +92,57 @@ void admin_server_free(struct admin_server **server)
     admin_gate_free(&(*server)->gate);
     while ((listener = (*server)->listeners)) {
         (*server)->listeners = listener->next;
-        evhttp_free(listener->http);
-        free(listener);
+        free_listener(listener);
     }
     tls_context_unref(&(*server)->tls);
     free(*server);
     *server = NULL;
+}
+
+static void drop_gone(struct admin_server *server)
+{
+    struct admin_listener **at = &server->listeners;
+
+    while (*at) {
+        struct admin_listener *listener = *at;
+
+        if (listener->is_gone) {
+            *at = listener->next;
+            free_listener(listener);
+        } else {
+            at = &listener->next;
+        }
+    }
+}
+
+static void watch(struct admin_listener *listener)
+{
+    struct admin_server *server = listener->server;
+    const struct proxy_settings *settings =
+        server->host.ops->settings(server->host.front);
+
+    admin_gate_watch(server->gate, listener->http, listener->accepter,
+                     settings->listeners[listener->index].is_tls ? &server->tls
+                                                                 : NULL);
+}
+
+void admin_server_reload(struct admin_server *server, const uint32_t *kept)
+{
+    const struct tls_settings *tls =
+        &server->host.ops->settings(server->host.front)->admin.tls;
+
+    if (tls->pair_count > 0)
+        admin_server_update_tls(server, tls);
+    drop_gone(server);
+    for (struct admin_listener *l = server->listeners; l; l = l->next) {
+        admin_gate_unwatch(server->gate, l->accepter);
+        l->index = kept[l->index];
+        l->is_gone = l->index == UINT32_MAX;
+        if (l->is_gone)
+            evhttp_del_accept_socket(l->http, l->socket);
+        else
+            watch(l); /* it may have TLS now, or no more */
+    }
 }
 
 static enum admin_method method_of(struct evhttp_request *request)
@@ -194,6 +248,11 @@ static void on_request(struct evhttp_request *request, void *arg)
     (void)sv_split(&rest, '?', &path);
     route = admin_route_find(method_of(request), path, &app, &allowed);
     call = admin_call_new(listener->server->calls, request, app);
+    if (listener->is_gone) {
+        admin_call_error(call, 503, "draining",
+                         "the configuration has this address no more");
+        return;
+    }
     if (!is_well_formed(request)) {
         admin_call_error(call, 400, "bad_request",
                          "the request needs a path and one Host field");
@@ -214,25 +273,18 @@ static void on_request(struct evhttp_request *request, void *arg)
     }
 }
 
-static const struct listener_settings *
-settings_of(const struct admin_listener *listener)
-{
-    const struct admin_host *host = &listener->server->host;
-
-    return &host->ops->settings(host->front)->listeners[listener->index];
-}
-
 void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
 {
     struct admin_listener *fresh = xcalloc(1, sizeof(*fresh));
     struct event_base *base = loop_base(server->host.loop);
-    struct evconnlistener *accepter;
     struct evhttp *http = evhttp_new(base);
 
     evutil_make_socket_nonblocking(fd);
-    accepter = evconnlistener_new(
+    fresh->accepter = evconnlistener_new(
         base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (!http || !accepter || !evhttp_bind_listener(http, accepter))
+    if (http && fresh->accepter)
+        fresh->socket = evhttp_bind_listener(http, fresh->accepter);
+    if (!fresh->socket)
         abort(); /* out of memory, as everywhere */
     fresh->server = server;
     fresh->http = http;
@@ -248,7 +300,6 @@ void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
                   EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
                   EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(http, on_request, fresh);
-    admin_gate_watch(server->gate, http, accepter,
-                     settings_of(fresh)->is_tls ? &server->tls : NULL);
+    watch(fresh);
     log_debug("admin", "listening", "listener=%u", listener);
 }

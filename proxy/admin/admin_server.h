@@ -28,6 +28,11 @@ void admin_server_free(struct admin_server **server);
 void admin_server_listen(struct admin_server *server, uint32_t listener,
                          int fd);
 
+/* The front has other settings now. kept: where each of the listeners until now
+ * stands in them; UINT32_MAX: it is gone: it is closed, and what it has
+ * accepted ends with the next reload. */
+void admin_server_reload(struct admin_server *server, const uint32_t *kept);
+
 /* New certificates for connections from now on; those that cannot be used are
  * logged, and the old ones stay. Borrowed for the call. */
 void admin_server_update_tls(struct admin_server *server,

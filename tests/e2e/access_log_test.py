@@ -206,7 +206,7 @@ def test_berths_own_log_goes_to_a_file_and_is_rotated(t):
         preamble=False)
     assert berth.get("/").status == 204
     wait_until(lambda: "front/front: serving" in path.read_text(), 3)
-    assert "keeper/keeper: serving" in path.read_text()
+    wait_until(lambda: "keeper/keeper: serving" in path.read_text(), 3)
     os.rename(path, t.dir / "log/error.1")
     berth.send_signal(signal.SIGUSR1)
     wait_until(lambda: path.exists() and "opened anew" in path.read_text(), 3)

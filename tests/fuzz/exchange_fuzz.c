@@ -19,8 +19,9 @@
 #include "conf/config.h"
 #include "conf/config_text.h"
 #include "proxy/client.h"
+#include "proxy/front_apps.h"
+#include "proxy/generation.h"
 #include "proxy/listener.h"
-#include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 #include "router/app.h"
@@ -98,6 +99,18 @@ static void on_broken(void *arg, uint64_t replica, const char *text)
     (void)text;
 }
 
+static void on_switched(void *arg, uint64_t generation)
+{
+    (void)generation;
+    loop_stop(arg);
+}
+
+static void on_ended(void *arg, struct worker_generation *part)
+{
+    (void)arg;
+    (void)part;
+}
+
 static void on_demand(struct app *app, void *arg)
 {
     (void)app;
@@ -145,34 +158,47 @@ static struct config *read_config(void)
     return config;
 }
 
+/* As the front does by GO. */
+static void use_config(struct proxy_settings *settings)
+{
+    static struct channel *no_channel;
+    struct worker_switch *order = xcalloc(1, sizeof *order);
+    struct generation_base base = {.metrics = stage->shared.metrics};
+    struct generation *generation;
+
+    base.apps = front_apps_new(stage->loop, stage->worker->timers, &no_channel,
+                               base.metrics);
+    front_apps_set_workers(base.apps, &stage->worker, 1);
+    generation = generation_new(&base, 1, settings);
+    stage->app = generation->apps[0];
+    order->generation = generation->parts[0];
+    order->added_count = 1;
+    order->added = xcalloc(1, sizeof *order->added);
+    order->added->fd = socket(AF_INET, SOCK_STREAM, 0);
+    while (settings->listeners[order->added->listener].is_admin)
+        order->added->listener++;
+    worker_switch(stage->worker, order);
+    loop_run(stage->loop);
+}
+
 static void make_stage(void)
 {
-    static struct config *config;
-    struct app **apps = xcalloc(1, sizeof(struct app *));
     struct address nowhere = {0};
-    uint32_t index = 0;
 
     log_setup(2, LOG_ERROR, false, "fuzz");
     stage = xcalloc(1, sizeof *stage);
-    config = read_config();
-    stage->app = app_new(&config->proxy->apps[0], 0, 1);
-    apps[0] = stage->app;
     stage->shared = (struct worker_shared){
         .worker_count = 1,
-        .events = {on_nothing, on_broken, NULL},
-        .settings = config->proxy,
-        .routes = routes_new(config->proxy, apps),
-        .apps = apps,
+        .events = {on_nothing, on_broken, on_switched, on_ended, NULL},
         .metrics = metrics_registry_new(),
     };
     stage->worker = worker_new(&stage->shared, 0);
     stage->loop = stage->worker->loop; /* main's, too */
     stage->shared.main_loop = stage->loop;
+    stage->shared.events.arg = stage->loop;
+    use_config(read_config()->proxy);
     app_set_demand_hook(stage->app, stage->loop, on_demand, NULL);
     app_set_socket_hook(stage->app, on_sockets_wanted, NULL);
-    while (config->proxy->listeners[index].is_admin)
-        index++;
-    worker_add_listener(stage->worker, index, socket(AF_INET, SOCK_STREAM, 0));
     stage->listener =
         container_of(stage->worker->listeners.next, struct listener, node);
     stage->replica =

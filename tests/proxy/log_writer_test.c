@@ -45,7 +45,7 @@ static bool post(struct log_writer *writer, unsigned file, const char *text)
 Test(log_writer, each_file_gets_its_lines_and_a_new_one_what_follows)
 {
     struct metrics_registry *metrics = metrics_registry_new();
-    struct log_writer *writer = log_writer_new(2, metrics);
+    struct log_writer *writer = log_writer_new(metrics);
     int first = temporary_file();
     int second = temporary_file();
     int third = temporary_file();
@@ -71,7 +71,7 @@ Test(log_writer, each_file_gets_its_lines_and_a_new_one_what_follows)
 Test(log_writer, lines_that_a_full_disk_takes_not_are_counted)
 {
     struct metrics_registry *metrics = metrics_registry_new();
-    struct log_writer *writer = log_writer_new(2, metrics);
+    struct log_writer *writer = log_writer_new(metrics);
 
     log_writer_set_file(writer, 0, open("/dev/full", O_WRONLY));
     cr_assert(post(writer, 0, "a\nb\nc\n"));
@@ -84,7 +84,7 @@ Test(log_writer, lines_that_a_full_disk_takes_not_are_counted)
 Test(log_writer, a_torn_line_ends_before_the_next_begins)
 {
     struct metrics_registry *metrics = metrics_registry_new();
-    struct log_writer *writer = log_writer_new(1, metrics);
+    struct log_writer *writer = log_writer_new(metrics);
     AUTO(strbuf_done) struct strbuf big = STRBUF_INIT;
     char *got = malloc(1 << 20);
     int ends[2];
@@ -118,7 +118,7 @@ Test(log_writer, a_torn_line_ends_before_the_next_begins)
 Test(log_writer, what_waits_is_bounded)
 {
     struct metrics_registry *metrics = metrics_registry_new();
-    struct log_writer *writer = log_writer_new(1, metrics);
+    struct log_writer *writer = log_writer_new(metrics);
     int ends[2];
     unsigned refused = 0;
 
@@ -143,10 +143,10 @@ Test(log_writer, what_waits_is_bounded)
 Test(log_writer, an_outlet_hands_over_within_a_second_and_at_its_end)
 {
     struct metrics_registry *metrics = metrics_registry_new();
-    struct log_writer *writer = log_writer_new(1, metrics);
+    struct log_writer *writer = log_writer_new(metrics);
     struct loop *loop = loop_new("test");
     struct timers *timers = timers_new(loop);
-    struct log_outlet *outlet = log_outlet_new(writer, 1, timers, metrics);
+    struct log_outlet *outlet = log_outlet_new(writer, timers, metrics);
     int fd = temporary_file();
     char text[64];
 
@@ -162,4 +162,37 @@ Test(log_writer, an_outlet_hands_over_within_a_second_and_at_its_end)
     timers_free(&timers);
     loop_free(&loop);
     metrics_registry_free(&metrics);
+}
+
+Test(log_writer, a_file_has_one_number_for_all_who_open_it_by_its_name)
+{
+    struct metrics_registry *metrics = metrics_registry_new();
+    struct log_writer *writer = log_writer_new(metrics);
+    unsigned a = log_writer_open(writer, "/a");
+    unsigned b = log_writer_open(writer, "/b");
+    int first = temporary_file();
+    int second = temporary_file();
+    char text[64];
+
+    cr_assert_neq(a, b);
+    cr_assert_eq(log_writer_open(writer, "/a"), a);
+    log_writer_set_file(writer, a, dup(first));
+    log_writer_close(writer, a); /* one has it still */
+    cr_assert(post(writer, a, "old\n"));
+    log_writer_close(writer, a);
+    /* Its number is free; what was posted before is not the next one's. */
+    cr_assert_eq(log_writer_open(writer, "/c"), a);
+    log_writer_set_file(writer, a, dup(second));
+    cr_assert(post(writer, a, "new\n"));
+    log_writer_close(writer, a);
+    log_writer_close(writer, b);
+    log_writer_free(&writer);
+    contents_of(first, text, sizeof text);
+    cr_expect_str_eq(text, "old\n");
+    contents_of(second, text, sizeof text);
+    cr_expect_str_eq(text, "new\n");
+    cr_expect_eq(metrics_sum(metrics, METRIC_LOG_LINES_DROPPED, NULL), 0);
+    metrics_registry_free(&metrics);
+    close(first);
+    close(second);
 }

@@ -68,6 +68,7 @@ static void default_route(struct route_settings *route, unsigned index)
 static void default_app(struct app_settings *app, unsigned index)
 {
     app->name = xasprintf("app%u", index);
+    app->id = index;
     app->concurrency = 8;
     app->replicas_max = 1;
     app->queue_size = 1000;
@@ -298,6 +299,12 @@ static void on_front_tls(void *admin, const struct tls_settings *settings)
     (void)settings;
 }
 
+static void on_front_reload(void *admin, const uint32_t *kept)
+{
+    (void)admin;
+    (void)kept;
+}
+
 static void on_front_stop(void *admin)
 {
     (void)admin;
@@ -306,7 +313,8 @@ static void on_front_stop(void *admin)
 static void *run_front(void *arg)
 {
     static const struct front_admin hooks = {on_front_start, on_front_listen,
-                                             on_front_tls, on_front_stop};
+                                             on_front_reload, on_front_tls,
+                                             on_front_stop};
     struct front_harness *h = arg;
 
     h->exit_code = front_main(h->front_fd, &hooks);
