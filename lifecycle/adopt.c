@@ -109,6 +109,9 @@ static void on_removed(void *arg, const struct err *err)
         log_warn("adopt", "cannot remove a container",
                  "container=%.12s name=%s reason=\"%s\"",
                  candidate->container.id, candidate->container.name, err->text);
+    else
+        fleet_place_container_gone(candidate->adopter->host->place,
+                                   candidate->container.id);
     finish(candidate);
 }
 
@@ -135,6 +138,8 @@ static void remove_candidate(struct candidate *candidate, const char *why)
                candidate->container.app, why);
     if (candidate->app && candidate->app->settings->container.image)
         timeout_ms = candidate->app->settings->container.stop_timeout_ms;
+    fleet_place_found(candidate->adopter->host->place, NULL,
+                      &candidate->container);
     candidate->call = candidate->container.is_running
                           ? engine_stop(engine, candidate->container.id,
                                         timeout_ms, on_stopped, candidate)
@@ -209,6 +214,8 @@ void adopter_take(struct adopter *adopter, struct fleet_app *app,
         remove_candidate(candidate, refusal);
         return;
     }
+    /* From now on: nothing may start in its place while it is looked at. */
+    fleet_place_found(adopter->host->place, app, &candidate->container);
     app->adopting++;
     image_store_look(adopter->host->replicas.images, &app->settings->container,
                      &candidate->want);

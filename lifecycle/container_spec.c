@@ -59,6 +59,16 @@ static void put_process(cJSON *json, const struct engine_spec *spec)
         json_put_text(json, "hostname", container->hostname);
 }
 
+/* The devices that are its own. */
+static void put_gpus(cJSON *env, const char *const *devices)
+{
+    AUTO(strbuf_done) struct strbuf names = STRBUF_INIT;
+
+    for (unsigned i = 0; devices[i]; i++)
+        strbuf_printf(&names, "%s%s", i ? "," : "", devices[i]);
+    json_put_text(env, "BERTH_GPUS", names.data);
+}
+
 /* Ours last: what berth relies on is not for an env_file to change. */
 static void put_env(cJSON *json, const struct engine_spec *spec)
 {
@@ -73,6 +83,8 @@ static void put_env(cJSON *json, const struct engine_spec *spec)
     json_put_text(env, "PORT", port);
     json_put_view(env, "BERTH_APP", spec->labels.app);
     json_put_view(env, "BERTH_REPLICA", spec->labels.replica);
+    if (spec->devices)
+        put_gpus(env, spec->devices);
     if (spec->socket_dir) {
         AUTO(auto_free)
         char *path = xasprintf(CONTAINER_SOCKET_DIR "/%s", container->socket);
@@ -110,6 +122,8 @@ static void put_labels(cJSON *json, const struct engine_spec *spec)
     json_put_view(labels, "berth.replica", spec->labels.replica);
     json_put_text(labels, "berth.port", port);
     json_put_text(labels, "berth.inside", spec->inside ? "true" : "false");
+    if (spec->reserved)
+        json_put_text(labels, "berth.reserved", spec->reserved);
     if (spec->socket_dir) {
         AUTO(auto_free)
         char *path = xasprintf("%s/%s", spec->socket_dir, container->socket);

@@ -125,6 +125,7 @@ static void on_list(void *arg, const struct engine_container *containers,
         return;
     }
     find_the_lost(fleet, containers, count);
+    fleet_place_listed(fleet->host.place, containers, count);
     for (unsigned i = 0; i < count; i++) {
         const struct engine_container *container = &containers[i];
         struct replica *replica = find_replica(fleet, container->replica);
@@ -397,6 +398,19 @@ static bool on_wake(struct fleet *fleet, struct strview payload)
     return true;
 }
 
+static bool on_busy(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_busy message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_busy(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        fleet_place_on_busy(fleet->host.place, replica);
+    return true;
+}
+
 static bool on_sockets_wanted(struct fleet *fleet, struct strview payload)
 {
     struct channel_sockets_wanted message;
@@ -428,6 +442,8 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
         return on_asleep(fleet, payload);
     case CHANNEL_REPLICA_WAKE:
         return on_wake(fleet, payload);
+    case CHANNEL_REPLICA_BUSY:
+        return on_busy(fleet, payload);
     case CHANNEL_SOCKETS_WANTED:
         return on_sockets_wanted(fleet, payload);
     default:
@@ -585,6 +601,21 @@ struct fleet_app *fleet_find_app(const struct fleet *fleet, uint32_t id)
     return find_app_by_id(fleet, id);
 }
 
+void fleet_set_machine(struct fleet *fleet, const struct machine *machine)
+{
+    fleet_place_set_machine(fleet->host.place, machine);
+}
+
+struct cJSON *fleet_status_resources(const struct fleet *fleet)
+{
+    return fleet_place_status(fleet->host.place);
+}
+
+void fleet_expose_resources(const struct fleet *fleet, struct strbuf *buf)
+{
+    fleet_place_expose(fleet->host.place, buf);
+}
+
 /* --- made and freed --- */
 
 struct fleet *fleet_new(const struct fleet_options *options)
@@ -607,6 +638,8 @@ struct fleet *fleet_new(const struct fleet_options *options)
                      .namespace_name = settings->podman.namespace_name,
                      .state_dir = settings->state_dir},
         .next_replica_id = 1,
+        .place = fleet_place_new(options->loop, options->timers,
+                                 options->events, options->machine),
         .events = options->events,
     };
     fleet->adopter = adopter_new(&fleet->host, on_adopter_idle, fleet);
@@ -645,6 +678,7 @@ void fleet_free(struct fleet **fleet_ptr)
     adopter_free(&fleet->adopter);
     for (uint32_t i = 0; i < fleet->app_count; i++)
         fleet_app_free(&fleet->apps[i]);
+    fleet_place_free(&fleet->host.place);
     image_store_free(&fleet->images);
     id_map_done(&fleet->host.by_id);
     id_map_done(&fleet->apps_by_id);

@@ -21,13 +21,15 @@ struct fleet_app;
 struct image_store;
 struct fleet; /* opaque; defined in fleet.c */
 struct loop;
+struct machine;
 struct timers;
 
 struct fleet_options {
     struct loop *loop;
     struct timers *timers;
     const struct lifecycle_settings *settings;
-    struct engine *engine; /* NULL: external apps only */
+    const struct machine *machine; /* NULL: nothing is bounded */
+    struct engine *engine;         /* NULL: external apps only */
     struct metrics_registry *metrics;
     struct event_log *events; /* NULL: nobody keeps them */
 };
@@ -60,6 +62,12 @@ void fleet_freeze_starts(struct fleet *fleet);
 /* Stop and remove all containers; on_stopped runs once, later, when none is
  * left. */
 void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg);
+
+/* A reload changed what there is (machine.h); borrows it. */
+void fleet_set_machine(struct fleet *fleet, const struct machine *machine);
+/* The "resources" of status, and their metrics. */
+MUST_USE struct cJSON *fleet_status_resources(const struct fleet *fleet);
+void fleet_expose_resources(const struct fleet *fleet, struct strbuf *buf);
 
 /* The "apps" of status (proxy/admin/admin_status.h says what they hold). */
 MUST_USE struct cJSON *fleet_status_apps(const struct fleet *fleet);

@@ -76,7 +76,7 @@ static enum app_state state_now(const struct fleet_app *app)
     fleet_app_count(app, &counts);
     if (counts.ready > 0)
         return APP_READY;
-    if (app->is_refusing)
+    if (app->is_refusing || app->place_wait.verdict == PLACEMENT_NEVER)
         return APP_FAILED;
     if (counts.starting > 0 || app->failing > 0 ||
         (timer_is_running(&app->retry_timer) && has_demand))
@@ -84,18 +84,31 @@ static enum app_state state_now(const struct fleet_app *app)
     return APP_ASLEEP;
 }
 
+/* What a request is answered with: at once where the app is failed, else when
+ * it has waited for too long. */
 static void send_state(const struct fleet_app *app)
 {
     struct channel_app_state message = {.app = app->id, .state = app->state};
     uint64_t now_us = clock_now_us();
+    uint64_t retry_at_us = app->retry_at_us;
 
-    if (app->state == APP_FAILED) {
+    if (app->state == APP_FAILED && app->is_refusing) {
         message.code = sv_of(app->error.code);
         message.reason = sv_of(app->error.reason);
-        if (app->retry_at_us > now_us)
-            message.retry_after_ms = (app->retry_at_us - now_us) / 1000;
+    } else if (app->state != APP_READY &&
+               app->place_wait.verdict != PLACEMENT_START) {
+        message.code = SV("no_resources");
+        message.reason = sv_of(app->place_wait.reason);
+        retry_at_us = app->place_wait.retry_at_us;
     }
+    if (message.code.len > 0 && retry_at_us > now_us)
+        message.retry_after_ms = (retry_at_us - now_us) / 1000;
     channel_send_app_state(app->host->channel, &message, NULL, 0);
+}
+
+static const char *failure_of(const struct fleet_app *app)
+{
+    return app->is_refusing ? app->error.reason : app->place_wait.reason;
 }
 
 static void set_state(struct fleet_app *app, enum app_state state)
@@ -106,7 +119,7 @@ static void set_state(struct fleet_app *app, enum app_state state)
     if (state == APP_FAILED)
         log_info("fleet", "app changed its state",
                  "app=%s from=%s to=failed reason=\"%s\"", name, from,
-                 app->error.reason);
+                 failure_of(app));
     else
         log_info("fleet", "app changed its state", "app=%s from=%s to=%s", name,
                  from, app_state_name(state));
@@ -116,7 +129,7 @@ static void set_state(struct fleet_app *app, enum app_state state)
                         .app = name,
                         .from = from,
                         .to = app_state_name(state),
-                        .reason = state == APP_FAILED ? app->error.reason : "",
+                        .reason = state == APP_FAILED ? failure_of(app) : "",
                         .before_ms =
                             (clock_now_us() - app->state_since_us) / 1000});
     app->state = state;
@@ -270,14 +283,17 @@ void fleet_app_on_drained(struct fleet_app *app, struct replica *replica)
     const struct replica_view *view = replica_view(replica);
     const struct channel_replica_resume resume = {view->id};
     struct fleet_app_counts counts;
+    const char *why = "fewer are needed";
+    bool makes_room = fleet_place_on_drained(app->host->place, replica, &why);
 
     if (view->state != REPLICA_READY && view->state != REPLICA_FROZEN) {
         replica_on_drained(replica);
         return;
     }
     fleet_app_count(app, &counts);
-    if (app->queued == 0 && counts.ready > fleet_ladder_keep(app, &counts))
-        replica_retire(replica, "fewer are needed");
+    if (makes_room ||
+        (app->queued == 0 && counts.ready > fleet_ladder_keep(app, &counts)))
+        replica_retire(replica, why);
     else
         channel_send_replica_resume(app->host->channel, &resume, NULL, 0);
 }
@@ -346,6 +362,12 @@ void fleet_app_decide_soon(struct fleet_app *app)
 {
     if (!loop_task_is_pending(&app->decide_task))
         loop_defer(app->host->replicas.loop, &app->decide_task);
+}
+
+void fleet_app_on_wait(struct fleet_app *app)
+{
+    app->state_is_known = false;
+    fleet_app_decide_soon(app);
 }
 
 static void on_retry_timer(struct timer *timer)
@@ -476,6 +498,13 @@ static void free_replica(void *ptr)
     replica_free(&replica);
 }
 
+static void on_room_wanted(void *arg, struct replica *replica)
+{
+    struct fleet_app *app = arg;
+
+    fleet_place_ask(app->host->place, app, replica, replica_on_room);
+}
+
 static void on_replica_state(void *arg, struct replica *replica,
                              enum replica_state before)
 {
@@ -485,6 +514,7 @@ static void on_replica_state(void *arg, struct replica *replica,
 
     add_event(app, view, replica_state_name(before));
     tell_front_of_state(app, replica, before);
+    fleet_place_on_state(app->host->place, app, replica);
     switch (view->state) {
     case REPLICA_READY:
         if (before == REPLICA_DRAINING)
@@ -572,7 +602,8 @@ static void on_replica_failed(void *arg, struct replica *replica,
 static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner)
 {
-    *owner = (struct replica_owner){.on_state = on_replica_state,
+    *owner = (struct replica_owner){.on_room_wanted = on_room_wanted,
+                                    .on_state = on_replica_state,
                                     .on_delayed = on_replica_delayed,
                                     .on_failed = on_replica_failed,
                                     .arg = app};
@@ -590,6 +621,7 @@ bool fleet_app_adopt(struct fleet_app *app,
     if (!replica)
         return false;
     add_replica(app, replica);
+    fleet_place_adopted(app->host->place, app, replica);
     fleet_scale_hold(app);
     if (replica_is_announced(replica))
         front_announce_replica(app->host->channel, app->id, settings_of(app),
@@ -644,7 +676,13 @@ void fleet_app_on_front_down(struct fleet_app *app)
 void fleet_app_on_demand(struct fleet_app *app,
                          const struct channel_demand *demand)
 {
+    uint64_t before = app->demand.last.completions;
+    uint64_t now = demand->completions;
+
     fleet_scale_on_demand(app, demand);
+    /* Less than before: a new front, which counts from nought. */
+    fleet_place_on_demand(app->host->place, app,
+                          now >= before ? now - before : now);
     fleet_app_decide_soon(app);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lifecycle/backoff.h"
+#include "lifecycle/fleet_place.h"
 #include "lifecycle/learned.h"
 #include "lifecycle/replica.h"
 #include "lifecycle/settings.h"
@@ -36,7 +37,8 @@ struct fleet_host {
     bool may_start; /* what runs already is known, and berth does not stop */
     uint64_t next_replica_id;
     struct event_log *events; /* NULL: nobody keeps them */
-    struct id_map by_id;      /* struct replica */
+    struct fleet_place *place;
+    struct id_map by_id; /* struct replica */
 };
 
 struct fleet_app_error { /* the last one, for status */
@@ -67,6 +69,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint32_t queued;
     uint32_t in_flight;
     uint32_t tunnels;
+    uint64_t oldest_us; /* when the oldest waiting request came; 0: none does */
     uint64_t unserved;
     uint64_t unserved_mark; /* those up to it had their start */
     uint64_t last_end_us;   /* last end of a request or tunnel */
@@ -74,6 +77,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     struct fleet_app_asked asked;
     struct demand demand;
 
+    struct fleet_place_wait place_wait;
     uint32_t wanted;
     enum autoscaler_reason wanted_reason;
     struct autoscaler_history history;
@@ -133,6 +137,9 @@ void fleet_app_wake(struct fleet_app *app);
 void fleet_app_let_sleep(struct fleet_app *app);
 /* What failed before is forgotten: the next start is tried at once. */
 void fleet_app_forget_failures(struct fleet_app *app);
+
+/* app->place_wait has changed. */
+void fleet_app_on_wait(struct fleet_app *app);
 
 /* Decide at the end of this turn how many replicas there shall be. */
 void fleet_app_decide_soon(struct fleet_app *app);

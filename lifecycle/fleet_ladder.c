@@ -17,9 +17,26 @@ static const struct warmth_settings *warmth_of(const struct fleet_app *app)
 
 /* --- up --- */
 
-static void wake(struct replica *replica, const char *why)
+static uint32_t minus(uint32_t a, uint32_t b)
 {
-    replica_thaw(replica, 0, why);
+    return a > b ? a - b : 0;
+}
+
+static void on_room(struct replica *replica, const struct fleet_room *room)
+{
+    (void)room;
+    replica_thaw(replica, 0, "a request waits for it");
+}
+
+/* What it gave back when it went to sleep must be there again. */
+static void wake(struct fleet_app *app, struct replica *replica)
+{
+    struct fleet_place *place = app->host->place;
+
+    if (fleet_place_has_all(place, replica))
+        replica_thaw(replica, 0, "a request waits for it");
+    else
+        fleet_place_ask(place, app, replica, on_room);
 }
 
 /* The one that was put to sleep last: of its memory the most is still there. */
@@ -32,7 +49,8 @@ static struct replica *find_asleep(const struct fleet_app *app)
         const struct replica_view *view = replica_view(replica);
 
         if (!replica_is_asleep(replica) || !replica_is_withheld(replica) ||
-            replica_is_waking(replica))
+            replica_is_waking(replica) ||
+            fleet_place_is_asking(app->host->place, replica))
             continue;
         if (!best ||
             (view->state == REPLICA_FROZEN &&
@@ -70,11 +88,13 @@ uint32_t fleet_ladder_raise(struct fleet_app *app, uint32_t missing,
     bool has_demand = app->queued > 0 || app->in_flight > 0 ||
                       app->unserved != app->unserved_mark;
     struct replica *replica;
+    uint32_t asking = fleet_place_count_asleep(app->host->place, app);
 
     if (!has_demand)
         return missing > counts->asleep ? missing - counts->asleep : 0;
+    missing = minus(missing, asking);
     while (missing > 0 && (replica = find_asleep(app))) {
-        wake(replica, "a request waits for it");
+        wake(app, replica);
         missing--;
     }
     return missing;
@@ -184,11 +204,6 @@ static uint32_t kept_frozen(const struct fleet_app *app)
     if (warmth->keep_frozen_for_ms > 0 && clock_now_us() >= end_us)
         return 0;
     return warmth->keep_frozen;
-}
-
-static uint32_t minus(uint32_t a, uint32_t b)
-{
-    return a > b ? a - b : 0;
 }
 
 uint32_t fleet_ladder_keep(const struct fleet_app *app,
@@ -317,7 +332,9 @@ uint32_t fleet_ladder_primed_wanted(const struct fleet_app *app)
 {
     const struct warmth_settings *warmth = warmth_of(app);
 
-    if (!app->settings->container.image)
+    /* A container that has devices is made for those that it is to get. */
+    if (!app->settings->container.image ||
+        app->settings->container.gpu_millis > 0)
         return 0;
     if (!warmth->keep_primed_auto)
         return warmth->keep_primed;

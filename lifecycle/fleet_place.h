@@ -1,13 +1,12 @@
 /* fleet_place.h - who has which part of the machine: what replicas reserve,
  * who waits for room, who gives way.
  *
- * An app says how many replicas more it wants (fleet_place_want), and is
- * answered by fleet_app_start_placed() for each that has its room; a replica
- * that has given something back asks again before it climbs (fleet_place_wake).
- * Answers come in a later turn of the loop, never within a call. A reservation
- * is held from the answer on, by the replica's state, until its container is
- * gone; those of an earlier berth are known from the containers' labels. So
- * nothing is over-reserved. Thread: keeper main.
+ * A replica asks before it climbs to a rung that reserves (CREATING on its way
+ * up, PRIMED, HIBERNATED, FROZEN after on_sleep) and goes on when on_room says
+ * so, in a later turn of the loop, never within the call. What was reserved is
+ * held, as its state says, until its container is gone; that of containers of
+ * an earlier berth is known from their labels. So nothing is over-reserved, not
+ * for a moment. Thread: keeper main.
  */
 #ifndef LIFECYCLE_FLEET_PLACE_H
 #define LIFECYCLE_FLEET_PLACE_H
@@ -29,25 +28,13 @@ struct machine;
 struct replica;
 struct timers;
 
-/* Where an app stands with its wants; embedded in fleet_app, written by
- * fleet_place alone. Zeroed at first. */
-struct fleet_place_want {
-    struct fleet_app *app; /* NULL: nothing was ever wanted */
-    uint32_t count;        /* replicas more that it wants */
-    uint64_t since_us;     /* since when it waits for room; 0: it does not */
-    /* Of the last answer that was no START: */
-    enum placement_verdict verdict;
-    char reason[256];        /* "gpus: all 8 are …"; "": it does not wait */
-    uint64_t retry_after_us; /* when there may be room; 0: not known */
-};
-
-/* machine NULL: it is not bounded. Borrows all but the machine, which may be
- * changed by fleet_place_set_machine(). */
+/* events NULL: nobody keeps them. machine NULL: nothing is bounded. Borrows
+ * all. */
 MUST_USE struct fleet_place *fleet_place_new(struct loop *loop,
                                              struct timers *timers,
                                              struct event_log *events,
                                              const struct machine *machine);
-/* NULL is skipped. */
+/* No replica may be left. NULL is skipped. */
 void fleet_place_free(struct fleet_place **place);
 
 /* A reload changed what there is. What is reserved stays so, even where it is
@@ -55,49 +42,77 @@ void fleet_place_free(struct fleet_place **place);
 void fleet_place_set_machine(struct fleet_place *place,
                              const struct machine *machine);
 
-/* `app` wants so many replicas more than it has. 0: none (any more). */
-void fleet_place_want(struct fleet_place *place, struct fleet_app *app,
-                      uint32_t count);
-/* `app` is about to be freed. Its replicas went before. */
-void fleet_place_forget_app(struct fleet_place *place, struct fleet_app *app);
-/* Something changed that may make room (an app became idle): see again who
- * waits. Cheap where nobody does. */
-void fleet_place_look(struct fleet_place *place);
+/* What a replica gets, borrowed for the call. */
+struct fleet_room {
+    const char *const *devices; /* CDI names; NULL ends them */
+    const char *label;          /* reservation.h */
+    uint64_t waited_us;         /* for it; 0: there was room at once */
+};
 
-/* A replica that was started in answer to a want went to another state: what
- * it reserves follows. On GONE it ends, once its container is gone. */
-void fleet_place_on_state(struct fleet_place *place, struct replica *replica);
-/* Ask for what a PRIMED or HIBERNATED replica has not reserved now. on_placed
- * runs once, when it has been: it may climb, and must leave that state soon or
- * say fleet_place_sleep(). Asking again changes nothing. */
-void fleet_place_wake(struct fleet_place *place, struct replica *replica,
-                      void (*on_placed)(void *arg, struct replica *replica),
-                      void *arg);
-/* It does not climb after all: the question, or what was reserved by the
- * answer, is taken back. */
-void fleet_place_sleep(struct fleet_place *place, struct replica *replica);
-/* Reserve other amounts for a replica, for limits that are changed in place.
- * false: there is no room for more now, nothing was changed. */
+/* Ask for what the replica has not reserved now. Asking again changes nothing.
+ * on_room runs once, when it has been; the replica climbs in it, or as soon as
+ * may be. Borrows app and replica until fleet_place_on_state(…GONE). */
+void fleet_place_ask(struct fleet_place *place, struct fleet_app *app,
+                     struct replica *replica,
+                     void (*on_room)(struct replica *replica,
+                                     const struct fleet_room *room));
+bool fleet_place_is_asking(const struct fleet_place *place,
+                           const struct replica *replica);
+/* It has reserved all that it needs awake. */
+bool fleet_place_has_all(const struct fleet_place *place,
+                         const struct replica *replica);
+/* Of the app's replicas that sleep, those that ask. */
+uint32_t fleet_place_count_asleep(const struct fleet_place *place,
+                                  const struct fleet_app *app);
+/* It does not climb after all. Where it was answered already, it keeps what it
+ * got until it changes its state. */
+void fleet_place_take_back(struct fleet_place *place, struct replica *replica);
+/* A replica went to another state: what it reserves follows. On GONE it is
+ * forgotten, and its reservation with its container. */
+void fleet_place_on_state(struct fleet_place *place, struct fleet_app *app,
+                          struct replica *replica);
+/* Reserve other amounts for it, for limits that are changed in place. false:
+ * there is no room for more now, nothing was changed. */
 MUST_USE bool fleet_place_resize(struct fleet_place *place,
                                  const struct replica *replica,
                                  uint64_t cpu_millis, uint64_t memory_bytes);
 
-/* The front answered REPLICA_EVICT: by its drain (true: it is to be stopped,
- * *ret_by is the app that needs the room, borrowed; false: nobody asked, or
- * not any more), or by REPLICA_BUSY. */
-MUST_USE bool fleet_place_is_evicted(struct fleet_place *place,
-                                     const struct replica *replica,
-                                     const char **ret_by);
-void fleet_place_on_busy(struct fleet_place *place, uint64_t replica_id);
+/* The app's demand has changed, and `served` requests of it have ended since
+ * the last time: that says what its replicas are worth, and it may be idle now.
+ */
+void fleet_place_on_demand(struct fleet_place *place, struct fleet_app *app,
+                           uint64_t served);
+/* Why replicas of the app do not climb. In fleet_app, written by fleet_place
+ * alone, which has the app decide anew when it has changed. */
+struct fleet_place_wait {
+    enum placement_verdict verdict; /* PLACEMENT_START: none waits */
+    char reason[256];
+    uint64_t retry_at_us; /* when it may be worth to ask again */
+    uint64_t look_number; /* fleet_place's own */
+};
 
-/* A container was found that is not (yet) a replica's: what its label says is
- * reserved until it is adopted or gone. app NULL: of no app. */
+/* The front's answers to REPLICA_EVICT. true: it is drained, and still to go:
+ * stop it, *ret_why says why. */
+MUST_USE bool fleet_place_on_drained(struct fleet_place *place,
+                                     const struct replica *replica,
+                                     const char **ret_why);
+void fleet_place_on_busy(struct fleet_place *place,
+                         const struct replica *replica);
+
+/* A container was found that is no replica's (yet): what its label says is
+ * reserved until it is adopted (app: whose it may become) or gone. */
 void fleet_place_found(struct fleet_place *place, struct fleet_app *app,
                        const struct engine_container *container);
 /* It became this replica. */
-void fleet_place_adopted(struct fleet_place *place, struct replica *replica);
+void fleet_place_adopted(struct fleet_place *place, struct fleet_app *app,
+                         struct replica *replica);
+/* It is removed. */
 void fleet_place_container_gone(struct fleet_place *place,
                                 const char *container_id);
+/* These are all that there are: what others had is free. */
+void fleet_place_listed(struct fleet_place *place,
+                        const struct engine_container *containers,
+                        unsigned count);
 
 /* "resources" of status: totals, what is reserved and by whom, who waits. */
 MUST_USE struct cJSON *fleet_place_status(const struct fleet_place *place);

@@ -26,6 +26,7 @@ void fleet_scale_on_demand(struct fleet_app *app,
     app->in_flight = demand->in_flight;
     app->tunnels = demand->tunnels;
     app->unserved = demand->unserved;
+    app->oldest_us = demand->queued > 0 ? demand->at_us - demand->waited_us : 0;
     /* idle_us counts from the last end; without one it says nothing. */
     if (demand->arrivals > 0 || demand->in_flight > 0)
         app->last_end_us = clock_now_us() - demand->idle_us;
@@ -93,7 +94,8 @@ void fleet_scale_tell(const struct fleet_app *app,
 void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view)
 {
-    double took_us = (double)view->phases.total_us;
+    /* For how long it waits for room says nothing of the next one. */
+    double took_us = (double)(view->phases.total_us - view->phases.evict_us);
     double *mean = &app->start_us[view->from];
 
     *mean = *mean > 0 ? *mean + START_WEIGHT * (took_us - *mean) : took_us;
@@ -117,6 +119,14 @@ static uint64_t next_start_us(const struct fleet_app *app,
         return (uint64_t)us[LEARNED_PRIMED];
     return (uint64_t)(us[LEARNED_PULLED] > 0 ? us[LEARNED_PULLED]
                                              : us[LEARNED_ABSENT]);
+}
+
+uint64_t fleet_scale_start_us(const struct fleet_app *app)
+{
+    struct fleet_app_counts counts;
+
+    fleet_app_count(app, &counts);
+    return next_start_us(app, &counts);
 }
 
 /* Those that sleep and take no requests count for min alone. */

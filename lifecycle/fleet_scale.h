@@ -46,6 +46,10 @@ uint32_t fleet_scale_min(const struct fleet_app *app);
 /* Of the replicas that there are now, none goes for one scale_down_delay. */
 void fleet_scale_hold(struct fleet_app *app);
 
+/* What the next start takes, from the warmest rung that there is; 0: not known.
+ */
+uint64_t fleet_scale_start_us(const struct fleet_app *app);
+
 struct autoscaler_output
 fleet_scale_decide(struct fleet_app *app,
                    const struct fleet_app_counts *counts);

@@ -148,6 +148,8 @@ cJSON *fleet_status_app(const struct fleet_app *app,
     if (timer_is_running(&app->retry_timer) && app->retry_at_us > now_us)
         cJSON_AddNumberToObject(json, "retry_in_ms",
                                 (double)((app->retry_at_us - now_us) / 1000));
+    if (app->place_wait.verdict != PLACEMENT_START)
+        cJSON_AddStringToObject(json, "waits_for", app->place_wait.reason);
     replicas = cJSON_AddArrayToObject(json, "replicas");
     LIST_FOREACH (&app->replicas, node) {
         cJSON_AddItemToArray(replicas, replica_json(replica_of_node(node)));

@@ -15,6 +15,7 @@
 #include "lifecycle/engine.h"
 #include "lifecycle/front_process.h"
 #include "lifecycle/instance_lock.h"
+#include "lifecycle/machine.h"
 #include "lifecycle/podman.h"
 #include "lifecycle/state_dir.h"
 #include "router/base/alloc.h"
@@ -126,6 +127,26 @@ static void check_listeners(struct host_check *check)
         ok(check, "all %u addresses can be listened on", check->listener_count);
     listen_sockets_free(&sockets);
     rest = strbuf_view(&errors);
+    while (rest.len > 0 && sv_split(&rest, '\n', &line)) {
+        if (line.len > 0)
+            problem(check, "%.*s", SV_ARG(line));
+    }
+}
+
+/* --- what there is to hand out --- */
+
+static void check_machine(struct host_check *check)
+{
+    AUTO(strbuf_done) struct strbuf problems = STRBUF_INIT;
+    AUTO(machine_free) struct machine *machine =
+        machine_of(check->settings, &problems);
+    const struct placement_machine *totals = &machine->totals;
+    struct strview rest = strbuf_view(&problems);
+    struct strview line;
+
+    ok(check, "to hand out: %g CPUs, %.1f GiB of memory, %u devices",
+       (double)totals->cpu_millis / 1e3,
+       (double)totals->memory_bytes / (1 << 30), totals->device_count);
     while (rest.len > 0 && sv_split(&rest, '\n', &line)) {
         if (line.len > 0)
             problem(check, "%.*s", SV_ARG(line));
@@ -329,6 +350,7 @@ unsigned host_check(const struct lifecycle_settings *settings,
     check_user(&check);
     check_state_dir(&check);
     check_listeners(&check);
+    check_machine(&check);
     for (uint32_t i = 0; i < settings->app_count; i++) {
         check_volumes(&check, &settings->apps[i]);
         needs_podman |= settings->apps[i].container.image != NULL;

@@ -24,6 +24,7 @@
 #include "lifecycle/inherited_sockets.h"
 #include "lifecycle/instance_lock.h"
 #include "lifecycle/log_files.h"
+#include "lifecycle/machine.h"
 #include "lifecycle/podman.h"
 #include "lifecycle/service_manager.h"
 #include "lifecycle/state_dir.h"
@@ -70,6 +71,7 @@ struct keeper {
     struct err engine_error; /* why it is down */
     char run_dir[256];       /* the engine's, as it was at the start */
     struct front_supervisor *front;
+    struct machine *machine;
     struct fleet *fleet;
     struct event_log *events;
     struct front_desk *desk;
@@ -240,6 +242,8 @@ static void write_status(const struct keeper *keeper, struct strbuf *ret_text)
     } else {
         cJSON_AddNullToObject(json, "engine");
     }
+    cJSON_AddItemToObject(json, "resources",
+                          fleet_status_resources(keeper->fleet));
     cJSON_AddItemToObject(json, "apps", fleet_status_apps(keeper->fleet));
     text = cJSON_PrintUnformatted(json);
     if (text)
@@ -268,6 +272,7 @@ static bool on_query(struct keeper *keeper, struct strview payload)
         write_status(keeper, &text);
     } else if (sv_eq(query.what, SV("metrics"))) {
         metrics_expose(keeper->metrics, &text);
+        fleet_expose_resources(keeper->fleet, &text);
         process_metrics_expose(&text, "keeper");
     } else {
         front_desk_query(keeper->desk, &query);
@@ -606,6 +611,7 @@ static bool prepare(struct keeper *keeper)
                                  settings->podman.namespace_name,
                                  &keeper->lock_fd, &err))
         strbuf_printf(&errors, "%s\n", err.text);
+    keeper->machine = machine_of(settings, &errors);
     keeper->logs = log_files_open(&settings->log_files, &errors);
     /* Another berth holds its ports: to complain of them too is noise. */
     if (keeper->lock_fd >= 0)
@@ -657,6 +663,7 @@ static void start_fleet(struct keeper *keeper)
         .loop = keeper->loop,
         .timers = keeper->timers,
         .settings = settings_of(keeper),
+        .machine = keeper->machine,
         .engine = keeper->engine,
         .metrics = keeper->metrics,
         .events = keeper->events,
@@ -697,6 +704,7 @@ static void keeper_done(struct keeper *keeper)
     loop_free(&keeper->loop);
     auto_close(&keeper->engine_lock_fd);
     auto_close(&keeper->lock_fd);
+    machine_free(&keeper->machine);
     free_logs(keeper);
 }
 
@@ -716,6 +724,7 @@ int keeper_run(const struct keeper_config *config)
     if (!prepare(&keeper)) {
         listen_sockets_free(&keeper.sockets);
         auto_close(&keeper.lock_fd);
+        machine_free(&keeper.machine);
         free_logs(&keeper);
         return 1;
     }

@@ -30,11 +30,15 @@ MUST_USE struct machine *machine_new(const struct resource_settings *resources,
                                      const char *const *cdi_dirs,
                                      struct strbuf *ret_problems,
                                      struct strbuf *ret_notes);
+/* The one that these settings mean, and whether each app fits on it: what is a
+ * problem at `berth run`, at a reload, and for `berth check --host`. Notes are
+ * logged. With a problem it is there, too. */
+MUST_USE struct machine *machine_of(const struct lifecycle_settings *settings,
+                                    struct strbuf *ret_problems);
 void machine_free(struct machine **machine); /* NULL is skipped */
 
 /* What one replica of the app reserves. */
-struct placement_need
-machine_need_of(const struct container_settings *container);
+struct placement_need machine_need_of(const struct keeper_app *app);
 
 /* A line for each app of which not one replica fits, even alone. */
 void machine_check_apps(const struct machine *machine,

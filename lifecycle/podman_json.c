@@ -273,6 +273,8 @@ static void set_labels(struct engine_container *container, const cJSON *labels)
                "berth.revision");
     copy_label(container->socket_path, sizeof container->socket_path, labels,
                "berth.socket");
+    copy_label(container->reserved, sizeof container->reserved, labels,
+               "berth.reserved");
     copy_label(inside, sizeof inside, labels, "berth.inside");
     container->inside = strcmp(inside, "true") == 0;
     container->replica = label_number(labels, "berth.replica", UINT64_MAX);

@@ -258,6 +258,7 @@ static void on_removed(void *arg, const struct err *err)
     replica->call = NULL;
     if (replica_call_is_cancelled(err))
         return;
+    replica->leaves_container = err != NULL;
     if (err) /* the next list finds it as a stray */
         log_warn("replica", "its container could not be removed now",
                  "app=%s replica=%s container=%.12s reason=\"%s\"",
@@ -473,6 +474,10 @@ void replica_free(struct replica **replica_ptr)
     free(replica->view.reach.socket_path);
     free(replica->view.name);
     free(replica->container_name);
+    free(replica->reserved);
+    for (char **device = replica->devices; device && *device; device++)
+        free(*device);
+    free(replica->devices);
     free(replica);
     *replica_ptr = NULL;
 }
@@ -520,6 +525,11 @@ bool replica_is_announced(const struct replica *replica)
 {
     return replica->view.state >= REPLICA_PROBING &&
            replica->view.state <= REPLICA_DRAINING;
+}
+
+bool replica_leaves_container(const struct replica *replica)
+{
+    return replica->leaves_container;
 }
 
 bool replica_is_held(const struct replica *replica)

@@ -112,7 +112,12 @@ struct replica_failure {
     struct strview log; /* its last lines; borrowed for the call */
 };
 
+struct fleet_room;
+
 struct replica_owner {
+    /* On its way up (CREATING, PRIMED): it needs room on the machine, and goes
+     * on by replica_on_room(), never from within. NULL: it needs none. */
+    void (*on_room_wanted)(void *arg, struct replica *replica);
     /* It went from `before` to replica_view()->state. */
     void (*on_state)(void *arg, struct replica *replica,
                      enum replica_state before);
@@ -204,6 +209,12 @@ void replica_thaw(struct replica *replica, uint64_t at_us, const char *why);
 void replica_call_off_sleep(struct replica *replica);
 /* One that is primed, or is to be: go on to READY. */
 void replica_climb(struct replica *replica, bool is_urgent, const char *why);
+
+/* Its container could not be removed, though it is GONE. */
+bool replica_leaves_container(const struct replica *replica);
+
+/* There is room for it. Copies. */
+void replica_on_room(struct replica *replica, const struct fleet_room *room);
 
 /* What the front says. Messages that come too late are ignored. */
 void replica_on_ready(struct replica *replica, uint64_t boot_us,

@@ -36,6 +36,10 @@ struct replica {
     struct engine_handle *handle;
     struct timer timer; /* start_timeout, then drain_timeout */
     bool start_timed_out;
+    char *reserved; /* what it has reserved, as a label; NULL: nothing */
+    char **devices; /* CDI names; NULL ends them; NULL: none */
+    bool leaves_container;
+    bool has_room;    /* on the machine, for what it is on its way to */
     bool leave_asked; /* while a call is under way that must not be broken */
     bool exit_code_is_wanted;
     struct replica_failure failure;
@@ -85,6 +89,8 @@ void replica_on_image(struct image_want *want,
 void replica_on_image_retry(struct image_want *want, const struct err *err,
                             uint64_t delay_ms);
 void replica_on_turn(struct start_ticket *ticket);
+/* false: it is asked for; replica_on_room() goes on. */
+MUST_USE bool replica_has_room(struct replica *replica);
 /* start_timeout is over. */
 void replica_on_start_timeout(struct replica *replica);
 /* Hold what runs now. false: it has ended already, or may not be held. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lifecycle/fleet_place.h"
 #include "lifecycle/replica_reach.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
@@ -78,7 +79,7 @@ static void on_created(void *arg, const char *id, const struct err *err)
              "%s", id);
     if (replica->leave_asked)
         replica_stop_now(replica, "not wanted any more");
-    else if (replica->is_priming)
+    else if (replica->is_priming || !replica_has_room(replica))
         replica_initialise(replica);
     else
         replica_enter_starting(replica);
@@ -95,6 +96,8 @@ static void create(struct replica *replica)
                    .app = sv_of(replica_app_name(replica)),
                    .revision = sv_of(replica->view.revision)},
         .name = replica->container_name,
+        .reserved = replica->reserved,
+        .devices = (const char *const *)replica->devices,
         .port = container->port
                     ? container->port
                     : (replica->image.exposed_port ? replica->image.exposed_port
@@ -129,14 +132,60 @@ void replica_on_turn(struct start_ticket *ticket)
         create(replica);
 }
 
+static void enter_start_queue(struct replica *replica)
+{
+    if (start_queue_enter(replica->host->starts, &replica->ticket,
+                          replica->is_urgent))
+        create(replica);
+}
+
 static void enter_creating(struct replica *replica)
 {
     replica_set_state(replica, REPLICA_CREATING,
                       replica->view.from == RUNG_ABSENT ? "its image was pulled"
                                                         : "its image is here");
-    if (start_queue_enter(replica->host->starts, &replica->ticket,
-                          replica->is_urgent))
-        create(replica);
+    if (replica->is_priming || replica_has_room(replica))
+        enter_start_queue(replica);
+}
+
+bool replica_has_room(struct replica *replica)
+{
+    if (!replica->owner.on_room_wanted || replica->has_room)
+        return true;
+    replica->owner.on_room_wanted(replica->owner.arg, replica);
+    return false;
+}
+
+/* What its container gets when it is made; later it has what it has. */
+static void take_room(struct replica *replica, const struct fleet_room *room)
+{
+    unsigned count = 0;
+
+    replica->has_room = true;
+    if (room->waited_us > 0)
+        replica->view.phases.evict_us = replica_end_phase(replica);
+    if (replica->view.container_id[0] || replica->call)
+        return;
+    while (room->devices[count])
+        count++;
+    if (count > 0)
+        replica->devices = xcalloc(count + 1U, sizeof *replica->devices);
+    for (unsigned i = 0; i < count; i++)
+        replica->devices[i] = xstrdup(room->devices[i]);
+    replica->reserved = xstrdup(room->label);
+}
+
+void replica_on_room(struct replica *replica, const struct fleet_room *room)
+{
+    take_room(replica, room);
+    if (replica->call || replica->ticket.queue)
+        return; /* it goes on when that has come to its end */
+    if (replica->view.state == REPLICA_CREATING)
+        enter_start_queue(replica);
+    else if (replica->view.state == REPLICA_PRIMED &&
+             start_queue_enter(replica->host->starts, &replica->ticket,
+                               replica->is_urgent))
+        replica_start_primed(replica);
 }
 
 /* --- starting --- */

@@ -251,7 +251,9 @@ static void enter_primed(struct replica *replica)
     timer_stop(&replica->timer);
     replica->view.pid = replica->container.pid;
     replica_set_state(replica, REPLICA_PRIMED,
-                      "it is kept initialised (keep_primed)");
+                      replica->is_priming
+                          ? "it is kept initialised (keep_primed)"
+                          : "it waits for room on the machine");
 }
 
 static void on_initialised(void *arg, const struct engine_container *container,
@@ -270,7 +272,7 @@ static void on_initialised(void *arg, const struct engine_container *container,
                      "its container could not be initialised: %s", err->text);
     else if (replica->leave_asked)
         replica_stop_now(replica, "not wanted any more");
-    else if (replica->is_priming)
+    else if (replica->is_priming || !replica_has_room(replica))
         enter_primed(replica);
     else
         replica_enter_starting(replica);
@@ -292,6 +294,8 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why)
         return;
     replica->is_priming = false;
     replica->is_urgent = is_urgent;
+    if (replica->view.state >= REPLICA_CREATING)
+        (void)!replica_has_room(replica); /* asks early */
     replica->began_us = clock_now_us();
     replica->view.began_unix_ms = clock_unix_ms();
     log_info("replica", "replica is to start",
@@ -309,7 +313,8 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why)
     replica->view.from = RUNG_PRIMED;
     replica->view.phases = (struct replica_phases){0};
     replica->step_us = replica->began_us;
-    if (start_queue_enter(starts, &replica->ticket, is_urgent))
+    if (replica_has_room(replica) &&
+        start_queue_enter(starts, &replica->ticket, is_urgent))
         replica_start_primed(replica);
 }
 

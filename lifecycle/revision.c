@@ -112,6 +112,8 @@ static void add_limits(struct strbuf *buf,
     add_number(buf, "cpus", container->cpu_millis);
     add_number(buf, "memory", container->memory_bytes);
     add_number(buf, "pids", container->pids);
+    add_number(buf, "gpus", container->gpu_millis);
+    add_number(buf, "gpu_memory", container->gpu_memory_bytes);
 }
 
 static void add_container(struct strbuf *buf,

@@ -111,15 +111,21 @@ static void put_mounts(cJSON *json, const struct engine_spec *spec)
                     "rw,Z,nosuid,nodev,noexec");
 }
 
-static void put_devices(cJSON *json, const struct container_settings *container)
+/* A CDI name stands where a path does; Podman knows the one from the other. */
+static void put_devices(cJSON *json, const struct engine_spec *spec)
 {
+    const struct container_settings *container = spec->container;
+    const char *const *reserved = spec->devices;
     cJSON *devices;
 
     if (container->shm_bytes)
         json_put_number(json, "shm_size", container->shm_bytes);
-    if (container->devices.count == 0)
+    if (container->devices.count == 0 && !reserved)
         return;
     devices = json_put_array(json, "devices");
+    for (; reserved && *reserved; reserved++)
+        json_put_text(json_append(devices, cJSON_CreateObject()), "path",
+                      *reserved);
     for (uint32_t i = 0; i < container->devices.count; i++)
         json_put_text(json_append(devices, cJSON_CreateObject()), "path",
                       container->devices.items[i]);
@@ -154,7 +160,7 @@ void spec_put_files(cJSON *json, const struct engine_spec *spec)
 {
     put_secrets(json, spec->container);
     put_mounts(json, spec);
-    put_devices(json, spec->container);
+    put_devices(json, spec);
 }
 
 /* -------------------------------------------------------------- privileges */

@@ -52,11 +52,14 @@ struct placement_replica {
     bool is_idle;       /* none in flight, none queued */
     bool is_evictable;  /* by its app's settings */
     bool is_min;        /* one of those that `replicas MIN` asks for */
+    bool is_starting;   /* not ready yet */
     int32_t importance; /* of its app */
     uint64_t since_us;  /* when it got its place */
-    uint64_t start_us;  /* what having it again would take */
-    uint64_t uses;      /* requests that it served */
-    double clock;       /* placement_output.clock when it was used last */
+    /* When its last request ended, or it became ready; 0: not known. */
+    uint64_t used_us;
+    uint64_t start_us; /* what having it again would take */
+    uint64_t uses;     /* requests that it served */
+    double clock;      /* placement_output.clock when it was used last */
     uint64_t resident_bytes;
 };
 
@@ -64,8 +67,8 @@ struct placement_replica {
 struct placement_want {
     uint32_t app;
     struct placement_need need; /* what it is to get, on top of what it has */
-    uint64_t pinned; /* to wake: its devices (gpu_millis is 0); 0: any */
-    bool has_none;   /* its app has no replica that is ready or comes */
+    uint64_t pinned;            /* to wake: its container's devices; 0: any */
+    bool has_none; /* its app has no replica that is ready or comes */
     int32_t importance;
     uint64_t oldest_us; /* its oldest waiting request; 0: none waits */
 };
@@ -104,19 +107,36 @@ struct placement_answer { /* to one want */
 struct placement_output {
     struct placement_answer *answers; /* [want_count], the caller's */
     bool *evict;                      /* [replica_count], the caller's */
+    uint32_t *evict_for; /* [replica_count], the caller's, or NULL: if it is
+                            evicted, which of the wants gets its room */
+    /* When to ask again though nothing happens: then a replica loses its
+     * protection that somebody waits for. 0: no need. */
+    uint64_t again_us;
     double clock; /* GreedyDual-Size-Frequency's; keep it for the next call */
 };
 
 /* Those wanted are served by rank: apps with no replica, then importance, then
  * the oldest waiting request (none: last). Evicted are idle, evictable
  * replicas of other apps, of the same importance or less (a min replica only
- * of less), that have had their place for max(10 s, twice their start), where
- * that makes room; of the sets that do, one of low worth from which none can
- * be left out. Fills ret's arrays, which the caller made.
+ * of less), where that makes room; of the sets that do, one of low worth from
+ * which none can be left out. One that has had its place for less than max(10
+ * s, twice its start) keeps it unless it was not used for half the time of its
+ * start (why: placement.c); one that still starts, for nobody, keeps it from
+ * those for whom nobody waits either. Fills ret's arrays, which the caller
+ * made.
  * Cost: O(R log R + W (R + victims^2)) for R replicas and W wants.
  * Thread: any. */
 void placement_decide(const struct placement_input *input,
                       struct placement_output *ret);
+
+/* What is reserved of a need. */
+struct placement_need placement_held(const struct placement_need *need,
+                                     enum placement_hold hold);
+
+/* Whether one of that need would fit if nothing else was there. */
+bool placement_fits_empty(const struct placement_machine *machine,
+                          const struct placement_need *need,
+                          enum placement_resource *ret_lacking);
 
 /* What keeping it is worth: clock + uses * restart time / bytes. */
 double placement_worth(const struct placement_replica *replica);

@@ -18,6 +18,8 @@ struct bench {
     uint64_t now_us;
     struct placement_answer answers[MOST];
     bool evict[MOST];
+    uint32_t evict_for[MOST];
+    uint64_t again_us;
     double clock;
 };
 
@@ -30,10 +32,12 @@ static void decide(struct bench *b)
                                     .want_count = b->want_count,
                                     .now_us = b->now_us ? b->now_us : NOW,
                                     .clock = b->clock};
-    struct placement_output output = {.answers = b->answers, .evict = b->evict};
+    struct placement_output output = {
+        .answers = b->answers, .evict = b->evict, .evict_for = b->evict_for};
 
     placement_decide(&input, &output);
     b->clock = output.clock;
+    b->again_us = output.again_us;
 }
 
 /* An idle replica that has long had its place. */
@@ -524,4 +528,116 @@ Test(placement, two_that_do_not_fit_swap_no_faster_than_the_residence)
         swaps++;
     }
     cr_assert_gt(swaps, 20, "yet they do take turns");
+}
+
+Test(placement, one_that_nobody_uses_any_more_gives_its_turn_up)
+{
+    static const struct {
+        const char *label;
+        struct placement_replica replica;
+        bool gives_way;
+        uint64_t again_us;
+    } cases[] = {
+        {"used a moment ago",
+         {.used_us = NOW, .start_us = 3 * SECOND},
+         false,
+         NOW + 3 * SECOND / 2},
+        {"not used for half of its start",
+         {.used_us = NOW - 3 * SECOND / 2, .start_us = 3 * SECOND},
+         true,
+         0},
+        {"a slow start, at the end of its turn",
+         {.used_us = NOW,
+          .start_us = 25 * SECOND,
+          .since_us = NOW - 45 * SECOND},
+         false,
+         NOW + 5 * SECOND},
+        {"a slow start, after its turn",
+         {.used_us = NOW,
+          .start_us = 25 * SECOND,
+          .since_us = NOW - 50 * SECOND},
+         true,
+         0},
+        {"it is not known when",
+         {.start_us = SECOND / 10, .since_us = NOW - 9 * SECOND},
+         false,
+         NOW + SECOND},
+        {"used a moment ago, but it may not be evicted",
+         {.used_us = NOW, .start_us = SECOND, .importance = 1},
+         false,
+         0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench b = bench_of(1, 8, 0);
+        struct placement_replica *replica = add(&b, 1, CPUS(1), 0);
+        uint64_t since_us = cases[i].replica.since_us;
+
+        replica->since_us = since_us ? since_us : NOW - 5 * SECOND;
+        replica->used_us = cases[i].replica.used_us;
+        replica->start_us = cases[i].replica.start_us;
+        replica->importance = cases[i].replica.importance;
+        want(&b, 2, CPUS(1));
+        decide(&b);
+        cr_expect_eq(b.evict[0], cases[i].gives_way, "%s", cases[i].label);
+        cr_expect_eq(b.again_us, cases[i].again_us, "%s", cases[i].label);
+    }
+}
+
+Test(placement, a_start_that_nobody_waits_for_makes_way_for_who_waits)
+{
+    for (unsigned waits = 0; waits < 2; waits++) {
+        struct bench b = bench_of(1, 8, 0);
+        struct placement_replica *replica = add(&b, 1, CPUS(1), 0);
+
+        replica->is_starting = true;
+        replica->since_us = NOW - SECOND;
+        want(&b, 2, CPUS(1))->oldest_us = waits ? NOW : 0;
+        decide(&b);
+        cr_expect_eq(b.evict[0], waits == 1, "waits: %u", waits);
+        cr_expect_eq(b.again_us, waits ? 0 : NOW + 9 * SECOND);
+    }
+}
+
+Test(placement, it_is_said_for_whom_one_is_evicted)
+{
+    struct bench b = bench_of(4, 8, 0);
+
+    add(&b, 1, CPUS(2), 0);
+    add(&b, 2, CPUS(2), 0);
+    want(&b, 3, CPUS(2))->importance = 1;
+    want(&b, 4, CPUS(2))->importance = 2;
+    decide(&b);
+    cr_assert(b.evict[0]);
+    cr_assert(b.evict[1]);
+    cr_expect_eq(b.evict_for[0], 1U, "the more important one is served first");
+    cr_expect_eq(b.evict_for[1], 0U);
+}
+
+Test(placement, a_primed_one_needs_the_devices_that_its_container_has)
+{
+    static const struct {
+        uint32_t taken_millis;
+        uint64_t taken_gb;
+        enum placement_verdict verdict;
+        enum placement_resource lacking;
+    } cases[] = {
+        {500, 40, PLACEMENT_START, PLACEMENT_CPUS},
+        {501, 10, PLACEMENT_WAIT, PLACEMENT_GPUS},
+        {250, 41, PLACEMENT_WAIT, PLACEMENT_GPU_MEMORY},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench b = bench_of(4, 8, 2);
+
+        add(&b, 1, GPU(cases[i].taken_millis, cases[i].taken_gb), 2)->is_idle =
+            false;
+        want(&b, 2, GPU(500, 40))->pinned = 2;
+        decide(&b);
+        cr_expect_eq(b.answers[0].verdict, cases[i].verdict, "case %zu", i);
+        if (cases[i].verdict == PLACEMENT_START)
+            cr_expect_eq(b.answers[0].devices, 2U, "case %zu", i);
+        else
+            cr_expect_eq(b.answers[0].lacking, cases[i].lacking, "case %zu", i);
+    }
 }

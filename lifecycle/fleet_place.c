@@ -1,0 +1,755 @@
+/* fleet_place.c - who has which part of the machine, and who asks for more. */
+#include "lifecycle/fleet_place_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle/reservation.h"
+#include "router/base/alloc.h"
+#include "router/base/clock.h"
+#include "router/base/log.h"
+
+/* Looks that nothing urgent asks for are at least so far apart. */
+#define LOOK_EVERY_US 20000U
+/* What a client is told where nobody knows when there will be room. */
+#define RETRY_AFTER_US UINT64_C(5000000)
+
+static const struct machine unbounded = {
+    .totals = {.cpu_millis = UINT64_MAX / 4, .memory_bytes = UINT64_MAX / 4}};
+
+/* --- reservations --- */
+
+struct reservation *fleet_place_find(const struct fleet_place *place,
+                                     const struct replica *replica)
+{
+    return id_map_get(&place->by_replica, replica_view(replica)->id);
+}
+
+static struct reservation *find_container(const struct fleet_place *place,
+                                          const char *id)
+{
+    LIST_FOREACH (&place->reservations, node) {
+        struct reservation *it = reservation_of(node);
+        const char *has = it->replica ? replica_view(it->replica)->container_id
+                                      : it->container_id;
+
+        if (has[0] && strcmp(has, id) == 0)
+            return it;
+    }
+    return NULL;
+}
+
+static struct reservation *add_reservation(struct fleet_place *place,
+                                           struct fleet_app *app,
+                                           struct replica *replica)
+{
+    struct reservation *it = xcalloc(1, sizeof *it);
+
+    it->app = app;
+    it->replica = replica;
+    it->hold = PLACEMENT_NOTHING;
+    it->device_names = xstrdup("");
+    list_add_tail(&place->reservations, &it->node);
+    if (replica)
+        id_map_put(&place->by_replica, replica_view(replica)->id, it);
+    return it;
+}
+
+static void clear_wait(struct fleet_app *app)
+{
+    if (!app || app->place_wait.verdict == PLACEMENT_START)
+        return;
+    app->place_wait = (struct fleet_place_wait){.verdict = PLACEMENT_START};
+    fleet_app_on_wait(app);
+}
+
+static bool app_asks(const struct fleet_place *place,
+                     const struct fleet_app *app)
+{
+    LIST_FOREACH (&place->reservations, node) {
+        const struct reservation *it = reservation_of(node);
+
+        if (it->app == app && it->is_asking)
+            return true;
+    }
+    return false;
+}
+
+static void stop_asking(struct fleet_place *place, struct reservation *it)
+{
+    if (!it->is_asking)
+        return;
+    it->is_asking = false;
+    place->asking--;
+    if (!app_asks(place, it->app))
+        clear_wait(it->app);
+}
+
+static void remove_reservation(struct fleet_place *place,
+                               struct reservation *it)
+{
+    stop_asking(place, it);
+    if (it->replica)
+        id_map_remove(&place->by_replica, replica_view(it->replica)->id);
+    list_remove(&it->node);
+    free(it->device_names);
+    free(it->evicted_for);
+    free(it->evict_reason);
+    free(it);
+    fleet_place_look_now(place);
+}
+
+struct placement_need fleet_place_held(const struct reservation *it)
+{
+    return placement_held(&it->need, it->hold);
+}
+
+/* By their names, which stay when the machine's list changes. Devices that are
+ * not berth's to hand out are nobody's to reserve. */
+static void find_devices(const struct fleet_place *place,
+                         struct reservation *it)
+{
+    struct strview rest = sv_of(it->device_names);
+    struct strview name;
+
+    it->devices = 0;
+    while (rest.len > 0 && sv_split(&rest, ',', &name)) {
+        uint32_t index = machine_find_device(place->machine, name);
+
+        if (index < PLACEMENT_DEVICES)
+            it->devices |= UINT64_C(1) << index;
+    }
+}
+
+static void set_devices(struct fleet_place *place, struct reservation *it,
+                        uint64_t devices)
+{
+    struct strbuf names = STRBUF_INIT;
+
+    strbuf_add_str(&names, "");
+    for (uint32_t i = 0; i < place->machine->totals.device_count; i++) {
+        if (devices >> i & 1)
+            strbuf_printf(&names, "%s%s", names.len > 0 ? "," : "",
+                          place->machine->devices[i]);
+    }
+    free(it->device_names);
+    it->device_names = names.data;
+    it->devices = devices;
+}
+
+/* --- asking --- */
+
+/* Of its app, none is ready or comes, and none asks before it. */
+static bool has_none(const struct fleet_place *place,
+                     const struct reservation *asker)
+{
+    LIST_FOREACH (&asker->app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+        const struct reservation *it = fleet_place_find(place, replica);
+
+        if (replica == asker->replica)
+            return true;
+        if (!it || it->is_asking ||
+            (it->hold == PLACEMENT_ALL &&
+             replica_view(replica)->state < REPLICA_DRAINING))
+            return false;
+    }
+    return true;
+}
+
+/* What it has not reserved of what it needs. */
+static struct placement_want want_of(const struct fleet_place *place,
+                                     const struct reservation *it)
+{
+    const struct fleet_app *app = it->app;
+    struct placement_need held = fleet_place_held(it);
+
+    return (struct placement_want){
+        .app = app->id,
+        .need = {.cpu_millis = it->need.cpu_millis - held.cpu_millis,
+                 .memory_bytes = it->need.memory_bytes - held.memory_bytes,
+                 .gpu_millis = it->need.gpu_millis - held.gpu_millis,
+                 .gpu_memory_bytes =
+                     it->need.gpu_memory_bytes - held.gpu_memory_bytes},
+        .pinned = it->devices,
+        .has_none = has_none(place, it),
+        .importance = app->settings->importance,
+        .oldest_us = app->queued > 0 ? app->oldest_us : 0,
+    };
+}
+
+static void give_room(struct fleet_place *place, struct reservation *it,
+                      uint64_t devices)
+{
+    AUTO(strbuf_done) struct strbuf label = STRBUF_INIT;
+    AUTO(auto_free) char *names = NULL;
+    const char *list[PLACEMENT_DEVICES + 1];
+    uint64_t now_us = clock_now_us();
+    struct fleet_room room = {.devices = list};
+    uint64_t waited_us = now_us - it->asked_us;
+    char *rest;
+    unsigned count = 0;
+
+    if (it->hold == PLACEMENT_NOTHING)
+        set_devices(place, it, devices);
+    it->hold = PLACEMENT_ALL;
+    it->since_us = now_us;
+    it->clock = place->clock;
+    reservation_format(&it->need, sv_of(it->device_names), &label);
+    room.label = label.data;
+    room.waited_us =
+        it->app->place_wait.verdict == PLACEMENT_START ? 0 : waited_us;
+    rest = names = xstrdup(it->device_names);
+    while (rest && *rest)
+        list[count++] = strsep(&rest, ",");
+    list[count] = NULL;
+    stop_asking(place, it);
+    it->on_room(it->replica, &room);
+}
+
+/* --- telling why it waits --- */
+
+static void describe(const struct fleet_place *place,
+                     const struct reservation *it,
+                     const struct placement_answer *answer, char *ret_text,
+                     size_t size)
+{
+    const struct placement_machine *totals = &place->machine->totals;
+    const struct placement_need *need = &it->need;
+    struct placement_need held = {0};
+
+    if (answer->verdict == PLACEMENT_SOON) {
+        snprintf(ret_text, size, "room for it is being made");
+        return;
+    }
+    LIST_FOREACH (&place->reservations, node) {
+        struct placement_need one = fleet_place_held(reservation_of(node));
+
+        held.cpu_millis += one.cpu_millis;
+        held.memory_bytes += one.memory_bytes;
+        held.gpu_millis += one.gpu_millis;
+    }
+    switch (answer->lacking) {
+    case PLACEMENT_CPUS:
+        snprintf(ret_text, size, "cpus: %g wanted, %g of %g are reserved",
+                 (double)need->cpu_millis / 1e3, (double)held.cpu_millis / 1e3,
+                 (double)totals->cpu_millis / 1e3);
+        break;
+    case PLACEMENT_MEMORY:
+        snprintf(ret_text, size,
+                 "memory: %.0f MiB wanted, %.0f of %.0f MiB are reserved",
+                 (double)need->memory_bytes / 1048576,
+                 (double)held.memory_bytes / 1048576,
+                 (double)totals->memory_bytes / 1048576);
+        break;
+    case PLACEMENT_GPUS:
+        snprintf(ret_text, size, "gpus: %g wanted, %g of %u are reserved",
+                 (double)need->gpu_millis / 1e3, (double)held.gpu_millis / 1e3,
+                 totals->device_count);
+        break;
+    case PLACEMENT_GPU_MEMORY:
+        snprintf(ret_text, size,
+                 "gpu_memory: %.0f MiB wanted, no device has as much free",
+                 (double)need->gpu_memory_bytes / 1048576);
+        break;
+    }
+}
+
+/* Of several that wait, the first one's. */
+static void set_wait(const struct fleet_place *place,
+                     const struct reservation *it,
+                     const struct placement_answer *answer, uint64_t again_us)
+{
+    struct fleet_place_wait *wait = &it->app->place_wait;
+    struct fleet_place_wait next = {
+        .verdict = answer->verdict,
+        .retry_at_us = again_us ? again_us : clock_now_us() + RETRY_AFTER_US};
+
+    if (wait->look_number == place->look_number)
+        return;
+    describe(place, it, answer, next.reason, sizeof next.reason);
+    wait->look_number = next.look_number = place->look_number;
+    if (next.verdict == wait->verdict && strcmp(next.reason, wait->reason) == 0)
+        return;
+    if (wait->verdict == PLACEMENT_START)
+        log_info("place", "an app waits for room", "app=%s reason=\"%s\"",
+                 it->app->settings->app->name, next.reason);
+    *wait = next;
+    fleet_app_on_wait(it->app);
+}
+
+/* --- looking --- */
+
+struct look {
+    uint32_t count;
+    struct placement_replica *replicas;
+    struct reservation **holders;
+    bool *evict;
+    uint32_t *evict_for;
+    uint32_t ask_count;
+    struct placement_want *wants;
+    struct fleet_app **apps; /* of the asks */
+    struct reservation **asks;
+    struct placement_answer *answers;
+};
+
+/* One of those that `replicas MIN` asks for: the oldest ones. */
+static bool is_min(const struct reservation *it)
+{
+    uint32_t before = 0;
+
+    if (!it->app || !it->replica)
+        return false;
+    LIST_FOREACH (&it->app->replicas, node) {
+        const struct replica *other = replica_of_node(node);
+
+        if (other == it->replica)
+            return before < it->app->settings->app->replicas_min;
+        before += replica_view(other)->state < REPLICA_DRAINING;
+    }
+    return false;
+}
+
+static void look_at(struct fleet_place *place, struct look *look)
+{
+    uint64_t now_us = clock_now_us();
+    uint32_t most = 0;
+
+    LIST_FOREACH (&place->reservations, node)
+        most++;
+    look->replicas = xcalloc(most + 1U, sizeof *look->replicas);
+    look->holders = xcalloc(most + 1U, sizeof *look->holders);
+    look->evict = xcalloc(most + 1U, sizeof *look->evict);
+    look->evict_for = xcalloc(most + 1U, sizeof *look->evict_for);
+    look->wants = xcalloc(most + 1U, sizeof *look->wants);
+    look->apps = xcalloc(most + 1U, sizeof *look->apps);
+    look->asks = xcalloc(most + 1U, sizeof *look->asks);
+    look->answers = xcalloc(most + 1U, sizeof *look->answers);
+    LIST_FOREACH (&place->reservations, node) {
+        struct reservation *it = reservation_of(node);
+
+        fleet_evict_expire(it, now_us);
+        if (it->hold != PLACEMENT_NOTHING) {
+            look->holders[look->count] = it;
+            fleet_evict_describe(it, is_min(it),
+                                 &look->replicas[look->count++]);
+        }
+        if (it->is_asking && it->app->host->may_start) {
+            look->asks[look->ask_count] = it;
+            look->apps[look->ask_count] = it->app;
+            look->wants[look->ask_count++] = want_of(place, it);
+        }
+    }
+}
+
+static void look_done(struct look *look)
+{
+    free(look->replicas);
+    free(look->holders);
+    free(look->evict);
+    free(look->evict_for);
+    free(look->wants);
+    free(look->apps);
+    free(look->asks);
+    free(look->answers);
+}
+
+/* Of the asks of one app the first tells why it waits. Those that go come last:
+ * a replica that is not there yet is gone at once, and its reservation with it.
+ */
+static void apply(struct fleet_place *place, struct look *look,
+                  uint64_t again_us)
+{
+    for (uint32_t i = 0; i < look->ask_count; i++) {
+        if (look->answers[i].verdict == PLACEMENT_START)
+            give_room(place, look->asks[i], look->answers[i].devices);
+    }
+    place->look_number++;
+    for (uint32_t i = 0; i < look->ask_count; i++) {
+        if (look->answers[i].verdict != PLACEMENT_START)
+            set_wait(place, look->asks[i], &look->answers[i], again_us);
+    }
+    for (uint32_t i = 0; i < look->count; i++) {
+        if (look->evict[i])
+            fleet_evict(place, look->holders[i],
+                        look->apps[look->evict_for[i]]);
+    }
+}
+
+static void look_again_at(struct fleet_place *place, uint64_t at_us)
+{
+    uint64_t now_us = clock_now_us();
+    uint64_t delay_ms = at_us > now_us ? (at_us - now_us + 999) / 1000 : 1;
+
+    timer_start(place->timers, &place->timer, delay_ms);
+}
+
+static void on_look(struct loop_task *task)
+{
+    struct fleet_place *place =
+        container_of(task, struct fleet_place, look_task);
+    struct look look = {0};
+    struct placement_output out = {0};
+
+    if (place->asking == 0)
+        return;
+    look_at(place, &look);
+    place->looked_us = clock_now_us();
+    out = (struct placement_output){.answers = look.answers,
+                                    .evict = look.evict,
+                                    .evict_for = look.evict_for};
+    placement_decide(
+        &(const struct placement_input){.machine = &place->machine->totals,
+                                        .replicas = look.replicas,
+                                        .replica_count = look.count,
+                                        .wants = look.wants,
+                                        .want_count = look.ask_count,
+                                        .now_us = place->looked_us,
+                                        .clock = place->clock},
+        &out);
+    place->clock = out.clock;
+    timer_stop(&place->timer);
+    if (out.again_us != 0)
+        look_again_at(place, out.again_us);
+    apply(place, &look, out.again_us);
+    look_done(&look);
+}
+
+static void on_timer(struct timer *timer)
+{
+    fleet_place_look_now(container_of(timer, struct fleet_place, timer));
+}
+
+void fleet_place_look_now(struct fleet_place *place)
+{
+    if (place->asking > 0 && !loop_task_is_pending(&place->look_task))
+        loop_defer(place->loop, &place->look_task);
+}
+
+void fleet_place_look(struct fleet_place *place)
+{
+    if (place->asking == 0)
+        return;
+    if (clock_now_us() - place->looked_us >= LOOK_EVERY_US)
+        fleet_place_look_now(place);
+    else if (!timer_is_running(&place->timer))
+        look_again_at(place, place->looked_us + LOOK_EVERY_US);
+}
+
+void fleet_place_ask(struct fleet_place *place, struct fleet_app *app,
+                     struct replica *replica,
+                     void (*on_room)(struct replica *replica,
+                                     const struct fleet_room *room))
+{
+    struct reservation *it = fleet_place_find(place, replica);
+
+    if (!it) {
+        it = add_reservation(place, app, replica);
+        it->need = machine_need_of(app->settings);
+    }
+    if (it->is_asking)
+        return;
+    it->is_asking = true;
+    it->asked_us = clock_now_us();
+    it->on_room = on_room;
+    place->asking++;
+    fleet_place_look_now(place);
+}
+
+bool fleet_place_is_asking(const struct fleet_place *place,
+                           const struct replica *replica)
+{
+    const struct reservation *it = fleet_place_find(place, replica);
+
+    return it && it->is_asking;
+}
+
+bool fleet_place_has_all(const struct fleet_place *place,
+                         const struct replica *replica)
+{
+    const struct reservation *it = fleet_place_find(place, replica);
+
+    return !it || it->hold == PLACEMENT_ALL;
+}
+
+uint32_t fleet_place_count_asleep(const struct fleet_place *place,
+                                  const struct fleet_app *app)
+{
+    uint32_t count = 0;
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+
+        count +=
+            replica_is_asleep(replica) && fleet_place_is_asking(place, replica);
+    }
+    return count;
+}
+
+void fleet_place_take_back(struct fleet_place *place, struct replica *replica)
+{
+    struct reservation *it = fleet_place_find(place, replica);
+
+    if (it)
+        stop_asking(place, it);
+}
+
+/* --- what becomes of replicas --- */
+
+static enum placement_hold hold_in(const struct reservation *it)
+{
+    const struct app_settings *settings = it->app->settings->app;
+    bool sleeps = settings->warmth.on_sleep != NULL;
+
+    switch (replica_view(it->replica)->state) {
+    case REPLICA_PRIMED:
+        return PLACEMENT_NOTHING;
+    case REPLICA_FROZEN:
+        return sleeps ? PLACEMENT_ASLEEP : PLACEMENT_ALL;
+    case REPLICA_HIBERNATED:
+        return sleeps ? PLACEMENT_DEVICES_ASLEEP : PLACEMENT_DEVICES_ALL;
+    default:
+        return it->hold;
+    }
+}
+
+/* Its container could not be removed: what it has stays reserved until it is
+ * not listed any more. */
+static void outlive_replica(struct fleet_place *place, struct reservation *it)
+{
+    const struct replica_view *view = replica_view(it->replica);
+
+    stop_asking(place, it);
+    id_map_remove(&place->by_replica, view->id);
+    snprintf(it->container_id, sizeof it->container_id, "%s",
+             view->container_id);
+    it->replica = NULL;
+    it->app = NULL;
+    it->is_removing = true;
+}
+
+void fleet_place_on_state(struct fleet_place *place, struct fleet_app *app,
+                          struct replica *replica)
+{
+    struct reservation *it = fleet_place_find(place, replica);
+
+    (void)app;
+    if (!it)
+        return;
+    if (replica_view(replica)->state == REPLICA_GONE) {
+        if (replica_leaves_container(replica))
+            outlive_replica(place, it);
+        else
+            remove_reservation(place, it);
+        return;
+    }
+    if (replica_view(replica)->state >= REPLICA_DRAINING)
+        stop_asking(place, it);
+    if (hold_in(it) != it->hold) {
+        it->hold = hold_in(it);
+        fleet_place_look_now(place);
+    }
+    fleet_place_look(place);
+}
+
+static uint64_t grown(uint64_t held, uint64_t before, uint64_t after)
+{
+    return held - before + after;
+}
+
+bool fleet_place_resize(struct fleet_place *place,
+                        const struct replica *replica, uint64_t cpu_millis,
+                        uint64_t memory_bytes)
+{
+    const struct placement_machine *totals = &place->machine->totals;
+    struct reservation *it = fleet_place_find(place, replica);
+    struct placement_need held = {0};
+
+    if (!it)
+        return true;
+    LIST_FOREACH (&place->reservations, node) {
+        struct placement_need one = fleet_place_held(reservation_of(node));
+
+        held.cpu_millis += one.cpu_millis;
+        held.memory_bytes += one.memory_bytes;
+    }
+    if (fleet_place_held(it).cpu_millis > 0 || it->hold == PLACEMENT_ALL) {
+        if ((cpu_millis > it->need.cpu_millis &&
+             grown(held.cpu_millis, it->need.cpu_millis, cpu_millis) >
+                 totals->cpu_millis) ||
+            (memory_bytes > it->need.memory_bytes &&
+             grown(held.memory_bytes, it->need.memory_bytes, memory_bytes) >
+                 totals->memory_bytes))
+            return false;
+    }
+    it->need.cpu_millis = cpu_millis;
+    it->need.memory_bytes = memory_bytes;
+    fleet_place_look_now(place);
+    return true;
+}
+
+void fleet_place_on_demand(struct fleet_place *place, struct fleet_app *app,
+                           uint64_t served)
+{
+    struct fleet_app_counts counts;
+
+    if (served > 0) {
+        fleet_app_count(app, &counts);
+        LIST_FOREACH (&app->replicas, node) {
+            struct replica *replica = replica_of_node(node);
+            struct reservation *it = fleet_place_find(place, replica);
+
+            if (!it || replica_view(replica)->state != REPLICA_READY)
+                continue;
+            /* Which of them served is not told: each its part. */
+            it->uses += (double)served / (counts.ready ? counts.ready : 1);
+            it->clock = place->clock;
+        }
+    }
+    fleet_place_look(place);
+}
+
+/* --- containers of before --- */
+
+static void read_label(struct fleet_place *place, struct reservation *it,
+                       const struct engine_container *container)
+{
+    struct strview devices = {NULL, 0};
+
+    if (!container->reserved[0])
+        return;
+    if (!reservation_parse(sv_of(container->reserved), &it->need, &devices)) {
+        log_warn("place", "the label of a container makes no sense",
+                 "container=%.12s label=\"%s\"", container->id,
+                 container->reserved);
+        return;
+    }
+    free(it->device_names);
+    it->device_names =
+        xstrndup(devices.len > 0 ? devices.ptr : "", devices.len);
+    find_devices(place, it);
+}
+
+void fleet_place_found(struct fleet_place *place, struct fleet_app *app,
+                       const struct engine_container *container)
+{
+    struct reservation *it = find_container(place, container->id);
+
+    if (it) {
+        it->is_removing = app == NULL;
+        return;
+    }
+    /* What does not run, and what was never started, uses nothing. */
+    if (!container->is_running)
+        return;
+    it = add_reservation(place, NULL, NULL);
+    snprintf(it->container_id, sizeof it->container_id, "%s", container->id);
+    it->hold = PLACEMENT_ALL;
+    it->since_us = clock_now_us();
+    it->is_removing = app == NULL;
+    if (app)
+        it->need = machine_need_of(app->settings);
+    read_label(place, it, container);
+}
+
+void fleet_place_adopted(struct fleet_place *place, struct fleet_app *app,
+                         struct replica *replica)
+{
+    struct reservation *it =
+        find_container(place, replica_view(replica)->container_id);
+    struct placement_need need = machine_need_of(app->settings);
+
+    if (!it)
+        it = add_reservation(place, app, replica);
+    else
+        id_map_put(&place->by_replica, replica_view(replica)->id, it);
+    it->app = app;
+    it->replica = replica;
+    it->is_removing = false;
+    if (replica_view(replica)->state == REPLICA_PRIMED)
+        it->hold = PLACEMENT_NOTHING;
+    /* These are changed in place, and the label stays as it was. */
+    if (need.cpu_millis > it->need.cpu_millis)
+        it->need.cpu_millis = need.cpu_millis;
+    if (need.memory_bytes > it->need.memory_bytes)
+        it->need.memory_bytes = need.memory_bytes;
+}
+
+void fleet_place_container_gone(struct fleet_place *place,
+                                const char *container_id)
+{
+    struct reservation *it = find_container(place, container_id);
+
+    if (it && !it->replica)
+        remove_reservation(place, it);
+}
+
+void fleet_place_listed(struct fleet_place *place,
+                        const struct engine_container *containers,
+                        unsigned count)
+{
+    LIST_FOREACH_SAFE (&place->reservations, node) {
+        struct reservation *it = reservation_of(node);
+        bool is_there = it->replica != NULL;
+
+        for (unsigned i = 0; i < count && !is_there; i++)
+            is_there = strcmp(containers[i].id, it->container_id) == 0;
+        if (!is_there)
+            remove_reservation(place, it);
+    }
+}
+
+/* --- made and freed --- */
+
+void fleet_place_set_machine(struct fleet_place *place,
+                             const struct machine *machine)
+{
+    place->machine = machine ? machine : &unbounded;
+    LIST_FOREACH (&place->reservations, node)
+        find_devices(place, reservation_of(node));
+    fleet_place_look_now(place);
+}
+
+struct fleet_place *fleet_place_new(struct loop *loop, struct timers *timers,
+                                    struct event_log *events,
+                                    const struct machine *machine)
+{
+    struct fleet_place *place = xcalloc(1, sizeof *place);
+
+    place->loop = loop;
+    place->timers = timers;
+    place->events = events;
+    place->machine = machine ? machine : &unbounded;
+    place->look_task.run = on_look;
+    place->timer.on_expire = on_timer;
+    list_init(&place->reservations);
+    return place;
+}
+
+void fleet_place_free(struct fleet_place **place_ptr)
+{
+    struct fleet_place *place = *place_ptr;
+
+    if (!place)
+        return;
+    timer_stop(&place->timer);
+    LIST_FOREACH_SAFE (&place->reservations, node) {
+        struct reservation *it = reservation_of(node);
+
+        list_remove(&it->node);
+        free(it->device_names);
+        free(it->evicted_for);
+        free(it->evict_reason);
+        free(it);
+    }
+    for (uint32_t i = 0; i < place->eviction_count; i++) {
+        free(place->evictions[i].app);
+        free(place->evictions[i].by);
+    }
+    free(place->evictions);
+    id_map_done(&place->by_replica);
+    free(place);
+    *place_ptr = NULL;
+}
