@@ -7,7 +7,8 @@
 #include "conf/scalar.h"
 #include "router/base/alloc.h"
 
-#define STEPS_MAX 64
+#define STEPS_MAX           64
+#define CONTAINERFILE_CHARS "$\\\"'`*?[]{}<>"
 
 static struct setup_step *step_add(struct builder *builder, struct block *block,
                                    const struct conf_node *node)
@@ -43,7 +44,7 @@ static void check_source(struct builder *builder, const struct conf_node *node,
 /* It goes into a line of a Containerfile, where some of these mean more. */
 static bool is_destination(const char *text)
 {
-    return scalar_is_path(text) && !strpbrk(text, "$\\\"'`*?[]{}<>");
+    return scalar_is_path(text) && !strpbrk(text, CONTAINERFILE_CHARS);
 }
 
 void directive_set_setup_copy(struct builder *builder, struct block *block,
@@ -51,6 +52,7 @@ void directive_set_setup_copy(struct builder *builder, struct block *block,
 {
     const char *path = builder_path(builder, node, node->args[0].text);
     const char *destination = node->args[1].text;
+    const char *slash = strrchr(path, '/');
     struct setup_step *step;
 
     if (!*node->args[0].text || !is_destination(destination)) {
@@ -58,6 +60,15 @@ void directive_set_setup_copy(struct builder *builder, struct block *block,
                       "\"copy\" takes a path here and an absolute path in the "
                       "image, of plain characters, not \"%.80s\" \"%.80s\"",
                       node->args[0].text, destination);
+        return;
+    }
+    /* A file's name is a part of the destination then. */
+    if (destination[strlen(destination) - 1] == '/' && slash && slash[1] &&
+        strpbrk(slash + 1, CONTAINERFILE_CHARS)) {
+        builder_error(builder, node->args[0].place,
+                      "the name \"%.80s\" has characters that mean something "
+                      "to a Containerfile; name the file in the image, too",
+                      slash + 1);
         return;
     }
     check_source(builder, node, path);

@@ -46,6 +46,24 @@ struct engine_call *engine_pull(struct engine *engine,
     return engine->ops->pull(engine, pull, progress, done, arg);
 }
 
+struct engine_call *engine_build(struct engine *engine,
+                                 const struct engine_build *build,
+                                 engine_progress_fn progress,
+                                 engine_image_fn done, void *arg)
+{
+    return engine->ops->build(engine, build, progress, done, arg);
+}
+
+struct engine_call *engine_prune_layers(struct engine *engine,
+                                        struct strview namespace_name,
+                                        const char *const *keep_tags,
+                                        unsigned count, engine_done_fn done,
+                                        void *arg)
+{
+    return engine->ops->prune_layers(engine, namespace_name, keep_tags, count,
+                                     done, arg);
+}
+
 struct engine_call *engine_secrets(struct engine *engine,
                                    const char *const *names, unsigned count,
                                    engine_text_fn done, void *arg)

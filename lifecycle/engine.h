@@ -53,6 +53,19 @@ struct engine_call *engine_pull(struct engine *engine,
                                 const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
+/* Reads build->context_fd until done has run; copies the rest. What failed, and
+ * the last lines that it said, are err's text. */
+struct engine_call *engine_build(struct engine *engine,
+                                 const struct engine_build *build,
+                                 engine_progress_fn progress,
+                                 engine_image_fn done, void *arg);
+/* Remove the images that engine_build() made for the namespace, but for the
+ * tags named. ERR_EXISTS: some are still in use; the others are gone. */
+struct engine_call *engine_prune_layers(struct engine *engine,
+                                        struct strview namespace_name,
+                                        const char *const *keep_tags,
+                                        unsigned count, engine_done_fn done,
+                                        void *arg);
 /* Ids of secrets, a line each, in the order of names (copied): one that is
  * made anew has another. ERR_NOT_FOUND: there is none of a name. */
 struct engine_call *engine_secrets(struct engine *engine,

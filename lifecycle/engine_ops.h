@@ -35,6 +35,15 @@ struct engine_ops {
                                 const struct engine_pull *pull,
                                 engine_progress_fn progress,
                                 engine_image_fn done, void *arg);
+    struct engine_call *(*build)(struct engine *engine,
+                                 const struct engine_build *build,
+                                 engine_progress_fn progress,
+                                 engine_image_fn done, void *arg);
+    struct engine_call *(*prune_layers)(struct engine *engine,
+                                        struct strview namespace_name,
+                                        const char *const *keep_tags,
+                                        unsigned count, engine_done_fn done,
+                                        void *arg);
     struct engine_call *(*secrets)(struct engine *engine,
                                    const char *const *names, unsigned count,
                                    engine_text_fn done, void *arg);

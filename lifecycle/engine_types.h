@@ -71,7 +71,16 @@ struct engine_pull {
     uint64_t timeout_ms;
 };
 
-struct engine_progress { /* of a pull */
+/* An image that is built on this host. */
+struct engine_build {
+    const char *tag;
+    struct strview namespace_name; /* a label, for engine_prune_layers() */
+    int context_fd;                /* a tar archive with a Containerfile */
+    uint64_t context_bytes;
+    uint64_t timeout_ms;
+};
+
+struct engine_progress { /* of a pull; of a build: its steps */
     unsigned layers_done;
     unsigned layers_known; /* grows while the pull runs */
     uint64_t bytes;        /* that have come, as far as it can be known here */

@@ -74,13 +74,13 @@ static cJSON *error_json(const struct fleet_app_error *error)
     return json;
 }
 
-static void add_pull(cJSON *json, const char *image,
+static void add_pull(cJSON *json, const struct container_settings *container,
                      const struct image_store *images)
 {
     struct pull_status status;
     cJSON *pull;
 
-    image_store_status(images, image, &status);
+    image_store_status(images, container, &status);
     if (status.step != PULL_RUNS)
         return;
     pull = cJSON_AddObjectToObject(json, "pull");
@@ -102,10 +102,10 @@ static void add_image(cJSON *json, const struct fleet_app *app,
         return;
     }
     cJSON_AddStringToObject(json, "image", image);
-    image_store_describe(images, image, &activity);
+    image_store_describe(images, &app->settings->container, &activity);
     if (activity.len > 0)
         cJSON_AddStringToObject(json, "image_activity", activity.data);
-    add_pull(json, image, images);
+    add_pull(json, &app->settings->container, images);
 }
 
 /* Of the youngest replica that has one. */

@@ -1,6 +1,7 @@
 /* image_store.c - makes sure that all a container is made of is on this host.
  *
- * Each want goes through the same steps: the image, the secrets, the answer.
+ * Each want goes through the same steps: the image, the layer, the secrets,
+ * the answer.
  */
 #include "lifecycle/image_store.h"
 
@@ -28,6 +29,7 @@ struct image_store {
     struct engine *engine;
     struct list aheads;
     struct image_pulls *pulls;
+    struct setup_layers *layers;
     struct list wants; /* image_want.node */
 };
 
@@ -44,6 +46,7 @@ struct image_store *image_store_new(struct loop *loop, struct timers *timers,
     list_init(&store->wants);
     store->pulls =
         image_pulls_new(loop, timers, engine, settings, hooks ? hooks : &none);
+    store->layers = setup_layers_new(loop, timers, engine, settings);
     return store;
 }
 
@@ -68,6 +71,7 @@ void image_store_free(struct image_store **store)
         return;
     forget_aheads(*store);
     assert(list_is_empty(&(*store)->wants));
+    setup_layers_free(&(*store)->layers);
     image_pulls_free(&(*store)->pulls);
     free(*store);
     *store = NULL;
@@ -78,6 +82,7 @@ void image_store_renew(struct image_store *store,
 {
     forget_aheads(store);
     image_pulls_renew(store->pulls, settings);
+    setup_layers_renew(store->layers, settings);
 }
 
 /* --- the answer --- */
@@ -101,11 +106,12 @@ static void name_content(struct image_want *want, struct strview secrets)
     struct digest *digest;
     char hex[DIGEST_HEX_SIZE];
 
-    if (container->secret_count == 0) {
+    if (container->secret_count == 0 && container->setup_count == 0) {
         memcpy(answer->content_id, answer->image.id, sizeof answer->image.id);
         return;
     }
     wire_put_str(&buf, answer->image.id);
+    wire_put_str(&buf, container->setup_count ? want->setup_digest : NULL);
     wire_put_sv(&buf, secrets);
     digest = digest_new();
     digest_add(digest, buf.data, buf.len);
@@ -151,6 +157,30 @@ static void ask_for_secrets(struct image_want *want)
     free(names);
 }
 
+/* --- setup --- */
+
+/* What EXPOSE says is inherited from the image below, or said anew. */
+static void on_layer(struct setup_want *setup,
+                     const struct setup_answer *answer, const struct err *err)
+{
+    struct image_want *want = container_of(setup, struct image_want, setup);
+
+    if (err) {
+        struct err told = *err;
+
+        err_prefix(&told, "setup of image %.200s", want->container->image);
+        finish(want, &told);
+        return;
+    }
+    memcpy(want->setup_digest, answer->digest, sizeof want->setup_digest);
+    if (answer->tag[0]) {
+        memcpy(want->answer.made_from, answer->tag,
+               sizeof want->answer.made_from);
+        want->answer.image.exposed_port = answer->image.exposed_port;
+    }
+    ask_for_secrets(want);
+}
+
 /* --- the image --- */
 
 static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
@@ -167,7 +197,13 @@ static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
     }
     want->answer.image = answer->image;
     want->answer.was_pulled = answer->is_new;
-    ask_for_secrets(want);
+    if (want->container->setup_count == 0) {
+        ask_for_secrets(want);
+        return;
+    }
+    want->setup.on_layer = on_layer;
+    setup_layers_ask(want->store->layers, want->container, answer->image.id,
+                     want->look_only, &want->setup);
 }
 
 static void on_retry(struct pull_want *pull, const struct err *err,
@@ -249,6 +285,7 @@ void image_store_ahead(struct image_store *store, const char *app,
 {
     struct ahead *ahead = xcalloc(1, sizeof *ahead);
 
+    setup_layers_sweep_soon(store->layers);
     ahead->app = xstrdup(app);
     ahead->want.on_image = on_ahead;
     list_add_tail(&store->aheads, &ahead->node);
@@ -261,15 +298,17 @@ void image_want_cancel(struct image_want *want)
         return;
     list_remove(&want->node);
     pull_want_cancel(&want->pull);
+    setup_want_cancel(&want->setup);
     engine_cancel(&want->secrets_call);
 }
 
 /* --- status --- */
 
-void image_store_status(const struct image_store *store, const char *image,
+void image_store_status(const struct image_store *store,
+                        const struct container_settings *container,
                         struct pull_status *ret_status)
 {
-    image_pulls_status(store->pulls, image, ret_status);
+    image_pulls_status(store->pulls, container->image, ret_status);
 }
 
 static void describe_progress(const struct pull_status *status,
@@ -283,15 +322,17 @@ static void describe_progress(const struct pull_status *status,
         strbuf_printf(ret_text, ", %.1f MB", (double)progress->bytes / 1e6);
 }
 
-void image_store_describe(const struct image_store *store, const char *image,
+void image_store_describe(const struct image_store *store,
+                          const struct container_settings *container,
                           struct strbuf *ret_text)
 {
     struct pull_status status;
 
-    image_pulls_status(store->pulls, image, &status);
+    image_pulls_status(store->pulls, container->image, &status);
     switch (status.step) {
     case PULL_IDLE:
     case PULL_LOOKING:
+        setup_layers_describe(store->layers, container, ret_text);
         break;
     case PULL_WAITS:
         strbuf_add_str(ret_text, "waiting for other pulls to end");

@@ -16,6 +16,7 @@
 #include "lifecycle/engine.h"
 #include "lifecycle/image_pulls.h"
 #include "lifecycle/settings.h"
+#include "lifecycle/setup_layers.h"
 #include "router/base/attr.h"
 #include "router/base/list.h"
 
@@ -50,6 +51,8 @@ struct image_want {
     const struct container_settings *container;
     bool look_only;
     struct pull_want pull;
+    struct setup_want setup;
+    char setup_digest[DIGEST_HEX_SIZE];
     struct engine_call *secrets_call;
     struct image_answer answer;
     uint64_t began_us;
@@ -92,12 +95,15 @@ void image_store_ahead(struct image_store *store, const char *app,
  * any more goes on to its end. */
 void image_want_cancel(struct image_want *want);
 
-/* What is done about an image now, for people: "waiting for a turn to pull",
- * "pulling: 3 of 7 layers, 120m", "trying again: …"; "" when nothing is. */
-void image_store_describe(const struct image_store *store, const char *image,
+/* What is done for a container now, for people: "waiting for a turn to pull",
+ * "pulling: 3 of 7 layers, 1.2 MB", "trying again: …", "setup: 1 of 4 steps";
+ * "" when nothing is. */
+void image_store_describe(const struct image_store *store,
+                          const struct container_settings *container,
                           struct strbuf *ret_text);
-/* Likewise, as numbers. */
-void image_store_status(const struct image_store *store, const char *image,
+/* Likewise of its pull, as numbers. */
+void image_store_status(const struct image_store *store,
+                        const struct container_settings *container,
                         struct pull_status *ret_status);
 
 #endif

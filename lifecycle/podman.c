@@ -10,6 +10,7 @@
 #include "lifecycle/container_spec.h"
 #include "lifecycle/freezer.h"
 #include "lifecycle/netns.h"
+#include "lifecycle/podman_build.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_containers.h"
 #include "lifecycle/podman_events.h"
@@ -285,6 +286,8 @@ static const struct engine_ops podman_ops = {
     .image_inspect = podman_image_inspect,
     .pull = podman_pull_image,
     .secrets = podman_secrets,
+    .build = podman_build,
+    .prune_layers = podman_prune_layers,
     .create = podman_create,
     .init = podman_init,
     .start = podman_start,

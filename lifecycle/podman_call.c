@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/build_log.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
 #include "lifecycle/pull_bytes.h"
@@ -54,6 +55,7 @@ static void call_free(struct podman_call *call)
     if (call->slot)
         *call->slot = NULL;
     podman_pull_free(&call->pull);
+    build_log_free(&call->build);
     pull_bytes_free(&call->bytes);
     strbuf_done(&call->text);
     free_all(call->names, call->name_count);
@@ -102,6 +104,8 @@ void podman_call_send(struct podman_call *call, const struct podman_step *step)
         .method = step->method,
         .path = step->path,
         .field = step->field,
+        .body_fd = step->body_fd,
+        .body_bytes = step->body_bytes,
         .body = sv_of(step->json),
         .timeout_ms = step->timeout_ms,
         .max_body = step->max_body,

@@ -19,6 +19,7 @@ struct event;
 struct loop;
 struct podman_events;
 struct podman_handle;
+struct build_log;
 struct podman_pull;
 struct pull_bytes;
 struct podman_service;
@@ -110,6 +111,7 @@ struct podman_call {
     unsigned part;           /* hibernate: which of the handle's cgroups */
     uint64_t stop_s;         /* stop: the grace */
     bool was_unpaused;       /* stop */
+    struct build_log *build;
     struct podman_pull *pull;
     struct pull_bytes *bytes; /* pull */
     uint64_t bytes_told;      /* pull */
@@ -142,7 +144,9 @@ struct podman_step {
     const char *method;
     const char *path;
     const char *json;
-    const char *field; /* one more of the head, "NAME: VALUE"; NULL: none */
+    int body_fd;         /* with body_bytes: the body, in place of json */
+    uint64_t body_bytes; /* 0: none */
+    const char *field;   /* one more of the head, "NAME: VALUE"; NULL: none */
     uint64_t timeout_ms;
     size_t max_body;
     void (*on_bytes)(void *arg, struct strview bytes);

@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "router/base/alloc.h"
 #include "router/base/list.h"
@@ -40,6 +41,8 @@ struct podman_request {
     size_t max_body;
     bool is_cancelled;
     struct curl_slist *fields; /* NULL: those of all requests */
+    int body_fd;
+    uint64_t body_at; /* how much of it was read */
     void (*on_bytes)(void *arg, struct strview bytes);
     void (*on_line)(void *arg, struct strview line);
     void (*on_done)(void *arg, const struct podman_answer *answer,
@@ -364,7 +367,20 @@ void podman_http_free(struct podman_http **http_ptr)
     *http_ptr = NULL;
 }
 
-/* Those of all requests, and one more. */
+static size_t on_curl_read(char *room, size_t size, size_t count, void *arg)
+{
+    struct podman_request *request = arg;
+    ssize_t n =
+        pread(request->body_fd, room, size * count, (off_t)request->body_at);
+
+    if (n < 0)
+        return CURL_READFUNC_ABORT;
+    request->body_at += (uint64_t)n;
+    return (size_t)n;
+}
+
+/* Those of all requests, and one more; it stands in place of one of its
+ * name. */
 static struct curl_slist *fields_with(const struct podman_http *http,
                                       const char *field)
 {
@@ -373,7 +389,8 @@ static struct curl_slist *fields_with(const struct podman_http *http,
     if (!fields)
         abort();
     for (const struct curl_slist *it = http->headers; it; it = it->next)
-        if (!curl_slist_append(fields, it->data))
+        if (strncmp(it->data, field, strcspn(field, ":") + 1) != 0 &&
+            !curl_slist_append(fields, it->data))
             abort();
     return fields;
 }
@@ -383,7 +400,15 @@ static void set_method(struct podman_request *request,
 {
     CURL *easy = request->easy;
 
-    if (strcmp(call->method, "POST") == 0) {
+    if (call->body_bytes > 0) {
+        request->body_fd = call->body_fd;
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)call->body_bytes);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_curl_read);
+        curl_easy_setopt(easy, CURLOPT_READDATA, request);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->fields);
+    } else if (strcmp(call->method, "POST") == 0) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                          (curl_off_t)call->body.len);

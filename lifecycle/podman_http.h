@@ -31,6 +31,8 @@ struct podman_http_call {
     const char *path;    /* with its query, encoded */
     const char *field;   /* one more of the head; NULL: none. Copied */
     struct strview body; /* JSON; ptr NULL: none */
+    int body_fd;         /* with body_bytes: the body instead, from there on */
+    uint64_t body_bytes; /* 0: none. The file must stay until on_done */
     uint64_t timeout_ms; /* for all of it; 0: none */
     size_t max_body;     /* bytes of answer kept at most; beyond: an error */
 

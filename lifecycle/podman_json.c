@@ -472,6 +472,60 @@ bool podman_json_networks(struct strview body,
     return true;
 }
 
+/* ------------------------------------------------------------------ layers */
+
+/* Its tag of ours; NULL where it has none: it is not what berth built, but may
+ * have been built upon that, with its labels. */
+static const char *layer_tag(const cJSON *item)
+{
+    const cJSON *tag;
+
+    cJSON_ArrayForEach(tag, member(item, "RepoTags"))
+    {
+        const char *text = cJSON_GetStringValue(tag);
+
+        if (text && strncmp(text, PODMAN_LAYER_PREFIX,
+                            strlen(PODMAN_LAYER_PREFIX)) == 0)
+            return text;
+    }
+    return NULL;
+}
+
+bool podman_json_layers(struct strview body, struct podman_layer **ret_layers,
+                        unsigned *ret_count, struct err *err)
+{
+    AUTO(json_free) cJSON *json = parse(body, "images", err);
+    AUTO(auto_free) struct podman_layer *layers = NULL;
+    unsigned count = 0;
+    const cJSON *item;
+
+    if (json && cJSON_IsNull(json)) {
+        *ret_layers = NULL;
+        *ret_count = 0;
+        return true;
+    }
+    if (!json || !count_of(json, &count, err))
+        return false;
+    layers = xcalloc(count, sizeof *layers);
+    count = 0;
+    cJSON_ArrayForEach(item, json)
+    {
+        struct podman_layer *it = &layers[count];
+        const char *tag = layer_tag(item);
+
+        if (!tag)
+            continue;
+        if (!copy_text(it->tag, sizeof it->tag, tag, "RepoTags", err))
+            return false;
+        copy_label(it->namespace_name, sizeof it->namespace_name,
+                   member(item, "Labels"), "berth.namespace");
+        count++;
+    }
+    *ret_layers = TAKE(layers);
+    *ret_count = count;
+    return true;
+}
+
 /* ------------------------------------------------------------------ events */
 
 bool podman_json_event(struct strview line, struct podman_event *ret_event,

@@ -56,6 +56,17 @@ MUST_USE bool podman_json_networks(struct strview body,
                                    struct podman_network **ret_networks,
                                    unsigned *ret_count, struct err *err);
 
+#define PODMAN_LAYER_PREFIX "localhost/berth-setup/"
+
+/* `GET /libpod/images/json`: those with a tag that begins so. */
+struct podman_layer {
+    char tag[256]; /* its one tag */
+    char namespace_name[128];
+};
+MUST_USE bool podman_json_layers(struct strview body,
+                                 struct podman_layer **ret_layers,
+                                 unsigned *ret_count, struct err *err);
+
 /* One line of `GET /libpod/events`. */
 struct podman_event {
     char id[80];

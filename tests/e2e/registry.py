@@ -124,7 +124,7 @@ class Registry:
             f"FROM {base}\nCOPY blob /blob\n"
             + "".join(f"ENV {name}={value}\n" for name, value in env)
         )
-        podman.run("build", "--quiet", "--pull=never", "--tag", full, str(folder))
+        podman.run("build", "--quiet", "--layers=false", "--pull=never", "--tag", full, str(folder))
         credentials = ["--creds", f"{USER}:{self.password}"] if self.password else []
         podman.run("push", "--quiet", "--tls-verify=false", *credentials, full)
         podman.run("rmi", full)

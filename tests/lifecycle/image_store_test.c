@@ -137,7 +137,7 @@ Test(image_store, pulls_are_bounded)
     cr_assert(bench_engine_hears(&bench, "pull", 2));
     bench_run_ms(&bench, 50);
     cr_expect_eq(bench.engine->counts[FAKE_PULL], 2U);
-    image_store_describe(store, image_c, &text);
+    image_store_describe(store, &askers[2].container, &text);
     cr_expect_str_eq(text.data, "waiting for other pulls to end");
     fake_engine_release(bench.engine, FAKE_PULL);
     for (int i = 0; i < 3; i++)
@@ -156,7 +156,7 @@ Test(image_store, what_may_pass_is_tried_again)
     ask(&asker, image_a, PULL_MISSING);
     cr_assert(bench_engine_hears(&bench, "pull", 1));
     bench_run_ms(&bench, 50);
-    image_store_describe(store, image_a, &text);
+    image_store_describe(store, &asker.container, &text);
     cr_expect_not_null(strstr(text.data, "connection refused"), "%s",
                        text.data);
     await(&asker);

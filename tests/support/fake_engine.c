@@ -105,11 +105,14 @@ static void answer_image(struct fake_engine *fake, struct fake_call *call,
 {
     struct engine_image image = {.exposed_port = 0};
     struct err missing = {.code = ERR_NOT_FOUND, .text = "no such image"};
+    bool is_layer = strncmp(call->id, "localhost/berth-setup/", 22) == 0;
 
     snprintf(image.id, sizeof image.id, "%s", fake->image_id);
     if (!err && call->kind == FAKE_PULL)
         fake->image_is_there = true;
-    if (!err && !fake->image_is_there)
+    if (!err && call->kind == FAKE_BUILD)
+        fake->layer_is_there = true;
+    if (!err && !(is_layer ? fake->layer_is_there : fake->image_is_there))
         err = &missing;
     ((engine_image_fn)call->done)(call->arg, err ? NULL : &image, err);
 }
@@ -234,6 +237,7 @@ static void finish(struct fake_engine *fake, struct fake_call *call,
     switch (call->kind) {
     case FAKE_IMAGE:
     case FAKE_PULL:
+    case FAKE_BUILD:
         answer_image(fake, call, err);
         break;
     case FAKE_CREATE:
@@ -328,6 +332,7 @@ static void op_free(struct engine *engine)
     struct fake_engine *fake = fake_of(engine);
 
     strbuf_done(&fake->log);
+    strbuf_done(&fake->kept_layers);
     free(fake);
 }
 
@@ -361,6 +366,30 @@ static struct engine_call *op_secrets(struct engine *engine,
 {
     (void)count;
     return WITH_DONE(call_new(engine, FAKE_SECRETS, "secrets", names[0]));
+}
+
+static struct engine_call *op_build(struct engine *engine,
+                                    const struct engine_build *build,
+                                    engine_progress_fn progress,
+                                    engine_image_fn done, void *arg)
+{
+    (void)progress;
+    return WITH_DONE(call_new(engine, FAKE_BUILD, "build", build->tag));
+}
+
+static struct engine_call *op_prune_layers(struct engine *engine,
+                                           struct strview namespace_name,
+                                           const char *const *keep_tags,
+                                           unsigned count, engine_done_fn done,
+                                           void *arg)
+{
+    struct fake_engine *fake = fake_of(engine);
+
+    (void)namespace_name;
+    strbuf_clear(&fake->kept_layers);
+    for (unsigned i = 0; i < count; i++)
+        strbuf_printf(&fake->kept_layers, "%s\n", keep_tags[i]);
+    return WITH_DONE(call_new(engine, FAKE_PRUNE_LAYERS, "prune_layers", ""));
 }
 
 static struct engine_call *op_create(struct engine *engine,
@@ -626,6 +655,8 @@ static const struct engine_ops fake_ops = {
     .image_inspect = op_image,
     .pull = op_pull,
     .secrets = op_secrets,
+    .build = op_build,
+    .prune_layers = op_prune_layers,
     .create = op_create,
     .init = op_init,
     .start = op_start,

@@ -16,6 +16,8 @@ enum fake_kind {
     FAKE_IMAGE,
     FAKE_PULL,
     FAKE_SECRETS,
+    FAKE_BUILD,
+    FAKE_PRUNE_LAYERS,
     FAKE_CREATE,
     FAKE_INIT,
     FAKE_START,
@@ -55,7 +57,9 @@ struct fake_engine {
     bool image_is_there;        /* locally; a pull makes it so */
     char image_id[80];
     const char *secret_ids; /* of all that are asked for */
-    int exit_at_start;      /* >= 0: containers end at once with it */
+    bool layer_is_there;    /* what a build would make; a build makes it so */
+    struct strbuf kept_layers; /* of the last prune, "TAG\n" each */
+    int exit_at_start;         /* >= 0: containers end at once with it */
     const char *container_log;
     struct fake_container containers[FAKE_CONTAINERS];
     unsigned next_id;

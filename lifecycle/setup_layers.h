@@ -1,0 +1,71 @@
+/* setup_layers.h - the layers that `setup { }` puts upon images.
+ *
+ * A layer is an image of its own, localhost/berth-setup/NAMESPACE:DIGEST, where
+ * DIGEST is of the image below it and of all that the steps say and copy: so it
+ * is built once, whoever needs it, and found again after a restart. The files
+ * are read at the first question after a start or a reload, as env_file is.
+ * Layers that nobody asked for since are removed, once no container uses them.
+ * For image_store.c. Thread: keeper main.
+ */
+#ifndef LIFECYCLE_SETUP_LAYERS_H
+#define LIFECYCLE_SETUP_LAYERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lifecycle/engine.h"
+#include "lifecycle/settings.h"
+#include "router/base/attr.h"
+#include "router/base/digest.h"
+#include "router/base/list.h"
+
+struct setup_layers; /* opaque; defined in setup_layers.c */
+struct loop;
+struct timers;
+
+struct setup_answer {
+    char digest[DIGEST_HEX_SIZE];
+    char tag[160];             /* "": only looked */
+    struct engine_image image; /* of the layer, where tag is not "" */
+};
+
+/* Who waits, embedded there; zeroed, then on_layer set. */
+struct setup_want {
+    struct list node;
+    /* May run within setup_layers_ask(). */
+    void (*on_layer)(struct setup_want *want, const struct setup_answer *answer,
+                     const struct err *err);
+    char base[80]; /* setup_layers.c's own, as the rest */
+    uint64_t timeout_ms;
+    bool look_only;
+};
+
+/* Borrows all. */
+MUST_USE struct setup_layers *
+setup_layers_new(struct loop *loop, struct timers *timers,
+                 struct engine *engine, const struct podman_settings *settings);
+/* No one may be waiting. Waits for the thread that reads files to stop. NULL is
+ * skipped. */
+void setup_layers_free(struct setup_layers **layers);
+
+/* New settings: files are read anew by the next who asks. */
+void setup_layers_renew(struct setup_layers *layers,
+                        const struct podman_settings *settings);
+
+/* Ask for container's setup upon the image `base` (copied, as the steps).
+ * look_only: for its digest alone. */
+void setup_layers_ask(struct setup_layers *layers,
+                      const struct container_settings *container,
+                      const char *base, bool look_only,
+                      struct setup_want *want);
+void setup_want_cancel(struct setup_want *want);
+
+/* Look in a while for layers that are not needed any more. */
+void setup_layers_sweep_soon(struct setup_layers *layers);
+
+/* What is done for the container's setup now: "" when nothing is. */
+void setup_layers_describe(const struct setup_layers *layers,
+                           const struct container_settings *container,
+                           struct strbuf *ret_text);
+
+#endif
