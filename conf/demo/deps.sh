@@ -4,7 +4,7 @@
 #   conf/demo/deps.sh build podman images      as a command
 #   . conf/demo/deps.sh; berth_deps build      as a library
 #
-# Sets: build podman images test bench. Debian 12 and 13, Ubuntu 24.04.
+# Sets: build podman images test host bench. Debian 12 and 13, Ubuntu 24.04.
 # Nothing missing costs one dpkg-query; the network is only touched otherwise.
 
 # The names of a set's packages, one a line. llhttp and clang-rt stand for
@@ -31,11 +31,15 @@ berth_deps_list() {
         printf '%s\n' libcriterion-dev clang clang-rt clang-format clang-tidy \
             python3 curl jq shellcheck openssl docker-registry apache2-utils
         ;;
+    host)
+        printf '%s\n' mmdebstrap debian-archive-keyring e2fsprogs \
+            qemu-system-x86
+        ;;
     bench)
         printf '%s\n' nginx haproxy wrk
         ;;
     *)
-        echo "deps: no set \"$1\"; there are: build podman images test bench" >&2
+        echo "deps: no set \"$1\"; there are: build podman images test host bench" >&2
         return 2
         ;;
     esac

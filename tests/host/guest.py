@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""guest.py - what is asked of berth on a real host; run by guest.service.
+
+Each step goes on from the one before, as an operator's day would. A line
+"PASS name" or "FAIL name: why" for each; the last one is "DONE".
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+HERE = pathlib.Path("/root/host")
+IMAGE = "localhost/test/app:1"
+USER, UID = "plain", 1000
+STEPS = []
+
+
+def step(function):
+    STEPS.append(function)
+    return function
+
+
+def run(*words, check=True, **kw):
+    done = subprocess.run(words, capture_output=True, text=True, **kw)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(words)}: exit {done.returncode}: "
+                             f"{done.stdout}{done.stderr}")
+    return done
+
+
+def as_user(*words, check=True):
+    """A command in a session of the ordinary user's own."""
+    return run("systemd-run", "--quiet", "--pipe", "--wait", "--collect",
+               f"--machine={USER}@.host", "--user", *words, check=check)
+
+
+def wait_until(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.1)
+
+
+def get(path, port=8080, timeout=60):
+    """status, body, seconds"""
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}",
+                                    timeout=timeout) as answer:
+            return answer.status, answer.read(), time.monotonic() - began
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), time.monotonic() - began
+
+
+def status(port=9901):
+    return json.loads(get("/api/v1/status", port)[1])
+
+
+def replicas(app, port=9901):
+    [found] = [a for a in status(port)["apps"] if a["name"] == app]
+    return found["replicas"]
+
+
+def state(app, port=9901):
+    return [r["state"] for r in replicas(app, port)]
+
+
+def containers(app):
+    done = run("podman", "ps", "--all", "--format", "json")
+    return [c for c in json.loads(done.stdout)
+            if app in (c.get("Labels") or {}).values()]
+
+
+def cgroup_of(container):
+    inspected = json.loads(run("podman", "inspect", container).stdout)[0]
+    path = pathlib.Path("/sys/fs/cgroup" + inspected["State"]["CgroupPath"])
+    return path / "container" if (path / "container").is_dir() else path
+
+
+def keeper():
+    return int(run("systemctl", "show", "-P", "MainPID", "berth").stdout)
+
+
+def expect(value, wanted, what):
+    if value != wanted:
+        raise AssertionError(f"{what}: {value!r}, not {wanted!r}")
+
+
+# --- as root, by the unit that ships --------------------------------------------
+
+
+@step
+def the_host_is_what_it_is_meant_to_be():
+    version = json.loads(run("podman", "version", "--format", "json").stdout)
+    runtime = json.loads(run("podman", "info", "--format", "json").stdout)["host"]
+    print("# Podman", version["Client"]["Version"], "runtime",
+          runtime["ociRuntime"]["name"], "cgroups", runtime["cgroupVersion"],
+          "kernel", os.uname().release, flush=True)
+    expect(runtime["cgroupVersion"], "v2", "cgroups")
+    expect(runtime["ociRuntime"]["name"], "crun", "runtime")
+
+
+@step
+def the_image_is_made():
+    root = pathlib.Path("/root/image")
+    (root / "tmp").mkdir(parents=True)
+    run("cp", str(HERE / "testapp"), str(root))
+    run("tar", "-C", str(root), "-cf", "/var/tmp/image.tar", ".")
+    os.chmod("/var/tmp/image.tar", 0o644)
+    run("podman", "import", "--change", 'ENTRYPOINT ["/testapp"]',
+        "/var/tmp/image.tar", IMAGE)
+
+
+@step
+def swap_is_there_for_hibernation():
+    run("fallocate", "-l", "512M", "/swap")
+    os.chmod("/swap", 0o600)
+    run("mkswap", "/swap")
+    run("swapon", "/swap")
+
+
+@step
+def check_host_finds_nothing_wrong():
+    run("install", "-D", "-m", "644", str(HERE / "berth.conf"),
+        "/etc/berth/berth.conf")
+    done = run("berth", "check", "-c", "/etc/berth/berth.conf", "--host")
+    for line in (done.stdout + done.stderr).splitlines():
+        print("#", line, flush=True)
+
+
+@step
+def the_unit_starts_and_systemd_knows_that_it_serves():
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", "berth", timeout=120)
+    shown = run("systemctl", "status", "berth").stdout
+    assert "active (running)" in shown and "serving 3 apps" in shown, shown
+
+
+@step
+def the_first_request_starts_its_app_under_crun():
+    code, body, seconds = get("/app/hash")
+    expect(code, 200, body)
+    print(f"# first request: {seconds:.2f} s, emulated", flush=True)
+    [container] = containers("app")
+    inspected = json.loads(run("podman", "inspect", container["Id"]).stdout)[0]
+    expect(inspected["OCIRuntime"], "crun", "runtime")
+
+
+@step
+def a_private_network_is_served_too():
+    expect(get("/private/hash", timeout=120)[0], 200, "private network")
+
+
+@step
+def the_front_has_no_rights():
+    [front] = [int(p.name) for p in pathlib.Path("/proc").iterdir()
+               if p.name.isdigit()
+               and (p / "comm").read_text().startswith("berth-front")]
+    text = pathlib.Path(f"/proc/{front}/status").read_text()
+    assert "CapEff:\t0000000000000000" in text and "NoNewPrivs:\t1" in text, text
+    assert "Uid:\t0\t" not in text, text
+
+
+@step
+def an_idle_app_is_frozen_by_its_cgroup():
+    wait_until(lambda: state("app") == ["frozen"], 30, "frozen")
+    [container] = containers("app")
+    frozen = (cgroup_of(container["Id"]) / "cgroup.freeze").read_text().strip()
+    expect(frozen, "1", "cgroup.freeze")
+
+
+@step
+def a_frozen_app_answers_in_its_old_process():
+    [before] = containers("app")
+    code, body, seconds = get("/app/hash")
+    expect(code, 200, body)
+    print(f"# from frozen: {seconds * 1000:.1f} ms, emulated", flush=True)
+    expect([c["Id"] for c in containers("app")], [before["Id"]], "container")
+
+
+@step
+def it_is_hibernated_and_its_memory_is_in_swap():
+    run("berth", "hibernate", "-c", "/etc/berth/berth.conf", "app", timeout=120)
+    wait_until(lambda: state("app") == ["hibernated"], 60, "hibernated")
+    [container] = containers("app")
+    cgroup = cgroup_of(container["Id"])
+    print("# swapped", (cgroup / "memory.swap.current").read_text().strip(),
+          "resident", (cgroup / "memory.current").read_text().strip(), flush=True)
+    code, body, seconds = get("/app/hash")
+    expect(code, 200, body)
+    print(f"# from hibernated: {seconds * 1000:.1f} ms, emulated", flush=True)
+    expect([c["Id"] for c in containers("app")], [container["Id"]], "container")
+
+
+@step
+def after_kill_9_systemd_starts_it_again_and_it_adopts():
+    expect(get("/still/hash", timeout=120)[0], 200, "still")
+    before = {a: [c["Id"] for c in containers(a)] for a in ("app", "still")}
+    first = keeper()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: keeper() not in (0, first), 60, "a new keeper")
+    wait_until(lambda: get("/still/hash")[0] == 200, 60, "served again")
+    for app, ids in before.items():
+        expect([c["Id"] for c in containers(app)], ids, app)
+
+
+@step
+def a_killed_front_costs_no_container():
+    before = [c["Id"] for c in containers("still")]
+    front = int(status()["front"]["pid"])
+    os.kill(front, signal.SIGKILL)
+    wait_until(lambda: get("/still/hash")[0] == 200, 60, "served again")
+    expect([c["Id"] for c in containers("still")], before, "still")
+
+
+@step
+def systemctl_reload_applies_the_new_file():
+    path = pathlib.Path("/etc/berth/berth.conf")
+    text = path.read_text()
+    path.write_text(text.replace("route /still", "route /moved"))
+    run("systemctl", "reload", "berth", timeout=60)
+    wait_until(lambda: get("/moved/hash")[0] == 200, 30, "the new route")
+    expect(get("/still/hash")[0], 404, "the old route")
+    path.write_text("nonsense;\n")
+    done = run("systemctl", "reload", "berth", check=False, timeout=60)
+    assert done.returncode != 0, "a reload of nonsense succeeded"
+    expect(get("/moved/hash")[0], 200, "after a bad reload")
+    path.write_text(text)
+    run("systemctl", "reload", "berth", timeout=60)
+
+
+@step
+def systemctl_stop_drains_and_keeps_the_containers():
+    before = sorted(c["Id"] for c in containers("still"))
+    run("systemctl", "stop", "berth", timeout=120)
+    expect(run("systemctl", "show", "-P", "Result", "berth").stdout.strip(),
+           "success", "result")
+    expect(sorted(c["Id"] for c in containers("still")), before, "kept")
+    run("systemctl", "start", "berth", timeout=120)
+    expect(get("/still/hash")[0], 200, "after the start")
+    expect(sorted(c["Id"] for c in containers("still")), before, "adopted")
+    run("berth", "stop", "-c", "/etc/berth/berth.conf", "--stop-containers",
+        check=False, timeout=120)
+    run("systemctl", "stop", "berth", timeout=120)
+
+
+# --- as an ordinary user ----------------------------------------------------------
+
+
+@step
+def an_ordinary_user_has_podman():
+    run("useradd", "--create-home", "--uid", str(UID), USER)
+    run("loginctl", "enable-linger", USER)
+    wait_until(lambda: pathlib.Path(f"/run/user/{UID}/bus").exists(), 60, "a session")
+    as_user("podman", "import", "--change", 'ENTRYPOINT ["/testapp"]',
+            "/var/tmp/image.tar", IMAGE)
+    run("install", "-m", "644", str(HERE / "rootless.conf"), "/tmp/rootless.conf")
+    done = as_user("berth", "check", "-c", "/tmp/rootless.conf", "--host", check=False)
+    for line in (done.stdout + done.stderr).splitlines():
+        print("#", line, flush=True)
+
+
+def serve_as_user(*words):
+    """Starts berth as the user; returns when it answers."""
+    run("systemd-run", "--quiet", "--collect", f"--machine={USER}@.host", "--user",
+        "--unit=berth-user", *words, "berth", "run", "-c", "/tmp/rootless.conf")
+    wait_until(lambda: try_status(9902), 90, "berth of the user serves")
+
+
+def try_status(port):
+    try:
+        return status(port)
+    except OSError:
+        return None
+
+
+def end_as_user():
+    run("systemctl", f"--machine={USER}@.host", "--user", "stop", "berth-user",
+        check=False, timeout=120)
+    as_user("podman", "rm", "--all", "--force", "--time", "0", check=False)
+
+
+@step
+def rootless_an_app_is_reached_by_a_published_port():
+    serve_as_user()
+    code, body, seconds = get("/app/hash", 8081, timeout=120)
+    expect(code, 200, body)
+    done = as_user("podman", "ps", "--format", "{{.Ports}}")
+    assert "127.0.0.1:" in done.stdout, done.stdout
+    print(f"# rootless, published: {seconds:.2f} s, emulated", flush=True)
+
+
+@step
+def rootless_an_idle_app_is_frozen():
+    wait_until(lambda: state("app", 9902) == ["frozen"], 60, "frozen")
+    print("# frozen by", json.dumps(status(9902)["engine"]), flush=True)
+    expect(get("/app/hash", 8081)[0], 200, "from frozen")
+    end_as_user()
+
+
+@step
+def within_podman_unshare_it_is_reached_inside():
+    serve_as_user("podman", "unshare")
+    code, body, _ = get("/app/hash", 8081, timeout=120)
+    expect(code, 200, body)
+    done = as_user("podman", "ps", "--format", "{{.Ports}}")
+    assert "127.0.0.1:" not in done.stdout, done.stdout
+    end_as_user()
+
+
+def main():
+    for function in STEPS:
+        began = time.monotonic()
+        name = function.__name__
+        try:
+            function()
+        except Exception as error:
+            why = str(error).replace("\n", " | ")
+            if not isinstance(error, AssertionError):
+                why = traceback.format_exc().replace("\n", " | ")
+            print(f"FAIL {name}: {why[:1500]}", flush=True)
+            log = run("journalctl", "--no-pager", "-n", "25", "-o", "cat", "-u",
+                      "berth", check=False).stdout
+            for line in log.splitlines():
+                print("#    ", line, flush=True)
+        else:
+            print(f"PASS {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    print("DONE", flush=True)
+
+
+main()
