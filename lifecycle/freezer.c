@@ -102,10 +102,13 @@ static unsigned long outer_uid(const struct cgroup_roots *roots)
     unsigned long outer;
     char text[64];
 
+    /* One row, for the whole initial namespace; two for `podman unshare`, of
+     * which the first is that of root inside. */
+
     if (!cgroup_read(dir, "uid_map", text, sizeof text, NULL) ||
         sscanf(text, "%lu %lu", &inner, &outer) != 2)
         return 0;
-    return outer;
+    return outer + (geteuid() - inner);
 }
 
 static bool is_permitted_to_user(const struct cgroup_roots *roots,

@@ -62,17 +62,19 @@ def get(path, port=8080, timeout=60):
         return error.code, error.read(), time.monotonic() - began
 
 
-def status(port=9901):
-    return json.loads(get("/api/v1/status", port)[1])
+CONF = "/etc/berth/berth.conf"
+USER_CONF = "/tmp/rootless.conf"
 
 
-def replicas(app, port=9901):
-    [found] = [a for a in status(port)["apps"] if a["name"] == app]
-    return found["replicas"]
+def status(conf=CONF):
+    words = ["berth", "status", "-c", conf, "--json"]
+    done = run(*words) if conf == CONF else as_user(*words)
+    return json.loads(done.stdout)
 
 
-def state(app, port=9901):
-    return [r["state"] for r in replicas(app, port)]
+def state(app, conf=CONF):
+    [found] = [a for a in status(conf)["apps"] if a["name"] == app]
+    return [r["state"] for r in found["replicas"]]
 
 
 def containers(app):
@@ -132,8 +134,8 @@ def swap_is_there_for_hibernation():
 @step
 def check_host_finds_nothing_wrong():
     run("install", "-D", "-m", "644", str(HERE / "berth.conf"),
-        "/etc/berth/berth.conf")
-    done = run("berth", "check", "-c", "/etc/berth/berth.conf", "--host")
+        CONF)
+    done = run("berth", "check", "-c", CONF, "--host")
     for line in (done.stdout + done.stderr).splitlines():
         print("#", line, flush=True)
 
@@ -190,7 +192,7 @@ def a_frozen_app_answers_in_its_old_process():
 
 @step
 def it_is_hibernated_and_its_memory_is_in_swap():
-    run("berth", "hibernate", "-c", "/etc/berth/berth.conf", "app", timeout=120)
+    run("berth", "hibernate", "-c", CONF, "app", timeout=120)
     wait_until(lambda: state("app") == ["hibernated"], 60, "hibernated")
     [container] = containers("app")
     cgroup = cgroup_of(container["Id"])
@@ -225,7 +227,7 @@ def a_killed_front_costs_no_container():
 
 @step
 def systemctl_reload_applies_the_new_file():
-    path = pathlib.Path("/etc/berth/berth.conf")
+    path = pathlib.Path(CONF)
     text = path.read_text()
     path.write_text(text.replace("route /still", "route /moved"))
     run("systemctl", "reload", "berth", timeout=60)
@@ -249,7 +251,7 @@ def systemctl_stop_drains_and_keeps_the_containers():
     run("systemctl", "start", "berth", timeout=120)
     expect(get("/still/hash")[0], 200, "after the start")
     expect(sorted(c["Id"] for c in containers("still")), before, "adopted")
-    run("berth", "stop", "-c", "/etc/berth/berth.conf", "--stop-containers",
+    run("berth", "stop", "-c", CONF, "--stop-containers",
         check=False, timeout=120)
     run("systemctl", "stop", "berth", timeout=120)
 
@@ -264,8 +266,8 @@ def an_ordinary_user_has_podman():
     wait_until(lambda: pathlib.Path(f"/run/user/{UID}/bus").exists(), 60, "a session")
     as_user("podman", "import", "--change", 'ENTRYPOINT ["/testapp"]',
             "/var/tmp/image.tar", IMAGE)
-    run("install", "-m", "644", str(HERE / "rootless.conf"), "/tmp/rootless.conf")
-    done = as_user("berth", "check", "-c", "/tmp/rootless.conf", "--host", check=False)
+    run("install", "-m", "644", str(HERE / "rootless.conf"), USER_CONF)
+    done = as_user("berth", "check", "-c", USER_CONF, "--host", check=False)
     for line in (done.stdout + done.stderr).splitlines():
         print("#", line, flush=True)
 
@@ -273,15 +275,15 @@ def an_ordinary_user_has_podman():
 def serve_as_user(*words):
     """Starts berth as the user; returns when it answers."""
     run("systemd-run", "--quiet", "--collect", f"--machine={USER}@.host", "--user",
-        "--unit=berth-user", *words, "berth", "run", "-c", "/tmp/rootless.conf")
-    wait_until(lambda: try_status(9902), 90, "berth of the user serves")
+        "--unit=berth-user", *words, "berth", "run", "-c", USER_CONF)
+    wait_until(lambda: serves(9902), 90, "berth of the user serves")
 
 
-def try_status(port):
+def serves(port):
     try:
-        return status(port)
+        return get("/healthz", port)[0] == 200
     except OSError:
-        return None
+        return False
 
 
 def end_as_user():
@@ -302,8 +304,8 @@ def rootless_an_app_is_reached_by_a_published_port():
 
 @step
 def rootless_an_idle_app_is_frozen():
-    wait_until(lambda: state("app", 9902) == ["frozen"], 60, "frozen")
-    print("# frozen by", json.dumps(status(9902)["engine"]), flush=True)
+    wait_until(lambda: state("app", USER_CONF) == ["frozen"], 60, "frozen")
+    print("# frozen by", json.dumps(status(USER_CONF)["engine"]), flush=True)
     expect(get("/app/hash", 8081)[0], 200, "from frozen")
     end_as_user()
 
