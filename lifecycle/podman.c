@@ -28,13 +28,16 @@
 #include "router/base/loop.h"
 
 #define PROBE_TIMEOUT_MS 5000
-#define PING_EVERY_MS    10000
-#define PING_TIMEOUT_MS  5000
-#define RETRY_FIRST_MS   100
-#define RETRY_MAX_MS     5000
-#define STREAM_RETRY_MS  30000
-#define PROBE_MAX_BYTES  ((size_t)1 << 20)
-#define HUNG_PROBES      2 /* then a service of our own is replaced */
+/* Podman 5 asks the package manager for the versions of its helpers: seconds
+ * on a slow or a busy host. */
+#define INFO_TIMEOUT_MS 30000
+#define PING_EVERY_MS   10000
+#define PING_TIMEOUT_MS 5000
+#define RETRY_FIRST_MS  100
+#define RETRY_MAX_MS    5000
+#define STREAM_RETRY_MS 30000
+#define PROBE_MAX_BYTES ((size_t)1 << 20)
+#define HUNG_PROBES     2 /* then a service of our own is replaced */
 
 static void find(struct podman *podman)
 {
@@ -174,7 +177,7 @@ static void on_version(void *arg, const struct podman_answer *answer,
 
     if (probe_is_good(podman, answer, failure, &err) &&
         podman_json_version(answer->body, &podman->found, &err))
-        send_probe(podman, "/v4.0.0/libpod/info", PROBE_TIMEOUT_MS, on_info);
+        send_probe(podman, "/v4.0.0/libpod/info", INFO_TIMEOUT_MS, on_info);
     else
         go_down(podman, &err);
 }

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,14 @@ static void raise_descriptor_limit(void)
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warn("run", "cannot raise the limit of open files", "reason=\"%s\"",
                  strerror(errno));
+}
+
+/* Until the keeper listens to signals: to drain what nothing was begun of is to
+ * go, and not what the kernel does by default, which is to dump core. */
+static void on_early_quit(int number)
+{
+    (void)number;
+    _exit(0);
 }
 
 static int parse_options(int argc, char **argv, const char **ret_path)
@@ -108,6 +117,7 @@ int cli_run(int argc, char **argv)
 
     if (code != CLI_OK)
         return code;
+    signal(SIGQUIT, on_early_quit);
     log_setup(STDERR_FILENO, LOG_INFO, false, "keeper");
     raise_descriptor_limit();
     config = config_load(path, &messages);

@@ -320,9 +320,18 @@ def within_podman_unshare_it_is_reached_inside():
     end_as_user()
 
 
+def show_journal(since):
+    """What berth said meanwhile, as the system's service or as the user's."""
+    done = run("journalctl", "--no-pager", "-n", "40", "-o", "cat",
+               f"--since=@{since}", "-u", "berth", "+", "_SYSTEMD_USER_UNIT=berth-user.service",
+               check=False)
+    for line in (done.stdout + done.stderr).splitlines():
+        print("#    ", line, flush=True)
+
+
 def main():
     for function in STEPS:
-        began = time.monotonic()
+        began, wall = time.monotonic(), int(time.time())
         name = function.__name__
         try:
             function()
@@ -331,10 +340,7 @@ def main():
             if not isinstance(error, AssertionError):
                 why = traceback.format_exc().replace("\n", " | ")
             print(f"FAIL {name}: {why[:1500]}", flush=True)
-            log = run("journalctl", "--no-pager", "-n", "25", "-o", "cat", "-u",
-                      "berth", check=False).stdout
-            for line in log.splitlines():
-                print("#    ", line, flush=True)
+            show_journal(wall)
         else:
             print(f"PASS {name} ({time.monotonic() - began:.1f} s)", flush=True)
     print("DONE", flush=True)
