@@ -191,7 +191,6 @@ static void say_start(struct action *action, const struct fleet_app *app)
 {
     AUTO(strbuf_done) struct strbuf pull = STRBUF_INIT;
     const struct replica_view *first = NULL;
-    const char *image = app->settings->container.image;
 
     LIST_FOREACH (&app->replicas, node) {
         const struct replica *replica = replica_of_node(node);
@@ -204,9 +203,9 @@ static void say_start(struct action *action, const struct fleet_app *app)
         say(action, "%s waits for a start", action->app);
         return;
     }
-    if (first->state == REPLICA_PULLING && image)
+    if (first->state == REPLICA_PULLING && app->settings->container.image)
         image_store_describe(fleet_images(action->actions->options.fleet),
-                             image, &pull);
+                             &app->settings->container, &pull);
     say(action, "%s: %s%s%s", first->name, replica_state_name(first->state),
         pull.len > 0           ? ", "
         : first->probe_text[0] ? ", "
@@ -420,7 +419,7 @@ static void look_at_pull(struct action *action, struct fleet_app *app)
     AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
 
     image_store_describe(fleet_images(action->actions->options.fleet),
-                         app->settings->container.image, &text);
+                         &app->settings->container, &text);
     if (text.len > 0)
         say(action, "%s", text.data);
 }
