@@ -27,6 +27,14 @@ struct adopter {
     void *arg;
 };
 
+/* How many primed ones are taken over. */
+static uint32_t primed_max(const struct fleet_app *app)
+{
+    const struct warmth_settings *warmth = &app->settings->app->warmth;
+
+    return warmth->keep_primed_auto ? 1 : warmth->keep_primed;
+}
+
 const char *adopt_refusal(const struct fleet_app *app,
                           const struct engine_container *container)
 {
@@ -38,10 +46,13 @@ const char *adopt_refusal(const struct fleet_app *app,
         return "its app runs elsewhere now (upstream)";
     if (container->replica == 0)
         return "its label names no replica";
+    fleet_app_count(app, &counts);
+    if (container->is_primed)
+        return counts.primed < primed_max(app) ? NULL : "it is primed in vain";
     if (!container->is_running)
         return "it does not run";
-    fleet_app_count(app, &counts);
-    if (counts.starting + counts.ready >= app->settings->app->replicas_max)
+    if (counts.starting + counts.ready + counts.asleep >=
+        app->settings->app->replicas_max)
         return "its app has all the replicas that it may have";
     return NULL;
 }

@@ -11,6 +11,7 @@
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
+#include "lifecycle/fleet_warmth.h"
 #include "lifecycle/front_announce.h"
 #include "lifecycle/image_store.h"
 #include "lifecycle/learned.h"
@@ -37,6 +38,7 @@ struct fleet {
     struct id_map apps_by_id; /* app_settings.id */
     uint32_t next_app_id;     /* larger ones were never used */
     struct timer tick;
+    struct fleet_warmth warmth;
     struct timer learned_timer;
     struct strbuf learned; /* as it was written last */
     struct engine_call *list_call;
@@ -567,6 +569,8 @@ static void on_tick(struct timer *timer)
     }
     if (fleet->is_stopping)
         finish_stop(fleet);
+    else if (fleet->has_adopted)
+        fleet_warmth_tick(&fleet->warmth, fleet->apps, fleet->app_count);
     timer_start(fleet->options.timers, &fleet->tick, TICK_MS);
 }
 
@@ -653,6 +657,8 @@ struct fleet *fleet_new(const struct fleet_options *options)
         if (app->app->id >= fleet->next_app_id)
             fleet->next_app_id = app->app->id + 1;
     }
+    fleet_warmth_init(&fleet->warmth, &fleet->host,
+                      options->proc ? options->proc : "/proc");
     fleet->stopped_task.run = run_stopped;
     fleet->tick.on_expire = on_tick;
     timer_start(options->timers, &fleet->tick, TICK_MS);

@@ -32,6 +32,7 @@ struct fleet_options {
     struct engine *engine;         /* NULL: external apps only */
     struct metrics_registry *metrics;
     struct event_log *events; /* NULL: nobody keeps them */
+    const char *proc; /* where meminfo and pressure are; NULL: "/proc" */
 };
 
 /* Copies options but for what they point to. */

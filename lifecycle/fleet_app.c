@@ -20,6 +20,7 @@
 /* A replica that served for less before it crashed makes the next start wait.
  */
 #define STABLE_AFTER_US 10000000U
+#define PRIME_AGAIN_US  10000000U
 
 static const struct app_settings *settings_of(const struct fleet_app *app)
 {
@@ -190,6 +191,15 @@ static void start_one(struct fleet_app *app)
     add_replica(app, replica_start(&app->host->replicas, app->settings,
                                    app->host->next_replica_id++,
                                    app->queued > 0, owner_of(app, &owner)));
+}
+
+void fleet_app_prime(struct fleet_app *app)
+{
+    struct replica_owner owner;
+
+    add_replica(app, replica_prime(&app->host->replicas, app->settings,
+                                   app->host->next_replica_id++,
+                                   owner_of(app, &owner)));
 }
 
 /* One that is on its way out but still whole is the quickest to have. */
@@ -515,6 +525,9 @@ static void on_replica_state(void *arg, struct replica *replica,
     add_event(app, view, replica_state_name(before));
     tell_front_of_state(app, replica, before);
     fleet_place_on_state(app->host->place, app, replica);
+    /* It failed, ended, or is not wanted: not at once another. */
+    if (view->state >= REPLICA_STOPPING && before <= REPLICA_PRIMED)
+        app->prime_after_us = clock_now_us() + PRIME_AGAIN_US;
     switch (view->state) {
     case REPLICA_READY:
         if (before == REPLICA_DRAINING)
@@ -582,6 +595,8 @@ static void on_replica_failed(void *arg, struct replica *replica,
     uint64_t id = replica_view(replica)->id;
 
     app->failing--;
+    if (replica_is_priming(replica)) /* nobody asked for it */
+        return;
     record_error(app, failure);
     record_start(app, replica, failure);
     if (!failure->was_ready)

@@ -94,9 +94,8 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t state_since_us;
     uint32_t starts_told; /* to this front: how many are under way */
     uint64_t starts_until_us;
-    const char *freeze_reason; /* a literal; NULL: freeze_after */
-    bool is_primed_auto;       /* keep_primed auto: it shall have one */
-    uint64_t prime_after_us;   /* the last one failed: not before */
+    bool is_primed_auto;     /* keep_primed auto: it shall have one */
+    uint64_t prime_after_us; /* the last one failed: not before */
     struct fleet_app_error error;
     struct start_log *starts; /* the last ones */
     struct loop_task decide_task;
@@ -137,6 +136,8 @@ void fleet_app_wake(struct fleet_app *app);
 void fleet_app_let_sleep(struct fleet_app *app);
 /* What failed before is forgotten: the next start is tried at once. */
 void fleet_app_forget_failures(struct fleet_app *app);
+/* Make one, and initialise it (PRIMED). */
+void fleet_app_prime(struct fleet_app *app);
 
 /* app->place_wait has changed. */
 void fleet_app_on_wait(struct fleet_app *app);

@@ -145,8 +145,7 @@ bool fleet_ladder_tell_front(struct fleet_app *app, struct replica *replica,
 static void freeze_now(struct fleet_app *app, struct replica *replica,
                        bool is_withheld)
 {
-    const char *why =
-        app->freeze_reason ? app->freeze_reason : "idle for freeze_after";
+    const char *why = replica_freeze_reason(replica);
 
     if (is_withheld && app->queued > 0) {
         replica_call_off_sleep(replica);
@@ -283,6 +282,13 @@ static bool may_hibernate(const struct fleet_app *app,
             clock_now_us() - view->hibernate_failed_at_us > HIBERNATE_RETRY_US);
 }
 
+void fleet_ladder_freeze_one(struct fleet_app *app, struct replica *replica,
+                             const char *why)
+{
+    replica_want_freeze(replica, why);
+    ask_front(app, replica, true);
+}
+
 bool fleet_ladder_hibernate_one(struct fleet_app *app, struct replica *replica,
                                 const char *why)
 {
@@ -306,13 +312,13 @@ static void hibernate_old(struct fleet_app *app)
         const struct replica_view *view = replica_view(replica);
 
         if (replica_hibernate_reason(replica))
-            fleet_ladder_hibernate_one(app, replica,
-                                       replica_hibernate_reason(replica));
+            (void)fleet_ladder_hibernate_one(app, replica,
+                                             replica_hibernate_reason(replica));
         else if (warmth->hibernate_when == HIBERNATE_AFTER &&
                  now_us >=
                      view->asleep_at_us + warmth->hibernate_after_ms * 1000)
-            fleet_ladder_hibernate_one(app, replica,
-                                       "frozen for hibernate_after");
+            (void)fleet_ladder_hibernate_one(app, replica,
+                                             "frozen for hibernate_after");
     }
 }
 
@@ -353,10 +359,9 @@ uint32_t fleet_ladder_freeze(struct fleet_app *app, struct err *err)
         if (replica_view(replica)->state != REPLICA_READY ||
             replica_view(replica)->is_external)
             continue;
-        ask_front(app, replica, true);
+        fleet_ladder_freeze_one(app, replica, "berth freeze");
         count++;
     }
-    app->freeze_reason = "berth freeze";
     if (count == 0)
         err_set(err, ERR_NOT_FOUND, "app \"%s\" has no replica that is ready",
                 app->settings->app->name);
@@ -380,11 +385,11 @@ uint32_t fleet_ladder_hibernate(struct fleet_app *app, struct err *err)
         if ((state != REPLICA_READY && state != REPLICA_FROZEN) ||
             replica_view(replica)->is_external)
             continue;
+        replica_want_freeze(replica, "berth hibernate");
         replica_want_hibernate(replica, "berth hibernate");
         ask_front(app, replica, false);
         count++;
     }
-    app->freeze_reason = "berth hibernate";
     if (count == 0)
         err_set(err, ERR_NOT_FOUND,
                 "app \"%s\" has no replica that is ready or frozen",

@@ -30,6 +30,9 @@ void fleet_ladder_step(struct fleet_app *app);
 /* Hibernate one that is FROZEN; why: a literal. false: not now. */
 bool fleet_ladder_hibernate_one(struct fleet_app *app, struct replica *replica,
                                 const char *why);
+/* Have one that is READY frozen, where it has nothing in flight. */
+void fleet_ladder_freeze_one(struct fleet_app *app, struct replica *replica,
+                             const char *why);
 /* How many primed ones there shall be. */
 uint32_t fleet_ladder_primed_wanted(const struct fleet_app *app);
 

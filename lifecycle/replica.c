@@ -356,8 +356,13 @@ static void begin(struct replica *replica, const char *why)
     log_info("replica", "replica begins", "app=%s replica=%s reason=\"%s\"",
              replica_app_name(replica), replica->view.name,
              replica->view.reason);
-    image_store_ensure(replica->host->images, &replica->app->container,
-                       &replica->want);
+    replica->looks_only = replica->is_priming;
+    if (replica->looks_only)
+        image_store_look(replica->host->images, &replica->app->container,
+                         &replica->want);
+    else
+        image_store_ensure(replica->host->images, &replica->app->container,
+                           &replica->want);
 }
 
 struct replica *replica_start(const struct replica_host *host,

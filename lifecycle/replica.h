@@ -188,6 +188,9 @@ bool replica_is_hibernating(const struct replica *replica);
 bool replica_is_priming(const struct replica *replica);
 
 void replica_set_withheld(struct replica *replica, bool is_withheld);
+/* Why it is frozen, where the front's freeze_after is not why (a literal). */
+void replica_want_freeze(struct replica *replica, const char *why);
+const char *replica_freeze_reason(const struct replica *replica);
 /* It shall be hibernated as soon as may be, and why (a literal); NULL: not. It
  * ends when it is awake. */
 void replica_want_hibernate(struct replica *replica, const char *why);

@@ -17,12 +17,14 @@ struct replica {
     char *container_name;
     bool is_urgent;
     bool is_priming; /* no further than PRIMED */
+    bool looks_only; /* for its image, and pulls none */
     bool is_frozen;  /* its container is, or is about to be */
     bool is_thawing;
     bool is_withheld;
     bool is_thawing_to_stop;
     bool is_hibernating;
     char why_up[96];
+    const char *freeze_reason;    /* NULL: freeze_after */
     const char *hibernate_reason; /* NULL: it shall not be */
     uint64_t began_us;
     uint64_t step_us; /* when the phase that runs now began */

@@ -23,11 +23,26 @@ static bool cannot_help_itself(const struct err *err)
            err->code == ERR_INVALID;
 }
 
+/* To prime one, nothing is pulled; but a request may have come for it. */
+static void on_image_not_here(struct replica *replica)
+{
+    replica->looks_only = false;
+    if (replica->is_priming)
+        replica_set_state(replica, REPLICA_GONE, "its image is not here");
+    else
+        image_store_ensure(replica->host->images, &replica->app->container,
+                           &replica->want);
+}
+
 void replica_on_image(struct image_want *want,
                       const struct image_answer *answer, const struct err *err)
 {
     struct replica *replica = container_of(want, struct replica, want);
 
+    if (err && err->code == ERR_NOT_FOUND && replica->looks_only) {
+        on_image_not_here(replica);
+        return;
+    }
     replica->view.phases.pull_us = replica_end_phase(replica);
     if (err) {
         replica_fail(replica, "start_failed", cannot_help_itself(err), "%s",

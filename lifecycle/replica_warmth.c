@@ -40,6 +40,17 @@ void replica_set_withheld(struct replica *replica, bool is_withheld)
     replica->is_withheld = is_withheld;
 }
 
+void replica_want_freeze(struct replica *replica, const char *why)
+{
+    replica->freeze_reason = why;
+}
+
+const char *replica_freeze_reason(const struct replica *replica)
+{
+    return replica->freeze_reason ? replica->freeze_reason
+                                  : "idle for freeze_after";
+}
+
 void replica_want_hibernate(struct replica *replica, const char *why)
 {
     replica->hibernate_reason = why;
@@ -77,6 +88,7 @@ bool replica_freeze(struct replica *replica, bool is_withheld, const char *why)
     replica->view.asleep_at_us = clock_now_us();
     replica->call = engine_freeze(replica->handle, on_frozen, replica);
     replica_set_state(replica, REPLICA_FROZEN, why);
+    replica->freeze_reason = NULL;
     return true;
 }
 
