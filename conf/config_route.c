@@ -175,27 +175,37 @@ void directive_set_response_header(struct builder *builder, struct block *block,
 /* --- where it goes ----------------------------------------------------------
  */
 
-void directive_set_route_app(struct builder *builder, struct block *block,
-                             const struct conf_node *node)
+bool config_route_find_app(struct builder *builder, const struct conf_arg *arg,
+                           const char *name, uint32_t *ret_index)
 {
-    struct route_settings *route = block->owner[OWNER_route_settings];
     const struct proxy_settings *proxy = builder->config->proxy;
-    const char *name = node->args[0].text;
     const struct app_place *place = name_map_find(&builder->apps, name);
     struct suggestion suggestion = suggestion_of(name);
 
     if (place) {
-        route->app = place->index;
+        *ret_index = place->index;
         builder->app_is_routed[place->index] = true;
-        return;
+        return true;
     }
     if (builder->is_partial)
-        return;
+        return false;
     for (uint32_t i = 0; i < proxy->app_count; i++)
         if (proxy->apps[i].name && !report_is_full(builder->report))
             suggestion_offer(&suggestion, proxy->apps[i].name);
-    builder_error(builder, node->args[0].place, "there is no app \"%.80s\"%s",
-                  name, builder_hint(builder, &suggestion));
+    builder_error(builder, arg->place, "there is no app \"%.80s\"%s", name,
+                  builder_hint(builder, &suggestion));
+    return false;
+}
+
+void directive_set_route_app(struct builder *builder, struct block *block,
+                             const struct conf_node *node)
+{
+    struct route_settings *route = block->owner[OWNER_route_settings];
+    uint32_t index;
+
+    if (config_route_find_app(builder, &node->args[0], node->args[0].text,
+                              &index))
+        route->app = index;
 }
 
 static bool is_redirect(uint64_t code)
@@ -291,20 +301,11 @@ static char *route_prefix(struct builder *builder, const struct conf_node *node)
     return prefix;
 }
 
-/* "$http_x_tenant" → "x-tenant"; NULL after an error. */
-static char *variable_field(struct builder *builder,
+char *config_route_variable(struct builder *builder,
                             const struct conf_node *node, const char *text)
 {
-    char *field;
+    char *field = xstrdup(text + strlen("$http_"));
 
-    if (strncmp(text, "$http_", 6) != 0 || !text[6] || strlen(text) > 200) {
-        builder_error(builder, node->args[0].place,
-                      "\"%s\" takes high, normal, low or a field such as "
-                      "$http_x_priority, not \"%.80s\"",
-                      node->name, text);
-        return NULL;
-    }
-    field = xstrdup(text + 6);
     for (char *c = field; *c; c++) {
         *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
         if (isalnum((unsigned char)*c) || *c == '-')
@@ -317,6 +318,18 @@ static char *variable_field(struct builder *builder,
     return field;
 }
 
+static char *priority_field(struct builder *builder,
+                            const struct conf_node *node, const char *text)
+{
+    if (strncmp(text, "$http_", 6) == 0 && text[6] && strlen(text) <= 200)
+        return config_route_variable(builder, node, text);
+    builder_error(builder, node->args[0].place,
+                  "\"%s\" takes high, normal, low or a field such as "
+                  "$http_x_priority, not \"%.80s\"",
+                  node->name, text);
+    return NULL;
+}
+
 void directive_set_priority(struct builder *builder, struct block *block,
                             const struct conf_node *node)
 {
@@ -325,7 +338,7 @@ void directive_set_priority(struct builder *builder, struct block *block,
     unsigned index = PRIORITY_NORMAL;
 
     if (!directive_word_index("high|normal|low", text, &index))
-        route->priority_field = variable_field(builder, node, text);
+        route->priority_field = priority_field(builder, node, text);
     route->priority = (enum app_priority)index;
 }
 
@@ -371,10 +384,18 @@ static void route_finish(struct builder *builder, const struct block *block)
 {
     bool has_app = block_has(block, DIRECTIVE_route_app);
     bool has_return = block_has(block, DIRECTIVE_return);
+    bool has_split = block_has(block, DIRECTIVE_split);
 
     if (has_app && has_return)
         builder_error(builder, block->seen[DIRECTIVE_return]->place,
                       "a route has \"app\" or \"return\", not both");
+    if (has_split && (has_app || has_return))
+        builder_error(builder, block->seen[DIRECTIVE_split]->place,
+                      "a route has \"%s\" or \"split\", not both",
+                      has_app ? "app" : "return");
+    if (!has_split && block_has(block, DIRECTIVE_split_key))
+        builder_error(builder, block->seen[DIRECTIVE_split_key]->place,
+                      "\"split_key\" has no effect without \"split\"");
     if (has_return && block_has(block, DIRECTIVE_priority))
         builder_error(builder, block->seen[DIRECTIVE_priority]->place,
                       "\"priority\" has no effect beside \"return\"");
@@ -384,9 +405,10 @@ static void route_finish(struct builder *builder, const struct block *block)
     if (has_return && block_has(block, DIRECTIVE_strip_prefix))
         builder_error(builder, block->seen[DIRECTIVE_strip_prefix]->place,
                       "\"strip_prefix\" has no effect beside \"return\"");
-    if (!has_app && !has_return && !builder->is_partial)
+    if (!has_app && !has_split && !has_return && !builder->is_partial)
         builder_error(builder, block->node->place,
-                      "route \"%.80s\" has neither \"app\" nor \"return\"",
+                      "route \"%.80s\" has no \"app\", \"split\" or "
+                      "\"return\"",
                       block->node->args[0].text);
 }
 

@@ -6,6 +6,7 @@
 #include "conf/parser.h"
 #include "lifecycle/settings.h"
 #include "proxy/settings.h"
+#include "router/split.h"
 
 #define HOURS(n) ((n)*3600ULL * 1000)
 #define DAYS(n)  ((n)*24ULL * 3600 * 1000)

@@ -550,11 +550,11 @@ static void count(struct exchange *x)
     struct worker *worker = x->worker;
     struct metrics_cell *cell = exchange_cell(x);
     uint64_t now = worker_now_us(worker);
-    uint32_t route =
-        x->route ? x->route->index : x->generation->shared->routes->count;
+    uint32_t counter =
+        x->route ? x->counter : x->generation->shared->routes->counter_count;
 
     if (x->status != 0)
-        metrics_count_request(x->generation->requests[route], x->status);
+        metrics_count_request(x->generation->requests[counter], x->status);
     exchange_log_end(x);
     if (!cell)
         return;

@@ -59,8 +59,9 @@ struct exchange {
     const struct route_table *routes; /* of its listener */
     const struct server_settings *server;
     const struct route *route;  /* NULL: none found (yet) */
-    struct app *app;            /* of the route; NULL: none */
+    struct app *app;            /* of the route; NULL: none (yet) */
     uint32_t app_index;         /* of app */
+    uint32_t counter;           /* of route and app, in routes->counters */
     struct strview path;        /* normalised, stripped */
     struct strview normal_path; /* before that; empty: there is none */
     struct strview prefix;      /* what was stripped */
@@ -164,6 +165,12 @@ void exchange_finish_body(struct exchange *x);
 MUST_USE bool exchange_read_body(struct exchange *x);
 
 bool exchange_peer_is_trusted(const struct exchange *x);
+
+/* --- exchange_split.c --- */
+/* Which app gets it, where its route has several. */
+void exchange_choose_app(struct exchange *x);
+/* Of the route's app, or the best of several. */
+enum app_state exchange_route_state(const struct exchange *x);
 
 /* --- exchange_secure.c --- */
 /* Whether its connection was not made for that server: its client was asked

@@ -123,6 +123,7 @@ static bool find_route(struct exchange *x)
     x->server = x->route->server;
     x->app = x->route->app;
     x->app_index = x->route->app_index;
+    x->counter = x->route->counter;
     return true;
 }
 
@@ -293,7 +294,7 @@ static uint64_t deadline_of(const struct exchange *x)
 static bool answers_probe(struct exchange *x)
 {
     const struct route_settings *settings = x->route->settings;
-    struct app_counts counts;
+    enum app_state state;
     bool is_probe = false;
 
     for (uint32_t i = 0; i < settings->probe_path_count && !is_probe; i++)
@@ -301,9 +302,9 @@ static bool answers_probe(struct exchange *x)
     if (!is_probe ||
         (x->request.method != METHOD_GET && x->request.method != METHOD_HEAD))
         return false;
-    app_count(x->app, worker_now_us(x->worker), &counts);
-    exchange_reply_status(x, counts.state == APP_FAILED ? 503 : 200,
-                          sv_of(app_state_name(counts.state)));
+    state = exchange_route_state(x);
+    exchange_reply_status(x, state == APP_FAILED ? 503 : 200,
+                          sv_of(app_state_name(state)));
     return true;
 }
 
@@ -316,7 +317,7 @@ static bool answers_by_itself(struct exchange *x)
         exchange_reply_status(x, 200, sv_make(NULL, 0));
         return true;
     }
-    if (!x->app) {
+    if (!x->app && !x->route->split) {
         exchange_reply_status(x, settings->return_code,
                               sv_of(settings->return_text));
         return true;
@@ -340,6 +341,7 @@ static enum step admit(struct exchange *x)
         in->start += (uint32_t)x->request.bytes;
         return STEP_MORE;
     }
+    exchange_choose_app(x);
     x->waiter.priority = priority_of(x);
     x->waiter.deadline_us = deadline_of(x);
     relay_set_limit(&x->request_body, buffer_bytes(x));

@@ -10,12 +10,31 @@
 #include "router/base/strbuf.h"
 #include "router/rate_limit.h"
 #include "router/route_table.h"
+#include "router/split.h"
 
 /* --- status_routes
  * ------------------------------------------------------------
  */
 
 #define STATUS_ROUTES 2U /* of a server */
+
+/* "app", or of a split "app,other". */
+static void add_app_names(struct strbuf *text,
+                          const struct proxy_settings *settings,
+                          const struct route_settings *route)
+{
+    AUTO(strbuf_done) struct strbuf names = STRBUF_INIT;
+
+    if (route->app != UINT32_MAX)
+        strbuf_add_str(&names, settings->apps[route->app].name);
+    for (uint32_t i = 0; i < route->split.count; i++) {
+        if (i > 0)
+            strbuf_add_char(&names, ',');
+        strbuf_add_str(&names,
+                       settings->apps[route->split.targets[i].app].name);
+    }
+    strbuf_add_json(text, strbuf_view(&names));
+}
 
 /* {"/prefix":"app",…}, as Ray Serve's proxy answers. */
 static char *routes_json(const struct proxy_settings *settings,
@@ -27,13 +46,13 @@ static char *routes_json(const struct proxy_settings *settings,
     for (uint32_t i = 0; i < server->route_count; i++) {
         const struct route_settings *route = &server->routes[i];
 
-        if (route->app == UINT32_MAX)
+        if (route->app == UINT32_MAX && route->split.count == 0)
             continue;
         if (text.len > 1)
             strbuf_add_char(&text, ',');
         strbuf_add_json(&text, sv_of(route->prefix));
         strbuf_add_char(&text, ':');
-        strbuf_add_json(&text, sv_of(settings->apps[route->app].name));
+        add_app_names(&text, settings, route);
     }
     strbuf_add_str(&text, "}\n");
     return xstrdup(text.data);
@@ -72,6 +91,49 @@ static void fill_route(struct route *route,
         route->app = apps[route->app_index];
 }
 
+/* Of a split, one that tells the requests that reached no app apart, and one
+ * for each app. */
+static void number_counters(struct routes *routes)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < routes->count; i++)
+        at += 1 + routes->all[i].settings->split.count;
+    routes->counter_count = at;
+    routes->counters = xcalloc(at + 1U, sizeof *routes->counters);
+    at = 0;
+    for (uint32_t i = 0; i < routes->count; i++) {
+        struct route *route = &routes->all[i];
+        const struct split_settings *split = &route->settings->split;
+
+        route->counter = at;
+        routes->counters[at++] =
+            (struct route_counter){route->app_index, route->settings};
+        for (uint32_t k = 0; k < split->count; k++)
+            routes->counters[at++] =
+                (struct route_counter){split->targets[k].app, route->settings};
+    }
+}
+
+static void fill_split(struct route *route,
+                       const struct proxy_settings *settings,
+                       struct app *const *apps)
+{
+    const struct split_settings *split = &route->settings->split;
+    const char *names[SPLIT_TARGETS_MAX];
+    uint32_t weights[SPLIT_TARGETS_MAX];
+
+    if (split->count == 0)
+        return;
+    route->split_apps = xcalloc(split->count, sizeof(struct app *));
+    for (uint32_t i = 0; i < split->count; i++) {
+        names[i] = settings->apps[split->targets[i].app].name;
+        weights[i] = split->targets[i].weight;
+        route->split_apps[i] = apps[split->targets[i].app];
+    }
+    route->split = split_new(names, weights, split->count);
+}
+
 static uint32_t count_routes(const struct server_settings *server)
 {
     return server->route_count + (server->status_routes ? STATUS_ROUTES : 0);
@@ -103,6 +165,7 @@ static void number_routes(struct routes *routes,
                        is_status ? &status[r - server->route_count]
                                  : &server->routes[r],
                        server, apps);
+            fill_split(&routes->all[at], settings, apps);
             routes->all[at].returns_json = r == server->route_count + 1;
         }
     }
@@ -279,6 +342,7 @@ struct routes *routes_new(const struct proxy_settings *settings,
     struct routes *routes = xcalloc(1, sizeof *routes);
 
     number_routes(routes, settings, apps);
+    number_counters(routes);
     set_limits(routes, before);
     routes->table_count = settings->listener_count;
     routes->tables =
@@ -298,8 +362,12 @@ void routes_free(struct routes **routes_ptr)
     for (uint32_t i = 0; i < routes->table_count; i++)
         route_table_free(&routes->tables[i]);
     free(routes->tables);
-    for (uint32_t i = 0; i < routes->count; i++)
+    for (uint32_t i = 0; i < routes->count; i++) {
         rate_limit_unref(&routes->all[i].rate_limit);
+        split_free(&routes->all[i].split);
+        free(routes->all[i].split_apps);
+    }
+    free(routes->counters);
     for (uint32_t i = 0; i < routes->status_count; i++) {
         free(routes->status[i].prefix);
         free(routes->status[i].return_text);

@@ -17,16 +17,27 @@ struct proxy_settings;
 struct rate_limit;
 struct route_settings;
 struct route_table;
+struct split;
 struct server_settings;
 
 struct route {
     const struct route_settings *settings;
     const struct server_settings *server;
-    struct app *app; /* NULL: it answers by itself (`return`) */
+    struct app *app; /* NULL: several, or it answers by itself (`return`) */
     uint32_t app_index;
+    struct split *split; /* NULL: no several */
+    struct app **split_apps;
+    uint32_t counter;              /* of its requests, in routes->counters; of
+                                      a split, those of its apps follow */
     uint32_t index;                /* in routes->all */
     struct rate_limit *rate_limit; /* NULL: none */
     bool returns_json;
+};
+
+/* What requests are counted by. */
+struct route_counter {
+    uint32_t app_index; /* UINT32_MAX: none (yet) */
+    const struct route_settings *route;
 };
 
 struct routes {
@@ -34,6 +45,8 @@ struct routes {
     struct route_settings *status; /* of /-/healthz and /-/routes */
     uint32_t count;
     struct route *all;
+    uint32_t counter_count;
+    struct route_counter *counters;
     uint32_t table_count; /* one a listener, sealed */
     struct route_table **tables;
 };

@@ -24,6 +24,7 @@ static void route_settings_done(struct route_settings *route)
 {
     free(route->prefix);
     free(route->return_text);
+    split_settings_done(&route->split);
     free(route->priority_field);
     for (uint32_t i = 0; i < route->probe_path_count; i++)
         free(route->probe_paths[i]);
@@ -160,6 +161,7 @@ static void put_route(struct strbuf *buf, const struct route_settings *route)
 {
     wire_put_str(buf, route->prefix);
     wire_put_u32(buf, route->app);
+    split_settings_encode(&route->split, buf);
     wire_put_u32(buf, route->return_code);
     wire_put_str(buf, route->return_text);
     wire_put_u32(buf, route->strip_prefix);
@@ -192,9 +194,12 @@ static void get_route_target(struct wire_reader *r, struct route_settings *ret)
     if (ret->prefix && ret->prefix[0] != '/')
         r->failed = true;
     ret->app = wire_get_u32(r);
+    split_settings_decode(r, &ret->split);
     ret->return_code = get_u32_in(r, 0, 599);
-    /* One of the two, never both: the front has no third way to answer. */
-    if ((ret->app == UINT32_MAX) != (ret->return_code >= 200))
+    /* One of the three: the front has no fourth way to answer. */
+    if ((ret->app != UINT32_MAX) + (ret->split.count > 0) +
+            (ret->return_code >= 200) !=
+        1)
         r->failed = true;
     ret->return_text = wire_get_str(r);
 }
@@ -414,10 +419,20 @@ static bool pages_fit(const struct proxy_settings *s,
     return true;
 }
 
+static bool split_fits(const struct proxy_settings *s,
+                       const struct split_settings *split)
+{
+    for (uint32_t i = 0; i < split->count; i++)
+        if (split->targets[i].app >= s->app_count)
+            return false;
+    return true;
+}
+
 static bool route_fits(const struct proxy_settings *s,
                        const struct route_settings *route)
 {
     return (route->app == UINT32_MAX || route->app < s->app_count) &&
+           split_fits(s, &route->split) &&
            route->access_log <= s->shared.access_log_count &&
            route->protection.basic_auth <= s->shared.basic_file_count &&
            route->protection.api_keys <= s->shared.key_file_count &&

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "proxy/protection_settings.h"
+#include "proxy/split_settings.h"
 #include "router/base/address.h"
 #include "router/base/attr.h"
 #include "router/base/log.h"
@@ -38,8 +39,9 @@ struct field_settings {
 
 /* What may stand in http, server and route: the inner one has won. */
 struct route_settings {
-    char *prefix;         /* begins with '/', normalised */
-    uint32_t app;         /* index into apps; UINT32_MAX: return */
+    char *prefix; /* begins with '/', normalised */
+    uint32_t app; /* index into apps; UINT32_MAX: split or return */
+    struct split_settings split;
     uint32_t return_code; /* 0: none */
     char *return_text;    /* URL for 30x, text otherwise; NULL: none */
     bool strip_prefix;

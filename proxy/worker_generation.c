@@ -25,15 +25,18 @@ static void take_cells(struct worker_generation *part,
         part->app_cells[i] = metrics_cell_take(
             metrics, METRIC_SCOPE_APP, settings->apps[i].name, part->index);
     part->requests =
-        xcalloc(routes->count + 1U, sizeof(struct metrics_requests *));
-    for (uint32_t i = 0; i < routes->count; i++) {
-        const struct route *route = &routes->all[i];
+        xcalloc(routes->counter_count + 1U, sizeof(struct metrics_requests *));
+    for (uint32_t i = 0; i < routes->counter_count; i++) {
+        const struct route_counter *counter = &routes->counters[i];
 
-        part->requests[i] = metrics_requests_take(
-            metrics, route->app ? settings->apps[route->app_index].name : "",
-            route->settings->prefix, part->index);
+        part->requests[i] =
+            metrics_requests_take(metrics,
+                                  counter->app_index == UINT32_MAX
+                                      ? ""
+                                      : settings->apps[counter->app_index].name,
+                                  counter->route->prefix, part->index);
     }
-    part->requests[routes->count] =
+    part->requests[routes->counter_count] =
         metrics_requests_take(metrics, "", "", part->index);
 }
 
@@ -60,7 +63,7 @@ void worker_generation_free(struct worker_generation **part_ptr,
         return;
     for (uint32_t i = 0; i < part->shared->settings->app_count; i++)
         metrics_cell_drop(metrics, &part->app_cells[i]);
-    for (uint32_t i = 0; i <= part->shared->routes->count; i++)
+    for (uint32_t i = 0; i <= part->shared->routes->counter_count; i++)
         metrics_requests_drop(metrics, &part->requests[i]);
     worker_tls_free(&part->tls);
     free(part->app_cells);

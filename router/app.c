@@ -443,6 +443,20 @@ void app_tunnel_end(struct replica_ref *replica, uint64_t now_us)
     app_free_replica(dead);
 }
 
+bool app_is_left_out(struct app *app)
+{
+    bool is_failed;
+
+    mutex_lock(&app->lock);
+    is_failed = app->locked.state == APP_FAILED && !has_replica(app);
+    if (is_failed) {
+        app->locked.left++;
+        post_demand(app);
+    }
+    mutex_unlock(&app->lock);
+    return is_failed;
+}
+
 void app_keep(struct app *app, uint64_t until_us)
 {
     mutex_lock(&app->lock);

@@ -177,6 +177,11 @@ void app_suspect(struct replica_ref *replica, uint64_t now_us);
  * until_us, or longer where that was asked before. Thread: any. */
 void app_keep(struct app *app, uint64_t until_us);
 
+/* Whether it is failed, so that a split route better takes another. What came
+ * for it then counts as its demand, or it would never be tried again.
+ * Thread: any. */
+bool app_is_left_out(struct app *app);
+
 /* --- state; Thread: main --- */
 
 /* State as the keeper sees it; APP_FAILED refuses all who wait and, until the

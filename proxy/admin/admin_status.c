@@ -202,6 +202,22 @@ static cJSON *listens_json(const struct proxy_settings *settings,
     return list;
 }
 
+static cJSON *split_json(const struct proxy_settings *settings,
+                         const struct route_settings *route)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (uint32_t i = 0; i < route->split.count; i++) {
+        const struct split_target *target = &route->split.targets[i];
+        cJSON *one = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(one, "app", settings->apps[target->app].name);
+        set_number(one, "weight", target->weight);
+        cJSON_AddItemToArray(list, one);
+    }
+    return list;
+}
+
 static cJSON *route_json(const struct proxy_settings *settings,
                          const struct route_settings *route)
 {
@@ -210,6 +226,9 @@ static cJSON *route_json(const struct proxy_settings *settings,
     cJSON_AddStringToObject(json, "prefix", route->prefix);
     if (route->app != UINT32_MAX) {
         cJSON_AddStringToObject(json, "app", settings->apps[route->app].name);
+        cJSON_AddBoolToObject(json, "strip_prefix", route->strip_prefix);
+    } else if (route->split.count > 0) {
+        cJSON_AddItemToObject(json, "split", split_json(settings, route));
         cJSON_AddBoolToObject(json, "strip_prefix", route->strip_prefix);
     } else {
         set_number(json, "return", route->return_code);

@@ -103,3 +103,60 @@ def test_a_trusted_peers_deadline_orders_the_queue_and_ends_the_wait(t):
         ("30", 200),
         ("", 200),
     ], ended
+
+
+SPLIT = """
+    http { access_log @dir@/access.log "$route $app $status";
+           server { listen 127.0.0.1:@port@;
+        route /turn { split stable=3 next=1; probe_paths /turn/up; }
+        route /user { split stable=1 next=1; split_key $cookie_user; } } }
+    app stable { image localhost/berth-test/app:1; network none; env WHO stable; }
+    app next   { image localhost/berth-test/%s:1; network none; env WHO next; start_retries 0; }
+"""
+
+
+def who(answer):
+    """Which app it was: its environment says."""
+    return "stable" if "WHO=stable" in answer.text else "next"
+
+
+@harness.limit(90)
+def test_a_split_route_shares_requests_out_by_weight_and_key(t):
+    berth = t.berth(SPLIT.replace("@dir@", str(t.dir)) % "app")
+    printed = berth.cli("config").stdout
+    assert "split stable=3 next=1;" in printed, printed
+    assert "split_key $cookie_user;" in printed, printed
+    assert berth.get("/turn/up").text.startswith("asleep")
+    assert not berth.containers("stable") and not berth.containers("next")
+    answers = [who(berth.get("/turn/env")) for _ in range(20)]
+    assert answers.count("stable") == 15, answers
+    users = {}
+    for i in range(12):
+        cookie = [("Cookie", f"a=b; user=u{i}")]
+        users[i] = {who(berth.get("/user/env", fields=cookie)) for _ in range(3)}
+    assert all(len(apps) == 1 for apps in users.values()), users
+    assert set.union(*users.values()) == {"stable", "next"}, users
+    requests = berth.metric("berth_requests_total", app="next", route="/turn")
+    assert requests == 5, requests
+    wait_until(lambda: len((t.dir / "access.log").read_text().split("\n")) >= 57, 5)
+    lines = (t.dir / "access.log").read_text().splitlines()
+    assert lines.count("/turn stable 200") == 15 and lines.count("/turn next 200") == 5
+
+
+@harness.limit(90)
+def test_an_app_of_a_split_that_failed_is_left_out(t):
+    berth = t.berth(SPLIT.replace("@dir@", str(t.dir)) % "exit")
+    statuses = [berth.get("/turn/env").status for _ in range(4)]
+    assert statuses.count(200) == 3 and statuses.count(503) == 1, statuses
+    berth.wait_state("next", "failed")
+    starts = berth.metric("berth_start_failures_total", app="next")
+    answers = [berth.get("/turn/env") for _ in range(40)]
+    assert {answer.status for answer in answers} == {200}, answers
+    assert {who(answer) for answer in answers} == {"stable"}
+
+    def tried_again():
+        assert berth.get("/turn/env").status == 200
+        return berth.metric("berth_start_failures_total", app="next") > starts
+
+    wait_until(tried_again, 20, "a trial start goes on", interval=0.1)
+    assert berth.get("/turn/up").status == 200

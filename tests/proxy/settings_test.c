@@ -5,6 +5,7 @@
 
 #include "conf/config_text.h"
 #include "router/base/alloc.h"
+#include "router/split.h"
 
 static const char text[] =
     "error_log stderr warn json; worker_threads 2;"
@@ -13,7 +14,8 @@ static const char text[] =
     " server { listen 80; listen [::1]:81 default; server_name a.b *.c;"
     "  client_half_close answer;"
     "  route /a { app x; request_header X-A b; response_header X-B ''; }"
-    "  route /r { return 301 /a; } route /t { return 404; } }"
+    "  route /r { return 301 /a; } route /t { return 404; }"
+    "  route /s { split x=95 y=5; split_key $cookie_u; } }"
     " server { listen unix:/s; listen 80 default; }"
     " server { listen 443 tls proxy_protocol; tls_certificate /c;"
     "  tls_certificate_key /k; hsts 1d; redirect_https on;"
@@ -88,7 +90,7 @@ Test(settings, what_goes_over_the_channel_comes_out_the_same)
     cr_expect_eq(after->servers[0].trusted_count, 3);
     cr_expect_eq(after->servers[0].trusted[0].prefix_len, 8);
     cr_expect_eq(after->servers[0].trusted[1].family, AF_UNIX);
-    cr_assert_eq(after->servers[0].route_count, 3);
+    cr_assert_eq(after->servers[0].route_count, 4);
     route = &after->servers[0].routes[0];
     cr_expect_str_eq(route->prefix, "/a");
     cr_expect_eq(route->app, 0);
@@ -100,6 +102,12 @@ Test(settings, what_goes_over_the_channel_comes_out_the_same)
     cr_expect_eq(route[1].return_code, 301);
     cr_expect_str_eq(route[1].return_text, "/a");
     cr_expect_null(route[2].return_text);
+    cr_assert_eq(route[3].split.count, 2);
+    cr_expect_eq(route[3].app, UINT32_MAX);
+    cr_expect_eq(route[3].split.targets[1].app, 1);
+    cr_expect_eq(route[3].split.targets[1].weight, 5);
+    cr_expect_eq(route[3].split.key, SPLIT_BY_COOKIE);
+    cr_expect_str_eq(route[3].split.key_name, "u");
     cr_assert_eq(after->app_count, 2);
     cr_expect_str_eq(after->apps[0].ready_check.path, "/h");
     cr_expect_eq(after->apps[1].upstream_count, 2);
@@ -189,6 +197,14 @@ CHANGE(unix_prefix_len, s->servers[0].trusted[1].prefix_len = 1)
 CHANGE(route_app, s->servers[0].routes[0].app = 2)
 CHANGE(app_and_return, s->servers[0].routes[0].return_code = 200)
 CHANGE(neither, s->servers[0].routes[0].app = UINT32_MAX)
+CHANGE(split_and_app, s->servers[0].routes[3].app = 0)
+CHANGE(split_app, s->servers[0].routes[3].split.targets[1].app = 2)
+CHANGE(split_weight,
+       s->servers[0].routes[3].split.targets[1].weight = SPLIT_WEIGHT_MAX + 1)
+CHANGE(split_of_nothing, s->servers[0].routes[3].split.targets[0].weight = 0;
+       s->servers[0].routes[3].split.targets[1].weight = 0)
+CHANGE(split_key, s->servers[0].routes[3].split.key = (enum split_key)4)
+CHANGE(split_key_name, free(TAKE(s->servers[0].routes[3].split.key_name)))
 CHANGE(return_code, s->servers[0].routes[1].return_code = 600)
 CHANGE(low_code, s->servers[0].routes[1].return_code = 199)
 CHANGE(prefix, s->servers[0].routes[0].prefix[0] = 'a')
@@ -227,6 +243,12 @@ Test(settings, values_out_of_range_are_refused)
         CASE(unix_prefix_len),
         CASE(app_and_return),
         CASE(neither),
+        CASE(split_and_app),
+        CASE(split_app),
+        CASE(split_weight),
+        CASE(split_of_nothing),
+        CASE(split_key),
+        CASE(split_key_name),
         CASE(return_code),
         CASE(low_code),
         CASE(prefix),
