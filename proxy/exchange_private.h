@@ -163,14 +163,7 @@ MUST_USE bool exchange_body_filled(struct exchange *x, enum relay_result result,
 void exchange_finish_body(struct exchange *x);
 /* Read what is there of it. Returns false when the exchange is over. */
 MUST_USE bool exchange_read_body(struct exchange *x);
-
 bool exchange_peer_is_trusted(const struct exchange *x);
-
-/* --- exchange_split.c --- */
-/* Which app gets it, where its route has several. */
-void exchange_choose_app(struct exchange *x);
-/* Of the route's app, or the best of several. */
-enum app_state exchange_route_state(const struct exchange *x);
 
 /* --- exchange_secure.c --- */
 /* Whether its connection was not made for that server: its client was asked

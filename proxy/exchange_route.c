@@ -4,6 +4,7 @@
 
 #include "proxy/client_address.h"
 #include "proxy/exchange_private.h"
+#include "proxy/exchange_split.h"
 #include "proxy/field_time.h"
 #include "proxy/forward_headers.h"
 #include "proxy/listener.h"

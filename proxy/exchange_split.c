@@ -1,4 +1,6 @@
 /* exchange_split.c - which app of its route gets a request. */
+#include "proxy/exchange_split.h"
+
 #include "proxy/exchange_private.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
@@ -85,7 +87,6 @@ void exchange_choose_app(struct exchange *x)
     take(x, target);
 }
 
-/* Of several, the best: it is what the next request could meet. */
 enum app_state exchange_route_state(const struct exchange *x)
 {
     const struct route *route = x->route;
