@@ -6,7 +6,6 @@
 #include "router/base/alloc.h"
 
 #define NAME_MAX_BYTES 32
-#define SIDECARS_MAX   16
 
 struct ready_check *config_ready_check_of(struct block *block)
 {
@@ -45,9 +44,9 @@ static struct sidecar_settings *sidecar_add(struct builder *builder,
     }
     if (!builder_once(builder, app_block, node, name))
         return NULL;
-    if (app->sidecar_count == SIDECARS_MAX) {
+    if (app->sidecar_count == CONTAINER_SIDECARS_MAX) {
         builder_error(builder, node->place, "an app has at most %d sidecars",
-                      SIDECARS_MAX);
+                      CONTAINER_SIDECARS_MAX);
         return NULL;
     }
     app->sidecars = xrealloc(app->sidecars,

@@ -120,6 +120,8 @@ struct container_settings {
     struct sidecar_settings *sidecars; /* in the order of their start */
 };
 
+#define CONTAINER_SIDECARS_MAX 16
+
 /* What log_bytes is unless it is set. */
 #define CONTAINER_LOG_BYTES_DEFAULT (10ULL << 20)
 

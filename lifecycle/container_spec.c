@@ -55,7 +55,7 @@ static void put_process(cJSON *json, const struct engine_spec *spec)
         json_put_text(json, "work_dir", container->workdir);
     if (container->user)
         json_put_text(json, "user", container->user);
-    if (container->hostname)
+    if (container->hostname && container->sidecar_count == 0)
         json_put_text(json, "hostname", container->hostname);
 }
 
@@ -80,7 +80,8 @@ static void put_env(cJSON *json, const struct engine_spec *spec)
         json_put_text(env, container->env.items[i].name,
                       container->env.items[i].value);
     snprintf(port, sizeof port, "%" PRIu32, spec->port);
-    json_put_text(env, "PORT", port);
+    if (spec->port)
+        json_put_text(env, "PORT", port);
     json_put_view(env, "BERTH_APP", spec->labels.app);
     json_put_view(env, "BERTH_REPLICA", spec->labels.replica);
     if (spec->devices)
@@ -106,6 +107,14 @@ static void put_annotations(cJSON *json,
         json_put_text(annotations, pairs->items[i].name, pairs->items[i].value);
 }
 
+static void put_identity(cJSON *json, const struct engine_labels *labels)
+{
+    json_put_view(json, "berth.namespace", labels->namespace_name);
+    json_put_view(json, "berth.app", labels->app);
+    json_put_view(json, "berth.revision", labels->revision);
+    json_put_view(json, "berth.replica", labels->replica);
+}
+
 static void put_labels(cJSON *json, const struct engine_spec *spec)
 {
     const struct container_settings *container = spec->container;
@@ -116,10 +125,7 @@ static void put_labels(cJSON *json, const struct engine_spec *spec)
         json_put_text(labels, container->labels.items[i].name,
                       container->labels.items[i].value);
     snprintf(port, sizeof port, "%" PRIu32, spec->port);
-    json_put_view(labels, "berth.namespace", spec->labels.namespace_name);
-    json_put_view(labels, "berth.app", spec->labels.app);
-    json_put_view(labels, "berth.revision", spec->labels.revision);
-    json_put_view(labels, "berth.replica", spec->labels.replica);
+    put_identity(labels, &spec->labels);
     json_put_text(labels, "berth.port", port);
     json_put_text(labels, "berth.inside", spec->inside ? "true" : "false");
     if (spec->reserved)
@@ -344,12 +350,11 @@ static void put_log(cJSON *json, const struct container_settings *container)
                                          : CONTAINER_LOG_BYTES_DEFAULT);
 }
 
-bool container_spec_build(const struct engine_spec *spec,
-                          const struct rlimits *limits, char **ret_json,
-                          struct err *err)
+/* pod: its name; NULL: a network of its own. */
+static bool put_all(cJSON *json, const struct engine_spec *spec,
+                    const char *pod, const struct rlimits *limits,
+                    struct err *err)
 {
-    AUTO(json_free) cJSON *json = json_object();
-
     json_put_text(json, "name", spec->name);
     put_process(json, spec);
     put_env(json, spec);
@@ -357,7 +362,10 @@ bool container_spec_build(const struct engine_spec *spec,
     put_annotations(json, spec->container);
     spec_put_files(json, spec);
     spec_put_privileges(json, spec->container);
-    put_network(json, spec);
+    if (pod)
+        json_put_text(json, "pod", pod);
+    else
+        put_network(json, spec);
     put_resources(json, spec->container);
     if (!put_ulimits(json, spec->container, limits, err) ||
         !put_end(json, spec->container, err))
@@ -366,6 +374,76 @@ bool container_spec_build(const struct engine_spec *spec,
     json_append_text(
         json_put_array(json_put_object(json, "healthconfig"), "Test"), "NONE");
     put_log(json, spec->container);
+    return true;
+}
+
+bool container_spec_build(const struct engine_spec *spec,
+                          const struct rlimits *limits, char **ret_json,
+                          struct err *err)
+{
+    AUTO(json_free) cJSON *json = json_object();
+    AUTO(auto_free)
+    char *pod = spec->container->sidecar_count > 0
+                    ? container_spec_pod_name(spec->name)
+                    : NULL;
+
+    if (!put_all(json, spec, pod, limits, err))
+        return false;
     *ret_json = json_text(json);
     return true;
+}
+
+/* -------------------------------------------------------------------- pods */
+
+/* An app's container is called ….-NUMBER, so none of these is one's name; and
+ * no dot is in a sidecar's name, so no two sidecars have the same. */
+char *container_spec_pod_name(const char *name)
+{
+    return xasprintf("%s.pod", name);
+}
+
+bool container_spec_build_sidecar(const struct engine_spec *spec,
+                                  uint32_t sidecar,
+                                  const struct rlimits *limits, char **ret_json,
+                                  struct err *err)
+{
+    const struct sidecar_settings *it = &spec->container->sidecars[sidecar];
+    AUTO(auto_free) char *pod = container_spec_pod_name(spec->name);
+    AUTO(auto_free)
+    char *name = xasprintf("%s.%s.sidecar", spec->name, it->name);
+    AUTO(json_free) cJSON *json = json_object();
+    const struct engine_spec own = {
+        .container = &it->container,
+        .image = spec->sidecar_images ? spec->sidecar_images[sidecar] : NULL,
+        .labels = spec->labels,
+        .name = name,
+        .port = it->container.port,
+    };
+
+    if (!put_all(json, &own, pod, limits, err))
+        return err_prefix(err, "sidecar %s", it->name);
+    json_put_text(cJSON_GetObjectItemCaseSensitive(json, "labels"),
+                  "berth.sidecar", it->name);
+    *ret_json = json_text(json);
+    return true;
+}
+
+char *container_spec_pod(const struct engine_spec *spec)
+{
+    AUTO(json_free) cJSON *json = json_object();
+    AUTO(auto_free) char *pod = container_spec_pod_name(spec->name);
+    AUTO(auto_free) char *infra = xasprintf("%s.infra", spec->name);
+    static const char *const shared[] = {"net", "ipc", "uts"};
+    cJSON *namespaces;
+
+    json_put_text(json, "name", pod);
+    json_put_text(json, "infra_name", infra);
+    put_identity(json_put_object(json, "labels"), &spec->labels);
+    namespaces = json_put_array(json, "shared_namespaces");
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        json_append_text(namespaces, shared[i]);
+    if (spec->container->hostname)
+        json_put_text(json, "hostname", spec->container->hostname);
+    put_network(json, spec);
+    return json_text(json);
 }

@@ -20,6 +20,16 @@ MUST_USE bool container_spec_build(const struct engine_spec *spec,
                                    const struct rlimits *limits,
                                    char **ret_json, struct err *err);
 
+/* The same for one of its sidecars (an index), and the body of
+ * `POST /libpod/pods/create` for all of them. */
+MUST_USE bool container_spec_build_sidecar(const struct engine_spec *spec,
+                                           uint32_t sidecar,
+                                           const struct rlimits *limits,
+                                           char **ret_json, struct err *err);
+MUST_USE char *container_spec_pod(const struct engine_spec *spec);
+/* "NAME.pod": a pod's name; the caller's to free. No container has it. */
+MUST_USE char *container_spec_pod_name(const char *name);
+
 /* The body of `POST /libpod/networks/create` for the app's private network:
  * nothing of berth's or anybody else's is reached from it but the outside. */
 MUST_USE char *container_spec_network(const struct engine_labels *labels);

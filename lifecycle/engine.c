@@ -122,6 +122,12 @@ struct engine_call *engine_list(struct engine *engine,
     return engine->ops->list(engine, namespace_name, done, arg);
 }
 
+const char *engine_sidecar(struct engine *engine, const char *id,
+                           const char *sidecar)
+{
+    return engine->ops->sidecar(engine, id, sidecar);
+}
+
 struct engine_call *engine_logs(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,
                                 engine_text_fn done, void *arg)

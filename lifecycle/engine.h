@@ -71,7 +71,10 @@ struct engine_call *engine_prune_layers(struct engine *engine,
 struct engine_call *engine_secrets(struct engine *engine,
                                    const char *const *names, unsigned count,
                                    engine_text_fn done, void *arg);
-/* ERR_NOT_FOUND: the image is not there; ERR_EXISTS: the name is taken. */
+/* ERR_NOT_FOUND: the image is not there; ERR_EXISTS: the name is taken. With
+ * sidecars: all or none of the pod is made, and the calls below are about the
+ * pod as a whole: sidecars are started and ready before the app and stopped
+ * after it, and are started again when they die while the app is held. */
 struct engine_call *engine_create(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg);
@@ -104,6 +107,10 @@ struct engine_call *engine_wait(struct engine *engine, const char *id,
 struct engine_call *engine_list(struct engine *engine,
                                 struct strview namespace_name,
                                 engine_list_fn done, void *arg);
+/* The container of a sidecar, for engine_logs() and engine_follow_logs(). id:
+ * the app's. NULL: there is none of that name. Borrowed until the next call. */
+const char *engine_sidecar(struct engine *engine, const char *id,
+                           const char *sidecar);
 /* The last lines of both streams, at most max_bytes (the newest), in order. */
 struct engine_call *engine_logs(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,

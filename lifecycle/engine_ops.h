@@ -66,6 +66,8 @@ struct engine_ops {
     struct engine_call *(*list)(struct engine *engine,
                                 struct strview namespace_name,
                                 engine_list_fn done, void *arg);
+    const char *(*sidecar)(struct engine *engine, const char *id,
+                           const char *sidecar);
     struct engine_call *(*logs)(struct engine *engine, const char *id,
                                 unsigned tail_lines, size_t max_bytes,
                                 engine_text_fn done, void *arg);

@@ -44,11 +44,16 @@ struct engine_labels {
     struct strview replica;  /* decimal id, unique in the namespace */
 };
 
-/* What is made from an app's settings. All borrowed for the call. At most one
- * of inside, publish and socket_dir; with `network host` none is needed. */
+/* What is made from an app's settings: a container, or with sidecars a pod,
+ * that goes by the id of the app's container from then on. All borrowed for the
+ * call. At most one of inside, publish and socket_dir; with `network host` none
+ * is needed. */
 struct engine_spec {
     const struct container_settings *container;
     const char *image; /* what it is made from; NULL: container->image */
+    /* Likewise for each of container->sidecars; NULL: their own, for all. */
+    const char *const *sidecar_images;
+    uint64_t ready_timeout_ms; /* of the sidecars together, at a start */
     struct engine_labels labels;
     const char *name;       /* of the container: berth-NS-APP-ID */
     uint32_t port;          /* resolved: what the app shall listen on */
@@ -106,6 +111,11 @@ struct engine_container {
     char socket_path[108]; /* label: Unix socket on the host; "": none */
     char image_id[80];
     char reserved[4096]; /* label: what it has reserved; "": nothing */
+
+    /* The engine's own. */
+    char pod_id[80];  /* "": in none */
+    char sidecar[40]; /* label: its name in the pod; "": it is none */
+    bool is_infra;    /* of the pod: it holds the network, no more */
 };
 
 /* What of a container's memory is where. */

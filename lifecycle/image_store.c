@@ -1,7 +1,7 @@
 /* image_store.c - makes sure that all a container is made of is on this host.
  *
- * Each want goes through the same steps: the image, the layer, the secrets,
- * the answer.
+ * Each want goes through the same steps: the image, the layer, the secrets, then
+ * the same for each sidecar by a want of its own, the answer.
  */
 #include "lifecycle/image_store.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/sidecar_settings.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/digest.h"
@@ -87,10 +88,15 @@ void image_store_renew(struct image_store *store,
 
 /* --- the answer --- */
 
+static bool ask_for_sidecar(struct image_want *want);
+
 static void finish(struct image_want *want, const struct err *err)
 {
-    struct image_answer answer = want->answer;
+    struct image_answer answer;
 
+    if (!err && ask_for_sidecar(want))
+        return;
+    answer = want->answer;
     list_remove(&want->node);
     answer.took_us = clock_now_us() - want->began_us;
     want->on_image(want, err ? NULL : &answer, err);
@@ -223,6 +229,8 @@ static void begin(struct image_store *store,
     want->store = store;
     want->container = container;
     want->look_only = ask->look_only;
+    want->anew = ask->anew;
+    want->sidecar_next = 0;
     want->began_us = clock_now_us();
     want->answer = (struct image_answer){.was_pulled = false};
     want->pull.on_pulled = on_pulled;
@@ -267,6 +275,81 @@ void image_store_look(struct image_store *store,
     begin(store, container, &ask, want);
 }
 
+/* --- sidecars --- */
+
+struct sidecar_want {
+    struct image_want want;
+    struct image_want *app;
+};
+
+/* The content is that of all of them. */
+static void add_content(struct image_answer *answer, const char *content_id)
+{
+    struct digest *digest = digest_new();
+    char hex[DIGEST_HEX_SIZE];
+
+    digest_add(digest, answer->content_id, strlen(answer->content_id) + 1);
+    digest_add(digest, content_id, strlen(content_id) + 1);
+    digest_finish_hex(digest, hex);
+    digest_free(&digest);
+    memcpy(answer->content_id, hex, sizeof hex);
+}
+
+static void on_sidecar_image(struct image_want *want,
+                             const struct image_answer *answer,
+                             const struct err *err)
+{
+    struct sidecar_want *sidecar =
+        container_of(want, struct sidecar_want, want);
+    struct image_want *app = sidecar->app;
+    uint32_t index = app->sidecar_next++;
+    struct err told;
+
+    app->sidecar = NULL;
+    if (err) {
+        told = *err;
+        free(sidecar);
+        err_prefix(&told, "sidecar %s", app->container->sidecars[index].name);
+        finish(app, &told);
+        return;
+    }
+    add_content(&app->answer, answer->content_id);
+    app->answer.was_pulled |= answer->was_pulled;
+    memcpy(app->answer.sidecars_made_from[index], answer->made_from,
+           sizeof answer->made_from);
+    free(sidecar);
+    finish(app, NULL);
+}
+
+static void on_sidecar_retry(struct image_want *want, const struct err *err,
+                             uint64_t delay_ms)
+{
+    struct image_want *app = container_of(want, struct sidecar_want, want)->app;
+
+    if (app->on_retry)
+        app->on_retry(app, err, delay_ms);
+}
+
+/* false: there is none left to ask for. */
+static bool ask_for_sidecar(struct image_want *want)
+{
+    const struct container_settings *container;
+    struct pull_ask ask;
+
+    if (want->sidecar_next >= want->container->sidecar_count)
+        return false;
+    container = &want->container->sidecars[want->sidecar_next].container;
+    ask = ask_of(container);
+    ask.look_only = want->look_only;
+    ask.anew = want->anew;
+    want->sidecar = xcalloc(1, sizeof *want->sidecar);
+    want->sidecar->app = want;
+    want->sidecar->want.on_image = on_sidecar_image;
+    want->sidecar->want.on_retry = on_sidecar_retry;
+    begin(want->store, container, &ask, &want->sidecar->want);
+    return true;
+}
+
 static void on_ahead(struct image_want *want, const struct image_answer *answer,
                      const struct err *err)
 {
@@ -300,6 +383,9 @@ void image_want_cancel(struct image_want *want)
     pull_want_cancel(&want->pull);
     setup_want_cancel(&want->setup);
     engine_cancel(&want->secrets_call);
+    if (want->sidecar)
+        image_want_cancel(&want->sidecar->want);
+    free(TAKE(want->sidecar));
 }
 
 /* --- status --- */

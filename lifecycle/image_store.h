@@ -21,6 +21,7 @@
 #include "router/base/list.h"
 
 struct image_store; /* opaque; defined in image_store.c */
+struct sidecar_want;
 
 struct image_answer {
     struct engine_image image;
@@ -28,7 +29,8 @@ struct image_answer {
      * else that the container is made of. */
     char content_id[80];
     char made_from[160]; /* what to create it from; "": container->image */
-    bool was_pulled;     /* it was not there before */
+    char sidecars_made_from[CONTAINER_SIDECARS_MAX][160]; /* likewise */
+    bool was_pulled; /* it was not there before */
     uint64_t took_us;
 };
 
@@ -56,6 +58,9 @@ struct image_want {
     struct engine_call *secrets_call;
     struct image_answer answer;
     uint64_t began_us;
+    bool anew;
+    struct sidecar_want *sidecar; /* of the one that is asked for now */
+    uint32_t sidecar_next;
 };
 
 /* Borrows all; hooks: of pulls, may be NULL. */
@@ -72,8 +77,9 @@ void image_store_free(struct image_store **store);
 void image_store_renew(struct image_store *store,
                        const struct podman_settings *settings);
 
-/* Ask for all that the container needs, to be pulled where its pull_policy
- * says. Borrows container until the want has its answer or is cancelled. */
+/* Ask for all that the container and its sidecars need, to be pulled where its
+ * pull_policy says. Borrows container until the want has its answer or is
+ * cancelled. */
 void image_store_ensure(struct image_store *store,
                         const struct container_settings *container,
                         struct image_want *want);

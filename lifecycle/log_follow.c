@@ -213,14 +213,14 @@ static void read_source(struct source *source, const struct replica *replica,
 {
     const struct log_follow *follow = source->follow;
     const struct engine_log_reader reader = {on_text, on_done, source};
-    AUTO(auto_free) char *sidecar = NULL;
     const char *container = replica_view(replica)->container_id;
 
-    if (follow->sidecar) {
-        sidecar = xasprintf("%s-%s", replica_container_name(replica),
-                            follow->sidecar);
-        container = sidecar;
-    }
+    if (follow->sidecar)
+        container =
+            engine_sidecar(follow->host.engine, container, follow->sidecar);
+    /* A replica of a revision that had none of that name. */
+    if (!container)
+        return;
     source->was_cut = false;
     source->call = engine_follow_logs(follow->host.engine, container, tail,
                                       follow->follow, &reader);

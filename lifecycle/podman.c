@@ -18,6 +18,7 @@
 #include "lifecycle/podman_images.h"
 #include "lifecycle/podman_logs.h"
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_pod.h"
 #include "lifecycle/podman_service.h"
 #include "lifecycle/podman_stop.h"
 #include "lifecycle/podman_warmth.h"
@@ -263,6 +264,7 @@ static void podman_free(struct engine *engine)
     while (!list_is_empty(&podman->calls))
         podman_call_cancel(
             &container_of(podman->calls.next, struct podman_call, node)->base);
+    podman_pods_forget(podman);
     timer_stop(&podman->timer);
     timer_stop(&podman->stream_timer);
     podman_http_cancel(&podman->probe);
@@ -299,6 +301,7 @@ static const struct engine_ops podman_ops = {
     .inspect = podman_inspect,
     .wait = podman_wait,
     .list = podman_list,
+    .sidecar = podman_sidecar,
     .logs = podman_logs,
     .follow_logs = podman_follow_logs,
     .hold_logs = podman_hold_logs,
@@ -325,6 +328,7 @@ struct engine *podman_new(const struct podman_options *options)
     podman->events = options->events;
     list_init(&podman->calls);
     list_init(&podman->handles);
+    list_init(&podman->pods);
     podman->cgroup_roots =
         options->cgroup_roots ? options->cgroup_roots : cgroup_roots_of_host();
     podman->reclaimer =

@@ -8,9 +8,11 @@
 
 #include "lifecycle/build_log.h"
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_pod.h"
 #include "lifecycle/podman_pull.h"
 #include "lifecycle/pull_bytes.h"
 #include "lifecycle/reclaim.h"
+#include "lifecycle/sidecar_probe.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
 
@@ -51,6 +53,8 @@ static void call_free(struct podman_call *call)
     if (call->alarm)
         event_free(call->alarm);
     reclaim_cancel(&call->reclaim);
+    sidecar_probe_cancel(&call->probe);
+    podman_pod_free(&call->pod);
     list_remove(&call->node);
     if (call->slot)
         *call->slot = NULL;

@@ -20,11 +20,13 @@ struct loop;
 struct podman_events;
 struct podman_handle;
 struct build_log;
+struct podman_pod;
 struct podman_pull;
 struct pull_bytes;
 struct podman_service;
 struct reclaim;
 struct reclaimer;
+struct sidecar_probe;
 
 enum podman_state {
     PODMAN_FINDING, /* a socket on which somebody listens */
@@ -57,6 +59,7 @@ struct podman {
 
     struct list calls;
     struct list handles;
+    struct list pods; /* podman_pod.h */
     const struct cgroup_roots *cgroup_roots;
     struct reclaimer *reclaimer;
     struct list pulls; /* pull_bytes.h */
@@ -107,10 +110,13 @@ struct podman_call {
     char *network_body;   /* NULL: it was asked for already */
     uint64_t deadline_us; /* wait */
     unsigned delay_ms;    /* wait */
-    struct reclaim *reclaim; /* hibernate */
-    unsigned part;           /* hibernate: which of the handle's cgroups */
-    uint64_t stop_s;         /* stop: the grace */
-    bool was_unpaused;       /* stop */
+    struct reclaim *reclaim;     /* hibernate */
+    unsigned part;               /* of a pod: which of its containers is next */
+    struct engine_call *sub;     /* of pods: the step under way */
+    struct podman_pod *pod;      /* create: being made */
+    struct sidecar_probe *probe; /* start */
+    uint64_t stop_s;             /* stop: the grace */
+    bool was_unpaused;           /* stop */
     struct build_log *build;
     struct podman_pull *pull;
     struct pull_bytes *bytes; /* pull */

@@ -9,6 +9,7 @@
 #include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_pod_calls.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
@@ -114,8 +115,11 @@ struct engine_call *podman_create(struct engine *engine,
                                   const struct engine_spec *spec,
                                   engine_id_fn done, void *arg)
 {
-    struct podman_call *call = podman_call_new(engine, PODMAN_DONE_ID, arg);
+    struct podman_call *call;
 
+    if (spec->container->sidecar_count > 0)
+        return podman_pod_create(engine, spec, done, arg);
+    call = podman_call_new(engine, PODMAN_DONE_ID, arg);
     call->done.id = done;
     if (!container_spec_build(spec, &call->podman->limits, &call->body,
                               &call->stream_err)) {
@@ -293,18 +297,36 @@ send_up(struct podman_call *call, const char *verb,
     return &call->base;
 }
 
-struct engine_call *podman_init(struct engine *engine, const char *id,
-                                engine_container_fn done, void *arg)
+struct engine_call *podman_init_one(struct engine *engine, const char *id,
+                                    engine_container_fn done, void *arg)
 {
     return send_up(new_container_call(engine, id, done, arg), "/init",
                    on_primed);
 }
 
-struct engine_call *podman_start(struct engine *engine, const char *id,
-                                 engine_container_fn done, void *arg)
+struct engine_call *podman_start_one(struct engine *engine, const char *id,
+                                     engine_container_fn done, void *arg)
 {
     return send_up(new_container_call(engine, id, done, arg), "/start",
                    on_started);
+}
+
+struct engine_call *podman_init(struct engine *engine, const char *id,
+                                engine_container_fn done, void *arg)
+{
+    const struct podman_pod *pod = podman_pod_find(engine, id);
+
+    return pod ? podman_pod_init(engine, pod, done, arg)
+               : podman_init_one(engine, id, done, arg);
+}
+
+struct engine_call *podman_start(struct engine *engine, const char *id,
+                                 engine_container_fn done, void *arg)
+{
+    const struct podman_pod *pod = podman_pod_find(engine, id);
+
+    return pod ? podman_pod_start(engine, pod, done, arg)
+               : podman_start_one(engine, id, done, arg);
 }
 
 static void on_wait_inspected(struct podman_call *call,
@@ -370,6 +392,7 @@ static void on_listed(struct podman_call *call,
         podman_call_fail(call, &err);
         return;
     }
+    count = podman_pods_gather(call->podman, containers, count);
     for (unsigned i = 0; i < count; i++)
         look_at_freezer(call->podman, &containers[i]);
     podman_call_finish_list(call, containers, count);

@@ -13,6 +13,11 @@ struct engine_call *podman_init(struct engine *engine, const char *id,
                                 engine_container_fn done, void *arg);
 struct engine_call *podman_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
+/* Of a container that may be one of several in a pod: of it alone. */
+struct engine_call *podman_init_one(struct engine *engine, const char *id,
+                                    engine_container_fn done, void *arg);
+struct engine_call *podman_start_one(struct engine *engine, const char *id,
+                                     engine_container_fn done, void *arg);
 struct engine_call *podman_inspect(struct engine *engine, const char *id,
                                    engine_container_fn done, void *arg);
 struct engine_call *podman_wait(struct engine *engine, const char *id,

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
+#include "lifecycle/podman_sidecars.h"
 #include "lifecycle/reclaim.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
@@ -34,6 +36,43 @@ struct podman_handle *podman_handle_find(struct engine *engine, const char *id)
     return NULL;
 }
 
+const struct container_cgroup *
+podman_handle_cgroup(const struct podman_handle *handle, unsigned index)
+{
+    return index == 0 ? &handle->cgroup
+                      : podman_sidecars_cgroup(handle->sidecars, index - 1);
+}
+
+static bool is_frozen(const struct podman_handle *handle)
+{
+    return handle->is_paused || freezer_read(&handle->cgroup) != FREEZER_THAWED;
+}
+
+void podman_handle_let_go(struct engine *engine, const char *id)
+{
+    struct podman_handle *handle = podman_handle_find(engine, id);
+    const struct container_cgroup *cgroup;
+
+    if (!handle || !handle->sidecars)
+        return;
+    podman_sidecars_let_go(handle->sidecars);
+    /* One that cannot be thawed is killed by its stop, after the grace. */
+    for (unsigned i = 1; (cgroup = podman_handle_cgroup(handle, i)); i++) {
+        if (!handle->is_paused && freezer_read(cgroup) != FREEZER_THAWED)
+            (void)!freezer_thaw(cgroup, NULL);
+    }
+}
+
+static void hold_sidecars(struct podman *podman, struct podman_handle *handle)
+{
+    const struct podman_pod *pod = podman_pod_find(&podman->base, handle->id);
+
+    if (!pod)
+        return;
+    memcpy(handle->pod_id, pod->pod_id, sizeof handle->pod_id);
+    handle->sidecars = podman_sidecars_new(podman, pod, is_frozen(handle));
+}
+
 struct engine_handle *podman_attach(struct engine *engine,
                                     const struct engine_container *container,
                                     void (*on_exit)(void *arg), void *arg,
@@ -55,6 +94,7 @@ struct engine_handle *podman_attach(struct engine *engine,
     if (container_cgroup_find(podman->cgroup_roots, container->pid,
                               container->id, &handle->cgroup, NULL))
         reclaim_repair(&handle->cgroup);
+    hold_sidecars(podman, handle);
     handle->on_exit = on_exit;
     handle->arg = arg;
     handle->event = event_new(loop_base(podman->loop), process.pidfd, EV_READ,
@@ -75,6 +115,7 @@ void podman_release(struct engine_handle *base)
         podman_call_cancel(&handle->call->base);
     event_free(handle->event);
     netns_process_close(&handle->process);
+    podman_sidecars_free(&handle->sidecars);
     container_cgroup_done(&handle->cgroup);
     list_remove(&handle->node);
     free(handle);

@@ -12,12 +12,15 @@
 
 struct event;
 struct podman_call;
+struct podman_sidecars;
 
 struct podman_handle {
     struct engine_handle base; /* first */
     struct list node;
     struct netns_process process;
-    struct container_cgroup cgroup; /* all NULL: not to be seen from here */
+    struct container_cgroup cgroup;   /* all NULL: not to be seen from here */
+    struct podman_sidecars *sidecars; /* NULL: none */
+    char pod_id[80];                  /* "": in none */
     char id[80];
     struct event *event; /* pending until the process ends */
     void (*on_exit)(void *arg);
@@ -33,6 +36,13 @@ struct engine_handle *podman_attach(struct engine *engine,
 void podman_release(struct engine_handle *handle);
 /* NULL: none is held of that id. */
 struct podman_handle *podman_handle_find(struct engine *engine, const char *id);
+/* Its cgroup, then those of its sidecars; NULL past the last. One of a sidecar
+ * that does not run is empty. */
+const struct container_cgroup *
+podman_handle_cgroup(const struct podman_handle *handle, unsigned index);
+/* What is of that id, if it is held, is about to be stopped: all of it is
+ * thawed, and a sidecar that dies is not started any more. */
+void podman_handle_let_go(struct engine *engine, const char *id);
 bool podman_sockets(struct engine_handle *handle, int family, unsigned count,
                     int *ret_fds, struct err *err);
 

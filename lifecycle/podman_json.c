@@ -275,10 +275,24 @@ static void set_labels(struct engine_container *container, const cJSON *labels)
                "berth.socket");
     copy_label(container->reserved, sizeof container->reserved, labels,
                "berth.reserved");
+    copy_label(container->sidecar, sizeof container->sidecar, labels,
+               "berth.sidecar");
     copy_label(inside, sizeof inside, labels, "berth.inside");
     container->inside = strcmp(inside, "true") == 0;
     container->replica = label_number(labels, "berth.replica", UINT64_MAX);
     container->port = (uint32_t)label_number(labels, "berth.port", 65535);
+}
+
+/* Absent or "" where it is in none. */
+static bool set_pod(struct engine_container *container, const cJSON *json,
+                    struct err *err)
+{
+    const char *pod = text_of(json, "Pod");
+
+    container->is_infra = cJSON_IsTrue(member(json, "IsInfra"));
+    return !pod || !pod[0] ||
+           copy_id(container->pod_id, sizeof container->pod_id, pod, "Pod",
+                   err);
 }
 
 /* {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "40001"}]} */
@@ -318,6 +332,8 @@ bool podman_json_container(struct strview body,
                        "Podman's answer has no \"State.Status\"");
     set_state(&it, status);
     set_labels(&it, member(member(json, "Config"), "Labels"));
+    if (!set_pod(&it, json, err))
+        return false;
     it.host_port = inspected_port(
         member(member(json, "NetworkSettings"), "Ports"), it.port);
     *ret_container = it;
@@ -360,6 +376,8 @@ static bool listed_container(const cJSON *item, struct engine_container *it,
         return err_set(err, ERR_PROTOCOL, "Podman's answer has no \"State\"");
     set_state(it, state);
     set_labels(it, member(item, "Labels"));
+    if (!set_pod(it, item, err))
+        return false;
     it->host_port = listed_port(member(item, "Ports"), it->port);
     return true;
 }

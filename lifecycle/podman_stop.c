@@ -13,6 +13,7 @@
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_handle.h"
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_pod_calls.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
 
@@ -132,9 +133,9 @@ static void send_inspect(struct podman_call *call)
     strbuf_done(&path);
 }
 
-struct engine_call *podman_stop(struct engine *engine, const char *id,
-                                uint64_t timeout_ms, engine_done_fn done,
-                                void *arg)
+struct engine_call *podman_stop_one(struct engine *engine, const char *id,
+                                    uint64_t timeout_ms, engine_done_fn done,
+                                    void *arg)
 {
     struct podman_call *call = podman_call_new(engine, PODMAN_DONE, arg);
     const struct podman_handle *handle = podman_handle_find(engine, id);
@@ -150,6 +151,17 @@ struct engine_call *podman_stop(struct engine *engine, const char *id,
         thaw(&handle->cgroup);
     send_stop(call);
     return &call->base;
+}
+
+struct engine_call *podman_stop(struct engine *engine, const char *id,
+                                uint64_t timeout_ms, engine_done_fn done,
+                                void *arg)
+{
+    const struct podman_pod *pod = podman_pod_find(engine, id);
+
+    podman_handle_let_go(engine, id);
+    return pod ? podman_pod_stop(engine, pod, timeout_ms, done, arg)
+               : podman_stop_one(engine, id, timeout_ms, done, arg);
 }
 
 /* ------------------------------------------------------------------ remove */
@@ -171,15 +183,21 @@ static void on_removed(struct podman_call *call,
 struct engine_call *podman_remove(struct engine *engine, const char *id,
                                   engine_done_fn done, void *arg)
 {
-    struct podman_call *call = podman_call_new(engine, PODMAN_DONE, arg);
-    struct strbuf path = podman_call_path(id, "?force=true&timeout=0&v=true");
+    const struct podman_pod *pod = podman_pod_find(engine, id);
+    struct podman_call *call;
+    struct strbuf path;
     struct podman_step step = {
         .method = "DELETE",
-        .path = path.data,
         .timeout_ms = REMOVE_TIMEOUT_MS,
         .max_body = SMALL_MAX_BYTES,
     };
 
+    podman_handle_let_go(engine, id);
+    if (pod)
+        return podman_pod_remove(engine, pod, done, arg);
+    call = podman_call_new(engine, PODMAN_DONE, arg);
+    path = podman_call_path(id, "?force=true&timeout=0&v=true");
+    step.path = path.data;
     call->done.plain = done;
     call->on_answer = on_removed;
     podman_call_send(call, &step);

@@ -9,6 +9,10 @@
 struct engine_call *podman_stop(struct engine *engine, const char *id,
                                 uint64_t timeout_ms, engine_done_fn done,
                                 void *arg);
+/* Of a container that may be one of several in a pod: of it alone. */
+struct engine_call *podman_stop_one(struct engine *engine, const char *id,
+                                    uint64_t timeout_ms, engine_done_fn done,
+                                    void *arg);
 struct engine_call *podman_remove(struct engine *engine, const char *id,
                                   engine_done_fn done, void *arg);
 

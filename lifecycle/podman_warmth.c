@@ -11,6 +11,7 @@
 #include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_handle.h"
+#include "lifecycle/podman_sidecars.h"
 #include "lifecycle/reclaim.h"
 #include "router/base/log.h"
 #include "router/base/loop.h"
@@ -72,19 +73,24 @@ static void on_answered(struct podman_call *call,
         return;
     }
     handle->is_paused = !handle->is_paused;
+    podman_sidecars_set_frozen(handle->sidecars, handle->is_paused);
     podman_call_finish(call);
 }
 
 static void send(struct podman_call *call, const char *verb)
 {
-    struct strbuf path = podman_call_path(call->handle->id, verb);
+    const struct podman_handle *handle = call->handle;
+    struct strbuf path = STRBUF_INIT;
     struct podman_step step = {
         .method = "POST",
-        .path = path.data,
         .timeout_ms = PAUSE_TIMEOUT_MS,
         .max_body = SMALL_MAX_BYTES,
     };
 
+    strbuf_printf(&path, "/v4.0.0/libpod/%s/%s%s",
+                  handle->pod_id[0] ? "pods" : "containers",
+                  handle->pod_id[0] ? handle->pod_id : handle->id, verb);
+    step.path = path.data;
     call->on_answer = on_answered;
     podman_call_send(call, &step);
     strbuf_done(&path);
@@ -107,11 +113,66 @@ static struct engine_call *pause_by_podman(struct podman_call *call)
 /* ------------------------------------------------------- freeze by the cgroup
  */
 
+static unsigned count_of(const struct podman_handle *handle)
+{
+    unsigned count = 0;
+
+    while (podman_handle_cgroup(handle, count))
+        count++;
+    return count;
+}
+
+/* Nothing of a sidecar that does not run. */
+static bool is_empty(const struct container_cgroup *cgroup)
+{
+    return !cgroup->freezer_v1 && !cgroup->freezer_v2;
+}
+
+/* The app last: it is by its freezer that an adoption sees whether all of it is
+ * frozen. */
+static bool freeze_all(const struct podman_handle *handle, struct err *err)
+{
+    for (unsigned i = count_of(handle); i-- > 0;) {
+        const struct container_cgroup *cgroup = podman_handle_cgroup(handle, i);
+
+        if ((i == 0 || !is_empty(cgroup)) && !freezer_freeze(cgroup, err))
+            return false;
+    }
+    return true;
+}
+
+/* The app last: it finds its sidecars awake. */
+static bool thaw_all(const struct podman_handle *handle, struct err *err)
+{
+    bool is_done = true;
+
+    for (unsigned i = count_of(handle); i-- > 0;) {
+        const struct container_cgroup *cgroup = podman_handle_cgroup(handle, i);
+
+        if (freezer_read(cgroup) != FREEZER_THAWED)
+            is_done &= freezer_thaw(cgroup, err);
+    }
+    podman_sidecars_set_frozen(handle->sidecars, false);
+    return is_done;
+}
+
+static bool are_all_frozen(const struct podman_handle *handle)
+{
+    const struct container_cgroup *cgroup;
+
+    for (unsigned i = 0; (cgroup = podman_handle_cgroup(handle, i)); i++) {
+        if ((i == 0 || !is_empty(cgroup)) &&
+            freezer_read(cgroup) != FREEZER_FROZEN)
+            return false;
+    }
+    return true;
+}
+
 static void thaw_on_cancel(struct podman_call *call)
 {
     struct err err;
 
-    if (!freezer_thaw(&call->handle->cgroup, &err))
+    if (!thaw_all(call->handle, &err))
         log_debug("podman", "cannot thaw", "container=%.12s reason=\"%s\"",
                   call->handle->id, err.text);
 }
@@ -120,7 +181,7 @@ static void look_whether_frozen(struct podman_call *call)
 {
     struct podman_handle *handle = call->handle;
 
-    if (freezer_read(&handle->cgroup) == FREEZER_FROZEN) {
+    if (are_all_frozen(handle)) {
         podman_call_finish(call);
         return;
     }
@@ -161,7 +222,9 @@ struct engine_call *podman_freeze(struct engine_handle *base,
 
     if (handle->is_paused)
         return finish(call);
-    if (!freezer_freeze(&handle->cgroup, &err)) {
+    podman_sidecars_set_frozen(handle->sidecars, true);
+    if (!freeze_all(handle, &err)) {
+        thaw_on_cancel(call); /* what came before */
         note_no_freezer(call->podman, &err);
         return pause_by_podman(call);
     }
@@ -188,8 +251,7 @@ struct engine_call *podman_thaw(struct engine_handle *base, engine_done_fn done,
         send(call, "/unpause");
         return &call->base;
     }
-    if (freezer_read(&handle->cgroup) == FREEZER_THAWED ||
-        freezer_thaw(&handle->cgroup, &call->stream_err))
+    if (thaw_all(handle, &call->stream_err))
         return finish(call);
     return fail(call);
 }
@@ -197,15 +259,31 @@ struct engine_call *podman_thaw(struct engine_handle *base, engine_done_fn done,
 /* ----------------------------------------------------------------- hibernate
  */
 
+static void reclaim_next(struct podman_call *call);
+
 static void on_reclaimed(void *arg, const struct err *err)
 {
     struct podman_call *call = arg;
 
     call->reclaim = NULL;
-    if (err)
+    call->part++;
+    /* A sidecar that has no room in swap stays resident. */
+    if (err && call->part == 1)
         podman_call_fail(call, err);
     else
+        reclaim_next(call);
+}
+
+static void reclaim_next(struct podman_call *call)
+{
+    const struct container_cgroup *cgroup =
+        podman_handle_cgroup(call->handle, call->part);
+
+    if (!cgroup)
         podman_call_finish(call);
+    else
+        call->reclaim =
+            reclaim_start(call->podman->reclaimer, cgroup, on_reclaimed, call);
 }
 
 struct engine_call *podman_hibernate(struct engine_handle *base,
@@ -224,8 +302,7 @@ struct engine_call *podman_hibernate(struct engine_handle *base,
         err_set(&call->stream_err, ERR_DENIED, "%s", why);
         return fail(call);
     }
-    call->reclaim =
-        reclaim_start(podman->reclaimer, &handle->cgroup, on_reclaimed, call);
+    reclaim_next(call);
     return &call->base;
 }
 
@@ -233,6 +310,18 @@ bool podman_memory(struct engine_handle *base, struct engine_memory *ret_memory,
                    struct err *err)
 {
     const struct podman_handle *handle = (struct podman_handle *)base;
+    const struct container_cgroup *cgroup;
+    struct engine_memory sum = {0};
 
-    return reclaim_memory_of(&handle->cgroup, ret_memory, err);
+    for (unsigned i = 0; (cgroup = podman_handle_cgroup(handle, i)); i++) {
+        struct engine_memory part = {0};
+
+        /* A sidecar that does not run has none. */
+        if (!reclaim_memory_of(cgroup, &part, err) && i == 0)
+            return false;
+        sum.resident_bytes += part.resident_bytes;
+        sum.swapped_bytes += part.swapped_bytes;
+    }
+    *ret_memory = sum;
+    return true;
 }

@@ -30,7 +30,8 @@ struct replica {
     uint64_t step_us; /* when the phase that runs now began */
     struct image_want want;
     struct engine_image image;
-    char made_from[160]; /* image_answer's */
+    char made_from[160];                                  /* image_answer's */
+    char sidecars_made_from[CONTAINER_SIDECARS_MAX][160]; /* likewise */
     struct start_ticket ticket;
     struct engine_call *call;
     struct engine_container container;

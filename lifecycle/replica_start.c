@@ -53,6 +53,8 @@ void replica_on_image(struct image_want *want,
     replica->view.from = answer->was_pulled ? RUNG_ABSENT : RUNG_PULLED;
     snprintf(replica->made_from, sizeof replica->made_from, "%s",
              answer->made_from);
+    memcpy(replica->sidecars_made_from, answer->sidecars_made_from,
+           sizeof replica->sidecars_made_from);
     revision_compute(&replica->app->container, answer->content_id,
                      replica->view.revision);
     enter_creating(replica);
@@ -103,10 +105,13 @@ static void on_created(void *arg, const char *id, const struct err *err)
 static void create(struct replica *replica)
 {
     const struct container_settings *container = &replica->app->container;
+    const char *sidecar_images[CONTAINER_SIDECARS_MAX];
     char id[24];
     struct engine_spec spec = {
         .container = container,
         .image = replica->made_from[0] ? replica->made_from : NULL,
+        .sidecar_images = sidecar_images,
+        .ready_timeout_ms = replica->app->app->start_timeout_ms,
         .labels = {.namespace_name = sv_of(replica->host->namespace_name),
                    .app = sv_of(replica_app_name(replica)),
                    .revision = sv_of(replica->view.revision)},
@@ -121,6 +126,10 @@ static void create(struct replica *replica)
     AUTO(auto_free) char *socket_dir = NULL;
     struct err err;
 
+    for (uint32_t i = 0; i < CONTAINER_SIDECARS_MAX; i++)
+        sidecar_images[i] = replica->sidecars_made_from[i][0]
+                                ? replica->sidecars_made_from[i]
+                                : NULL;
     replica->view.phases.queue_us = replica_end_phase(replica);
     timer_start(replica->host->timers, &replica->timer,
                 replica->app->app->start_timeout_ms);

@@ -454,6 +454,15 @@ static struct engine_call *op_list(struct engine *engine,
     return WITH_DONE(call_new(engine, FAKE_LIST, "list", ""));
 }
 
+/* Of every container: one of that name, with the app's own id. */
+static const char *op_sidecar(struct engine *engine, const char *id,
+                              const char *sidecar)
+{
+    const struct fake_container *at = fake_engine_find(fake_of(engine), id);
+
+    return at && strcmp(sidecar, "sidecar") == 0 ? at->container.id : NULL;
+}
+
 static struct engine_call *op_logs(struct engine *engine, const char *id,
                                    unsigned tail_lines, size_t max_bytes,
                                    engine_text_fn done, void *arg)
@@ -665,6 +674,7 @@ static const struct engine_ops fake_ops = {
     .inspect = op_inspect,
     .wait = op_wait,
     .list = op_list,
+    .sidecar = op_sidecar,
     .logs = op_logs,
     .follow_logs = op_follow_logs,
     .hold_logs = op_hold_logs,

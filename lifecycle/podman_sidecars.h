@@ -1,0 +1,34 @@
+/* podman_sidecars.h - the sidecars of a container that is held: their
+ * processes, their cgroups, and another start, with back-off, of one that has
+ * died. Thread: keeper main. For podman_*.c alone.
+ */
+#ifndef LIFECYCLE_PODMAN_SIDECARS_H
+#define LIFECYCLE_PODMAN_SIDECARS_H
+
+#include <stdbool.h>
+
+#include "lifecycle/container_cgroup.h"
+#include "lifecycle/podman_pod.h"
+#include "router/base/attr.h"
+
+struct podman_sidecars; /* opaque; defined in podman_sidecars.c */
+
+/* Hold those that run; those that do not are started soon. is_frozen: the app
+ * is; where it is not, none of them stays frozen. pod: copied. */
+MUST_USE struct podman_sidecars *
+podman_sidecars_new(struct podman *podman, const struct podman_pod *pod,
+                    bool is_frozen);
+void podman_sidecars_free(struct podman_sidecars **sidecars); /* or NULL */
+
+/* The cgroup of one, all NULL while it does not run; NULL past the last.
+ * sidecars may be NULL: there are none. */
+const struct container_cgroup *
+podman_sidecars_cgroup(const struct podman_sidecars *sidecars, unsigned index);
+
+/* Frozen: none is started; thawed: what died meanwhile is. NULL: none. */
+void podman_sidecars_set_frozen(struct podman_sidecars *sidecars,
+                                bool is_frozen);
+/* The pod ends: they may die now. NULL: none. */
+void podman_sidecars_let_go(struct podman_sidecars *sidecars);
+
+#endif

@@ -1,0 +1,183 @@
+"""Sidecars: containers that run beside an app's own, in the same pod."""
+
+import json
+import os
+import signal
+import time
+
+import harness
+from harness import wait_until
+
+POD = """
+http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
+app a { image localhost/berth-test/app:1; replicas 0 1; %s
+    sidecar log { image localhost/berth-test/app:2; command --port=9001; memory 48m; }
+    sidecar cache { image localhost/berth-test/app:1; command --port=9002 --ready-delay=400;
+                    port 9002; ready_check http /health; env SIDE car; }
+}
+"""
+
+
+def names(berth, all=True):
+    """What is in the pod: app, log, cache, infra -> its container."""
+    found = {}
+    for container in berth.containers("a", all=all):
+        parts = container["Names"][0].split(".")
+        found["app" if len(parts) == 1 else parts[1]] = container
+    return found
+
+
+def reaches(berth, port):
+    return berth.get(f"/a/connect?ip=127.0.0.1&port={port}").status == 200
+
+
+def happened(t, since):
+    """Starts and deaths of the containers, as Podman noted them."""
+    out = t.podman.run("events", "--stream=false", "--since", f"{since:.3f}", "--format", "json")
+    events = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return [
+        (event["Status"], (event["Name"].split(".") + ["app"])[1])
+        for event in events
+        if event.get("Type") == "container" and event["Status"] in ("start", "died")
+    ]
+
+
+def start_and_stop(t, name, more):
+    since = time.time()
+    berth = t.berth(POD % more, name=name)
+    answer = berth.get("/a/env")
+    assert answer.status == 200, answer
+    pod = names(berth)
+    assert set(pod) == {"app", "log", "cache", "infra"}, pod
+    assert reaches(berth, 9001) and reaches(berth, 9002)
+    assert not reaches(berth, 9003)
+    inspected = t.podman.inspect(pod["log"]["Id"])
+    assert inspected["HostConfig"]["Memory"] == 48 << 20
+    assert inspected["ImageName"] == "localhost/berth-test/app:2"
+    assert "SIDE=car" in t.podman.inspect(pod["cache"]["Id"])["Config"]["Env"]
+    berth.stop()
+    wait_until(lambda: not t.podman.leftovers(), 10)
+    assert not t.podman.run("pod", "ps", "-q").strip()
+    return happened(t, since)
+
+
+@harness.limit(90)
+def test_sidecars_start_before_the_app_and_stop_after_it(t):
+    for name, more in (("none", "network none;"), ("private", ""),
+                       ("unix", "network none; socket a.sock; command --unix;")):
+        steps = start_and_stop(t, name, more)
+        started = [who for status, who in steps if status == "start" and who != "infra"]
+        died = [who for status, who in steps if status == "died" and who != "infra"]
+        assert started == ["log", "cache", "app"], (name, steps)
+        assert died == ["app", "cache", "log"], (name, steps)
+
+
+@harness.limit(90)
+def test_a_sidecar_that_dies_comes_back_and_the_app_is_not_lost(t):
+    berth = t.berth(POD % "network none;")
+    first = berth.get("/a/pid").json()
+    victim = names(berth)["cache"]["Pid"]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: names(berth)["cache"]["Pid"] not in (0, victim), 15)
+    wait_until(lambda: reaches(berth, 9002), 10)
+    assert berth.get("/a/pid").json()["id"] == first["id"]
+    berth.wait_log("a sidecar does not run and is started again")
+    # Again and again: each time a little later, and the app answers all along.
+    for _ in range(2):
+        victim = names(berth)["log"]["Pid"]
+        os.kill(victim, signal.SIGKILL)
+        assert berth.get("/a/pid").json()["id"] == first["id"]
+        wait_until(lambda: names(berth)["log"]["Pid"] not in (0, victim), 20)
+    wait_until(lambda: reaches(berth, 9001), 10)
+
+
+def test_a_sidecar_has_a_log_of_its_own(t):
+    berth = t.berth((POD % "network none;").replace("--port=9001", "--port=9001 --log-lines=3"))
+    assert berth.get("/a/hash").status == 200
+    own = berth.cli("logs", "a").stdout
+    log = berth.cli("logs", "a", "--sidecar", "log").stdout
+    assert "testapp: line 3" in log and "testapp: line 3" not in own, (own, log)
+
+
+@harness.limit(90)
+def test_a_pod_is_adopted_after_kill_9_of_berth(t):
+    berth = t.berth(POD % "network none;", on_exit="keep")
+    first = berth.get("/a/pid").json()
+    before = {name: c["Id"] for name, c in names(berth).items()}
+    berth.kill()
+    # One of them dies while nobody looks.
+    os.kill(names(berth)["log"]["Pid"], signal.SIGKILL)
+    berth.start()
+    berth.wait_state("a", "ready")
+    assert berth.get("/a/pid").json()["id"] == first["id"]
+    assert {name: c["Id"] for name, c in names(berth).items()} == before
+    wait_until(lambda: reaches(berth, 9001) and reaches(berth, 9002), 15)
+    # Its app's container alone is removed by somebody: all of the pod goes, and
+    # the next request has a whole one.
+    t.podman.run("rm", "-f", "-t", "0", before["app"])
+    wait_until(lambda: before["log"] not in [c["Id"] for c in berth.containers("a")], 20)
+    assert berth.get("/a/pid").json()["id"] != first["id"]
+    assert reaches(berth, 9002)
+    assert len(berth.containers("a")) == 4
+    t.podman.clear()
+
+
+@harness.limit(90)
+def test_what_is_left_of_a_pod_is_taken_away_at_the_next_start(t):
+    berth = t.berth(POD % "network none;", on_exit="keep")
+    assert berth.get("/a/hash").status == 200
+    berth.kill()
+    t.podman.run("rm", "-f", "-t", "0", names(berth)["app"]["Id"])
+    assert set(names(berth)) == {"log", "cache", "infra"}
+    berth.start()
+    wait_until(lambda: not names(berth), 20)
+    assert not t.podman.run("pod", "ps", "-q").strip()
+    assert berth.get("/a/hash").status == 200
+    berth.on_exit = "stop"
+    t.podman.clear()
+
+
+@harness.limit(90)
+def test_a_pod_is_frozen_and_thawed_as_a_whole(t):
+    berth = t.berth(POD % "network none; freeze_after 300ms;")
+    assert berth.get("/a/hash").status == 200
+    frozen(berth)
+    for name, container in names(berth).items():
+        if name != "infra":
+            assert is_frozen(container["Pid"]), name
+    assert berth.get("/a/hash").status == 200
+    assert not is_frozen(names(berth)["app"]["Pid"])
+    assert reaches(berth, 9002)
+    # kill -9 while it is frozen: adopted so.
+    berth.on_exit = "keep"
+    frozen(berth)
+    before = {name: c["Id"] for name, c in names(berth).items()}
+    berth.kill()
+    berth.start()
+    frozen(berth)
+    assert {name: c["Id"] for name, c in names(berth).items()} == before
+    assert reaches(berth, 9001)
+
+
+def frozen(berth):
+    wait_until(lambda: [r["state"] for r in berth.app("a")["replicas"]] == ["frozen"], 20)
+
+
+def is_frozen(pid):
+    with open(f"/proc/{pid}/cgroup") as file:
+        paths = dict(line.strip().split(":", 2)[1:] for line in file)
+    for path in (f"/sys/fs/cgroup{paths.get('', '')}/cgroup.events",
+                 f"/sys/fs/cgroup/unified{paths.get('', '')}/cgroup.events"):
+        if os.path.exists(path):
+            return "frozen 1" in open(path).read()
+    return "FROZEN" in open(f"/sys/fs/cgroup/freezer{paths['freezer']}/freezer.state").read()
+
+
+@harness.limit(90)
+def test_a_sidecar_that_fails_is_named(t):
+    berth = t.berth((POD % "network none; start_retries 1; start_timeout 1500ms;")
+                    .replace("/health;", "/status/500;"))
+    answer = berth.get("/a/hash")
+    assert answer.status == 503, answer
+    assert "sidecar cache" in answer.text and "500" in answer.text, answer.text
+    wait_until(lambda: not names(berth), 20)
