@@ -243,7 +243,9 @@ static enum acquire acquire(struct app *app, struct waiter *waiter, bool is_new,
     return ACQUIRE_WAITING;
 }
 
-static uint64_t until_of(const struct app *app, const struct waiter *waiter)
+/* Under the lock: settings change. */
+static uint64_t until_of(struct app *app, const struct waiter *waiter)
+    REQUIRES(app->lock)
 {
     uint64_t timeout_us = app->settings->queue_timeout_ms * 1000;
     uint64_t until_us =
@@ -266,8 +268,8 @@ enum acquire app_acquire(struct app *app, struct waiter *waiter,
     waiter->refusal = REFUSED_NOT;
     if (is_new)
         waiter->arrived_us = now_us;
-    waiter->until_us = until_of(app, waiter);
     mutex_lock(&app->lock);
+    waiter->until_us = until_of(app, waiter);
     app->locked.arrivals += is_new;
     outcome = acquire(app, waiter, is_new, now_us);
     mutex_unlock(&app->lock);

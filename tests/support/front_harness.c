@@ -32,6 +32,10 @@ struct message {
 struct front_harness {
     struct proxy_settings *settings;
     uint16_t port;
+    uint64_t generation;
+    uint32_t next_id;      /* of an app */
+    int added_fds[16][16]; /* by listener; of those that were added */
+    bool is_added[16];
     pthread_t front_thread;
     pthread_t keeper_thread;
     int front_fd;
@@ -101,6 +105,7 @@ struct front_harness *harness_new(unsigned worker_count, unsigned app_count)
     struct proxy_settings *s = xcalloc(1, sizeof *s);
 
     h->settings = s;
+    h->next_id = app_count;
     s->worker_count = worker_count;
     s->log_level = LOG_ERROR;
     s->drain_timeout_ms = 30000;
@@ -381,6 +386,8 @@ static void send_start(struct front_harness *h, void *arg)
     const struct channel_go go = {.generation = 7};
     int *fds = arg;
 
+    h->generation = config.generation;
+
     proxy_settings_encode(h->settings, &encoded);
     config.settings = strbuf_view(&encoded);
     channel_send_config(h->channel, &config, NULL, 0);
@@ -415,6 +422,138 @@ void harness_start(struct front_harness *h)
     keeper_call(h, send_start, fds);
     ready = harness_wait(h, CHANNEL_READY);
     free((void *)(size_t)ready.ptr);
+}
+
+/* --- reload --- */
+
+static void listen_on(struct front_harness *h, struct listener_settings *at,
+                      uint16_t port, int *fds)
+{
+    char text[64];
+    struct err err;
+
+    for (uint32_t i = 0; i < h->settings->worker_count; i++)
+        fds[i] = listen_shared(port);
+    snprintf(text, sizeof text, "127.0.0.1:%u", port);
+    cr_assert(address_parse(sv_of(text), &at->address, &err));
+}
+
+uint16_t harness_add_listener(struct front_harness *h)
+{
+    struct proxy_settings *s = h->settings;
+    uint32_t index = s->listener_count++;
+    struct listener_settings *listener;
+    uint16_t port;
+    int fd = raw_listen(&port);
+
+    close(fd);
+    s->listeners =
+        xrealloc(s->listeners, s->listener_count * sizeof *s->listeners);
+    listener = &s->listeners[index];
+    *listener = (struct listener_settings){.text = xasprintf("test%u", port),
+                                           .server_count = 1};
+    listener->servers = xcalloc(1, sizeof(uint32_t));
+    listen_on(h, listener, port, h->added_fds[index]);
+    h->is_added[index] = true;
+    return port;
+}
+
+uint32_t harness_add_app(struct front_harness *h)
+{
+    struct proxy_settings *s = h->settings;
+    struct server_settings *server = s->servers;
+    uint32_t at = s->app_count++;
+
+    s->apps = xrealloc(s->apps, s->app_count * sizeof *s->apps);
+    s->apps[at] = (struct app_settings){0};
+    default_app(&s->apps[at], h->next_id++);
+    server->routes = xrealloc(server->routes, (server->route_count + 1) *
+                                                  sizeof *server->routes);
+    server->routes[server->route_count] = (struct route_settings){0};
+    default_route(&server->routes[server->route_count], s->apps[at].id);
+    server->routes[server->route_count++].app = at;
+    return s->apps[at].id;
+}
+
+void harness_take_app(struct front_harness *h)
+{
+    struct proxy_settings *s = h->settings;
+    struct server_settings *server = s->servers;
+
+    free(server->routes[--server->route_count].prefix);
+    app_settings_done(&s->apps[--s->app_count]);
+}
+
+static void send_config(struct front_harness *h, void *arg)
+{
+    struct strbuf encoded = STRBUF_INIT;
+    struct channel_config config = {.generation = ++h->generation};
+
+    (void)arg;
+    proxy_settings_encode(h->settings, &encoded);
+    config.settings = strbuf_view(&encoded);
+    channel_send_config(h->channel, &config, NULL, 0);
+    strbuf_done(&encoded);
+}
+
+char *harness_prepare(struct front_harness *h)
+{
+    struct channel_prepared prepared;
+    struct strview payload;
+    char *wrong;
+
+    keeper_call(h, send_config, NULL);
+    for (;;) {
+        payload = harness_wait(h, CHANNEL_PREPARED);
+        cr_assert(channel_decode_prepared(payload, &prepared));
+        if (prepared.generation == h->generation)
+            break; /* else it is the start's */
+        free((void *)(size_t)payload.ptr);
+    }
+    wrong = prepared.ok ? NULL : xstrndup(prepared.text.ptr, prepared.text.len);
+    free((void *)(size_t)payload.ptr);
+    return wrong;
+}
+
+static void send_go(struct front_harness *h, void *arg)
+{
+    const struct channel_go go = {.generation = h->generation};
+
+    (void)arg;
+    for (uint32_t i = 0; i < h->settings->listener_count; i++) {
+        const struct channel_listener listener = {.listener = i};
+
+        if (h->is_added[i])
+            channel_send_listener(h->channel, &listener, h->added_fds[i],
+                                  h->settings->worker_count);
+        h->is_added[i] = false;
+    }
+    channel_send_go(h->channel, &go, NULL, 0);
+}
+
+void harness_go(struct front_harness *h)
+{
+    struct channel_ready ready;
+    struct strview payload;
+
+    keeper_call(h, send_go, NULL);
+    payload = harness_wait(h, CHANNEL_READY);
+    cr_assert(channel_decode_ready(payload, &ready));
+    cr_assert_eq(ready.generation, h->generation);
+    free((void *)(size_t)payload.ptr);
+}
+
+void harness_reload(struct front_harness *h)
+{
+    char *wrong = harness_prepare(h);
+
+    cr_assert_null(wrong, "%s", wrong);
+    harness_go(h);
+}
+
+struct metrics_registry *harness_metrics(struct front_harness *h)
+{
+    return front_metrics(h->front);
 }
 
 uint16_t harness_port(const struct front_harness *h)

@@ -16,6 +16,7 @@
 #include "router/channel.h"
 
 struct front_harness;
+struct metrics_registry;
 struct test_cert;
 
 struct front_harness *harness_new(unsigned worker_count, unsigned app_count);
@@ -34,6 +35,24 @@ void harness_use_cert(struct front_harness *harness, unsigned server,
                       const struct test_cert *cert);
 /* TLS_UPDATE with what the server's settings hold now. */
 void harness_update_tls(struct front_harness *harness, unsigned server);
+
+/* One listener more, which has the first server; sent with the next reload.
+ * Returns its port. */
+uint16_t harness_add_listener(struct front_harness *harness);
+/* One app more, with the harness's defaults, and a route "/appN" of the first
+ * server that leads to it; returns its id, which is one that was never used. */
+uint32_t harness_add_app(struct front_harness *harness);
+/* Take the last app away, and the first server's last route. */
+void harness_take_app(struct front_harness *harness);
+
+/* CONFIG with the settings as they are now. Returns what PREPARED says was
+ * wrong, to be freed; NULL: nothing. */
+char *harness_prepare(struct front_harness *harness);
+/* LISTENER for what was added, then GO, until READY. */
+void harness_go(struct front_harness *harness);
+/* Both; nothing may be wrong. */
+void harness_reload(struct front_harness *harness);
+struct metrics_registry *harness_metrics(struct front_harness *harness);
 
 /* Until it is READY. */
 void harness_start(struct front_harness *harness);
