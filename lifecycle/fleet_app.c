@@ -80,7 +80,8 @@ static enum app_state state_now(const struct fleet_app *app)
     if (app->is_refusing || app->place_wait.verdict == PLACEMENT_NEVER)
         return APP_FAILED;
     if (counts.starting > 0 || app->failing > 0 ||
-        (timer_is_running(&app->retry_timer) && has_demand))
+        (timer_is_running(&app->retry_timer) && has_demand) ||
+        (app->queued > 0 && counts.leaving > 0)) /* then it starts */
         return APP_STARTING;
     return APP_ASLEEP;
 }
@@ -227,10 +228,13 @@ static void grow(struct fleet_app *app, const struct fleet_app_counts *counts)
 {
     uint32_t starting = counts->starting;
     uint32_t missing = app->wanted - counts->starting - counts->ready;
+    uint32_t room = fleet_scale_room(app, counts);
 
     while (missing > 0 && resume_one(app))
         missing--;
     missing = fleet_ladder_raise(app, missing, counts);
+    if (missing > room)
+        missing = room; /* one that stops makes some when it is gone */
     for (; missing > 0 && may_start(app, starting) && fleet_ladder_climb(app);
          missing--)
         starting++;
@@ -621,6 +625,7 @@ static const struct replica_owner *owner_of(struct fleet_app *app,
                                     .on_state = on_replica_state,
                                     .on_delayed = on_replica_delayed,
                                     .on_failed = on_replica_failed,
+                                    .rank = fleet_scale_rank,
                                     .arg = app};
     return owner;
 }

@@ -150,6 +150,35 @@ static uint64_t idle_timeout_ms(const struct fleet_app *app)
     return settings->warmth.keep_until_pressure ? 0 : settings->idle_timeout_ms;
 }
 
+struct start_rank fleet_scale_rank(void *arg)
+{
+    const struct fleet_app *app = arg;
+    struct start_rank rank = {.importance = app->settings->importance,
+                              .oldest_us =
+                                  app->queued > 0 ? app->oldest_us : 0};
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+
+        if (replica_view(replica)->state == REPLICA_READY ||
+            (replica_is_starting(replica) && !replica_waits_for_turn(replica)))
+            rank.has_replica = true;
+    }
+    return rank;
+}
+
+uint32_t fleet_scale_room(const struct fleet_app *app,
+                          const struct fleet_app_counts *counts)
+{
+    uint32_t max = app->settings->app->replicas_max;
+    uint32_t running = counts->starting + counts->ready + counts->asleep;
+
+    LIST_FOREACH (&app->replicas, node)
+        running +=
+            replica_view(replica_of_node(node))->state == REPLICA_STOPPING;
+    return running < max ? max - running : 0;
+}
+
 void fleet_scale_announce_starts(struct fleet_app *app)
 {
     const struct channel_app_starts message = {app->id, app->starts_until_us};

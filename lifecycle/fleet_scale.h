@@ -33,6 +33,12 @@ void fleet_scale_tell(const struct fleet_app *app,
 void fleet_scale_learn_start(struct fleet_app *app,
                              const struct replica_view *view);
 
+/* Where the app's starts stand among those of others. app: struct fleet_app. */
+struct start_rank fleet_scale_rank(void *app);
+/* How many more containers the app may have: those that stop still run. */
+uint32_t fleet_scale_room(const struct fleet_app *app,
+                          const struct fleet_app_counts *counts);
+
 /* Tell the front how long the starts under way will take, where that is news.
  */
 void fleet_scale_tell_starts(struct fleet_app *app,

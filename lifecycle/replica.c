@@ -323,6 +323,14 @@ static void on_timer(struct timer *timer)
 
 /* --- made, taken, forgotten --- */
 
+static struct start_rank rank_of_ticket(const struct start_ticket *ticket)
+{
+    const struct replica *replica =
+        container_of(ticket, struct replica, ticket);
+
+    return replica->owner.rank(replica->owner.arg);
+}
+
 static struct replica *replica_new(const struct replica_host *host,
                                    const struct keeper_app *app, uint64_t id,
                                    const struct replica_owner *owner)
@@ -336,6 +344,7 @@ static struct replica *replica_new(const struct replica_host *host,
     replica->want.on_image = replica_on_image;
     replica->want.on_retry = replica_on_image_retry;
     replica->ticket.on_turn = replica_on_turn;
+    replica->ticket.rank = owner->rank ? rank_of_ticket : NULL;
     replica->timer.on_expire = on_timer;
     replica->began_us = clock_now_us();
     replica->step_us = replica->began_us;
@@ -514,6 +523,11 @@ bool replica_is_starting(const struct replica *replica)
                     replica->is_withheld)
                ? replica->is_thawing
                : replica->view.state <= REPLICA_PROBING && !replica->is_priming;
+}
+
+bool replica_waits_for_turn(const struct replica *replica)
+{
+    return replica->ticket.queue && !replica->ticket.has_turn;
 }
 
 bool replica_is_urgent(const struct replica *replica)

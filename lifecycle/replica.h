@@ -129,6 +129,7 @@ struct replica_owner {
     /* Once, in FAILED, when all is known about why. */
     void (*on_failed)(void *arg, struct replica *replica,
                       const struct replica_failure *failure);
+    struct start_rank (*rank)(void *arg); /* of its start; NULL: none */
     void *arg;
 };
 
@@ -168,10 +169,10 @@ struct list *replica_node(struct replica *replica);
 struct replica *replica_of_node(struct list *node);
 
 void *replica_owner_arg(const struct replica *replica);
-
 /* On its way to READY: up to PROBING, or thawed to be published. */
 bool replica_is_starting(const struct replica *replica);
 bool replica_is_urgent(const struct replica *replica); /* begun for a request */
+bool replica_waits_for_turn(const struct replica *replica); /* start_queue.h */
 /* The front knows it: PROBING to DRAINING. */
 bool replica_is_announced(const struct replica *replica);
 /* Its process is held: its end will be seen in the moment it comes. */
@@ -215,7 +216,6 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why);
 
 /* Its container could not be removed, though it is GONE. */
 bool replica_leaves_container(const struct replica *replica);
-
 /* There is room for it. Copies. */
 void replica_on_room(struct replica *replica, const struct fleet_room *room);
 
@@ -241,7 +241,6 @@ void replica_resume(struct replica *replica, const char *why);
 /* false: not known (now). */
 MUST_USE bool replica_memory(const struct replica *replica,
                              struct engine_memory *ret_memory);
-
 /* Sockets to it: unconnected ones of family (CONNECT_INSIDE), connected ones
  * (CONNECT_KEEPER). ret_fds has room for count; the caller owns them. Returns
  * how many; 0: err says why. */

@@ -25,13 +25,52 @@ bool start_queue_enter(struct start_queue *queue, struct start_ticket *ticket,
     return false;
 }
 
+static struct start_ticket *ticket_of(struct list *node)
+{
+    return container_of(node, struct start_ticket, node);
+}
+
+static struct start_rank rank_of(const struct start_ticket *ticket)
+{
+    return ticket->rank ? ticket->rank(ticket) : (struct start_rank){0};
+}
+
+static bool comes_before(const struct start_rank *a, const struct start_rank *b)
+{
+    if (a->has_replica != b->has_replica)
+        return !a->has_replica;
+    if (a->importance != b->importance)
+        return a->importance > b->importance;
+    return a->oldest_us != 0 &&
+           (b->oldest_us == 0 || a->oldest_us < b->oldest_us);
+}
+
+static struct start_ticket *most_urgent(const struct start_queue *queue)
+{
+    struct start_ticket *best = NULL;
+    struct start_rank best_rank = {0};
+
+    LIST_FOREACH (&queue->urgent, node) {
+        struct start_ticket *ticket = ticket_of(node);
+        struct start_rank rank = rank_of(ticket);
+
+        if (best && !comes_before(&rank, &best_rank))
+            continue;
+        best = ticket;
+        best_rank = rank;
+    }
+    return best;
+}
+
 static struct start_ticket *next_ticket(struct start_queue *queue)
 {
-    struct list *node = list_pop_head(&queue->urgent);
+    struct start_ticket *ticket = most_urgent(queue);
 
-    if (!node)
-        node = list_pop_head(&queue->others);
-    return node ? container_of(node, struct start_ticket, node) : NULL;
+    if (!ticket && !list_is_empty(&queue->others))
+        ticket = ticket_of(queue->others.next);
+    if (ticket)
+        list_remove(&ticket->node);
+    return ticket;
 }
 
 void start_ticket_return(struct start_ticket *ticket)

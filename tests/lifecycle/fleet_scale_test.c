@@ -87,6 +87,61 @@ Test(fleet_scale, many_who_wait_start_more_than_one_and_no_more_than_max)
     cr_expect_eq(fake_front_count(bench.front, "add app=1"), 0U);
 }
 
+/* Two of what may be there once would share its volume. */
+Test(fleet_scale, one_that_stops_counts_until_it_is_gone)
+{
+    bench.apps[0].replicas_max = 1;
+    bench.apps[0].idle_timeout_ms = 100;
+    bench.engine->hold[FAKE_STOP] = true;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    cr_assert(bench_front_hears(&bench, "drain replica=1", 1));
+    say_drained(1);
+    cr_assert(bench_engine_hears(&bench, "stop c0", 1));
+    fake_front_demand(bench.front, 0, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "state app=0 starting", 2));
+    bench_run_ms(&bench, 300);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 1U, "%s", ENGINE);
+    fake_engine_release(bench.engine, FAKE_STOP);
+    cr_assert(bench_front_hears(&bench, "add app=0", 2));
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 2U, "%s", ENGINE);
+}
+
+Test(fleet_scale, where_more_may_be_there_nobody_waits_for_one_that_stops)
+{
+    bench.apps[0].replicas_max = 2;
+    bench.apps[0].idle_timeout_ms = 100;
+    bench.engine->hold[FAKE_STOP] = true;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    cr_assert(bench_front_hears(&bench, "drain replica=1", 1));
+    say_drained(1);
+    cr_assert(bench_engine_hears(&bench, "stop c0", 1));
+    fake_front_demand(bench.front, 0, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "add app=0", 2));
+    fake_engine_release(bench.engine, FAKE_STOP);
+}
+
+/* One start at a time: app 1 has no replica, app 0 wants more of them. */
+Test(fleet_scale, an_app_without_a_replica_is_started_before_another_gets_more)
+{
+    bench.settings.podman.max_parallel_starts = 1;
+    bench.engine->hold[FAKE_CREATE] = true;
+    bench.apps[0].concurrency = 1;
+    bench_start(&bench);
+    fake_front_demand(bench.front, 0, 4, 0, 4);
+    cr_assert(bench_engine_hears(&bench, "create berth-t-a-1", 1));
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    bench_run_ms(&bench, 50);
+    fake_engine_release(bench.engine, FAKE_CREATE);
+    cr_assert(bench_engine_hears(&bench, "create berth-t-a-2", 1) ||
+              bench_engine_hears(&bench, "create berth-t-b", 1));
+    bench_run_ms(&bench, 300);
+    cr_expect(strstr(ENGINE, "create berth-t-b") <
+                  strstr(ENGINE, "create berth-t-a-2"),
+              "%s", ENGINE);
+}
+
 Test(fleet_scale, starts_of_one_app_are_bounded_as_well)
 {
     bench.apps[0].replicas_min = 4;

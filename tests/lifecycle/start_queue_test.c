@@ -99,3 +99,46 @@ Test(start_queue, gives_no_more_turns_when_it_is_closed)
     cr_assert_str_eq(order, "");
     start_ticket_return(&b.ticket);
 }
+
+struct ranked {
+    struct starter starter;
+    struct start_rank rank;
+};
+
+static struct start_rank rank_of(const struct start_ticket *ticket)
+{
+    return container_of(ticket, struct ranked, starter.ticket)->rank;
+}
+
+Test(start_queue, of_the_urgent_ones_who_needs_it_most_goes_first)
+{
+    struct start_queue queue;
+    struct starter now = starter_of('0');
+    struct starter warm = starter_of('w');
+    struct ranked many[] = {
+        {starter_of('f'), {.has_replica = true, .importance = 9}},
+        {starter_of('e'), {.importance = -1, .oldest_us = 5}},
+        {starter_of('d'), {.oldest_us = 0}},
+        {starter_of('b'), {.oldest_us = 20}},
+        {starter_of('c'), {.oldest_us = 20}},
+        {starter_of('a'), {.oldest_us = 30}},
+        {starter_of('g'), {.has_replica = true}},
+    };
+
+    start_queue_init(&queue, 1);
+    cr_assert(start_queue_enter(&queue, &now.ticket, true));
+    cr_assert_not(start_queue_enter(&queue, &warm.ticket, false));
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        many[i].starter.ticket.rank = rank_of;
+        cr_assert_not(start_queue_enter(&queue, &many[i].starter.ticket, true));
+    }
+    many[5].rank.oldest_us = 10; /* as it is when the turn comes */
+    start_ticket_return(&now.ticket);
+    for (const char *turn = "abcdefg"; *turn; turn++) {
+        for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+            if (many[i].starter.name == *turn)
+                start_ticket_return(&many[i].starter.ticket);
+        }
+    }
+    cr_assert_str_eq(order, "abcdefgw");
+}
