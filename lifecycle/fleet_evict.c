@@ -66,10 +66,13 @@ static void forget(struct reservation *it)
     it->evict_reason = NULL;
 }
 
-void fleet_evict_expire(struct reservation *it, uint64_t now_us)
+uint64_t fleet_evict_expire(struct reservation *it, uint64_t now_us)
 {
     if (it->evicted_for && it->evict_us + ANSWER_US <= now_us)
         forget(it);
+    if (it->evicted_for)
+        return it->evict_us + ANSWER_US;
+    return it->busy_until_us > now_us ? it->busy_until_us : 0;
 }
 
 /* The front publishes it, and may have given it a request this very moment. */

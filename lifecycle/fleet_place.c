@@ -293,7 +293,14 @@ struct look {
     struct fleet_app **apps; /* of the asks */
     struct reservation **asks;
     struct placement_answer *answers;
+    uint64_t again_us; /* when to look again; 0: no need */
 };
+
+static void look_by(struct look *look, uint64_t at_us)
+{
+    if (at_us != 0 && (look->again_us == 0 || at_us < look->again_us))
+        look->again_us = at_us;
+}
 
 /* One of those that `replicas MIN` asks for: the oldest ones. */
 static bool is_min(const struct reservation *it)
@@ -330,7 +337,7 @@ static void look_at(struct fleet_place *place, struct look *look)
     LIST_FOREACH (&place->reservations, node) {
         struct reservation *it = reservation_of(node);
 
-        fleet_evict_expire(it, now_us);
+        look_by(look, fleet_evict_expire(it, now_us));
         if (it->hold != PLACEMENT_NOTHING) {
             look->holders[look->count] = it;
             fleet_evict_describe(it, is_min(it),
@@ -411,8 +418,9 @@ static void on_look(struct loop_task *task)
         &out);
     place->clock = out.clock;
     timer_stop(&place->timer);
-    if (out.again_us != 0)
-        look_again_at(place, out.again_us);
+    look_by(&look, out.again_us);
+    if (look.again_us != 0)
+        look_again_at(place, look.again_us);
     apply(place, &look, out.again_us);
     look_done(&look);
 }

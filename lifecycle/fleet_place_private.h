@@ -85,7 +85,8 @@ void fleet_evict(struct fleet_place *place, struct reservation *reservation,
 /* As placement sees it. is_min: one of those that `replicas MIN` asks for. */
 void fleet_evict_describe(const struct reservation *reservation, bool is_min,
                           struct placement_replica *ret_replica);
-/* Forget that it was asked to go, where that has led to nothing. */
-void fleet_evict_expire(struct reservation *reservation, uint64_t now_us);
+/* Forget that it was asked to go, where that has led to nothing. Returns when
+ * it changes by itself; 0: it does not. */
+uint64_t fleet_evict_expire(struct reservation *reservation, uint64_t now_us);
 
 #endif

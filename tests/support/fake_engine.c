@@ -16,6 +16,8 @@ struct fake_call {
     enum fake_kind kind;
     char id[128]; /* container or image */
     struct engine_spec spec;
+    char reserved[1024]; /* of it, copied */
+    char devices[256];   /* "a b" */
     char app[128];
     char revision[80];
     uint64_t replica;
@@ -130,6 +132,9 @@ static void answer_create(struct fake_engine *fake, struct fake_call *call,
     at->container.is_created = true;
     at->container.inside = call->spec.inside;
     at->container.port = call->spec.port;
+    snprintf(at->container.reserved, sizeof at->container.reserved, "%s",
+             call->reserved);
+    snprintf(at->devices, sizeof at->devices, "%s", call->devices);
     ((engine_id_fn)call->done)(call->arg, at->container.id, NULL);
 }
 
@@ -405,6 +410,12 @@ static struct engine_call *op_create(struct engine *engine,
              SV_ARG(spec->labels.revision));
     if (!sv_to_u64(spec->labels.replica, UINT64_MAX, &call->replica))
         abort();
+    snprintf(call->reserved, sizeof call->reserved, "%s",
+             spec->reserved ? spec->reserved : "");
+    for (unsigned i = 0; spec->devices && spec->devices[i]; i++)
+        snprintf(call->devices + strlen(call->devices),
+                 sizeof call->devices - strlen(call->devices), "%s%s",
+                 i ? " " : "", spec->devices[i]);
     return WITH_DONE(call);
 }
 

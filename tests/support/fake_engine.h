@@ -41,6 +41,7 @@ struct fake_container {
     struct engine_container container; /* id "": no container */
     struct engine_handle *handle;      /* held by the fleet */
     struct engine_memory memory;       /* all swapped once hibernated */
+    char devices[256]; /* that it was made with, a blank between two */
 };
 
 struct fake_engine {

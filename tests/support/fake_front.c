@@ -60,6 +60,7 @@ static void on_replica(struct fake_front *front, enum channel_type type,
     struct channel_replica_remove removal;
     struct channel_replica_resume resume;
     struct channel_app_shrink shrink;
+    struct channel_replica_evict evict;
 
     if (type == CHANNEL_REPLICA_DRAIN &&
         channel_decode_replica_drain(payload, &drain))
@@ -77,6 +78,10 @@ static void on_replica(struct fake_front *front, enum channel_type type,
              channel_decode_app_shrink(payload, &shrink))
         strbuf_printf(&front->log, "shrink app=%u keep=%u\n", shrink.app,
                       shrink.keep);
+    else if (type == CHANNEL_REPLICA_EVICT &&
+             channel_decode_replica_evict(payload, &evict))
+        strbuf_printf(&front->log, "evict replica=%lu\n",
+                      (unsigned long)evict.replica);
     else
         abort();
 }
@@ -117,6 +122,7 @@ static void on_front_message(void *arg, enum channel_type type,
     case CHANNEL_REPLICA_REMOVE:
     case CHANNEL_REPLICA_RESUME:
     case CHANNEL_APP_SHRINK:
+    case CHANNEL_REPLICA_EVICT:
         on_replica(front, type, payload);
         break;
     default:

@@ -40,6 +40,7 @@ void bench_init(struct fleet_bench *bench, unsigned app_count)
         bench->keeper_apps[i].app = &bench->apps[i];
         bench->keeper_apps[i].container = (struct container_settings){
             .image = images[i], .stop_timeout_ms = 1000};
+        bench->keeper_apps[i].is_evictable = true;
     }
     bench->settings = (struct lifecycle_settings){
         .state_dir = bench->state_dir,
@@ -97,6 +98,7 @@ void bench_start(struct fleet_bench *bench)
         .loop = bench->loop,
         .timers = bench->timers,
         .settings = &bench->settings,
+        .machine = bench->machine,
         .engine = &bench->engine->base,
         .metrics = bench->metrics,
     };

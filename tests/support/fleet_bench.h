@@ -24,6 +24,7 @@ struct fleet_bench {
     struct lifecycle_settings settings;
     struct app_settings apps[BENCH_APPS];
     struct keeper_app keeper_apps[BENCH_APPS];
+    const struct machine *machine; /* NULL: nothing is bounded */
     char state_dir[64];
 };
 
