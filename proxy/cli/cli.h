@@ -60,6 +60,10 @@ int cli_config(int argc, char **argv);
 int cli_events(int argc, char **argv);
 /* pull, wake, restart, scale, freeze, hibernate: argv[0] says which. */
 int cli_act(int argc, char **argv);
+int cli_completion(int argc, char **argv);
+int cli_manual(int argc, char **argv);
+int cli_routes(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_logs(int argc, char **argv);
 int cli_why(int argc, char **argv);
 

@@ -43,10 +43,26 @@ const struct cli_command cli_commands[] = {
     {
         .name = "status",
         .summary = "show how the apps of a running berth do",
-        .details = "With APP: its replicas, last start and last error.",
+        .details = "With APP: its replicas, last start, last error and last "
+                   "events.",
         .common = CLI_CONNECTS | CLI_PRINTS_DATA,
         .arguments = {OPTIONAL_APP},
+        .options = {{"watch", 'w', CLI_FLAG, NULL,
+                     "again every second, until Ctrl-C"}},
         .run = cli_status,
+    },
+    {
+        .name = "top",
+        .summary = "show how the apps do, live, with their queues' past",
+        .details = "Each bar is a second; q or Ctrl-C ends it.",
+        .common = CLI_CONNECTS,
+        .run = cli_top,
+    },
+    {
+        .name = "routes",
+        .summary = "show what goes where",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .run = cli_routes,
     },
     {
         .name = "why",
@@ -151,6 +167,21 @@ const struct cli_command cli_commands[] = {
                      "leave them running for the next start, whatever on_exit "
                      "says"}},
         .run = cli_stop,
+    },
+    {
+        .name = "completion",
+        .summary = "print what completes berth's commands in a shell",
+        .details = "For bash: eval \"$(berth completion bash)\". apps: the "
+                   "names of the running berth's apps, which those ask for.",
+        .common = CLI_CONNECTS,
+        .arguments = {{"bash|zsh|fish|apps", false, CLI_WORD, "the shell"}},
+        .run = cli_completion,
+    },
+    {
+        .name = "manual",
+        .summary = "print a manual page, for man -l -",
+        .arguments = {{"berth|berth.conf", false, CLI_WORD, "which one"}},
+        .run = cli_manual,
     },
     {
         .name = "help",

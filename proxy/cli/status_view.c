@@ -46,9 +46,43 @@ static void add_wanted(const cJSON *app, char *text)
 
 /* --- all apps --- */
 
+/* What there is on each rung below ready: "2 frozen, 1 primed". */
+static void add_warmth(const cJSON *app, struct strbuf *buf)
+{
+    static const char *const rungs[] = {"frozen", "hibernated", "primed"};
+    const cJSON *replica;
+
+    for (size_t i = 0; i < ARRAY_LEN(rungs); i++) {
+        unsigned count = 0;
+
+        cJSON_ArrayForEach(replica, answer_member(app, "replicas"))
+        {
+            count += strcmp(answer_text(replica, "state"), rungs[i]) == 0;
+        }
+        if (count > 0)
+            strbuf_printf(buf, "%s%u %s", buf->len > 0 ? ", " : "", count,
+                          rungs[i]);
+    }
+    if (buf->len == 0)
+        strbuf_add_char(buf, '-');
+}
+
+static const char *format_rate(const cJSON *app, char *text)
+{
+    const cJSON *rate = answer_member(app, "requests_per_s");
+
+    if (!cJSON_IsNumber(rate))
+        snprintf(text, VIEW_TIME_SIZE, "-");
+    else
+        snprintf(text, VIEW_TIME_SIZE, rate->valuedouble < 10 ? "%.1f" : "%.0f",
+                 rate->valuedouble);
+    return text;
+}
+
 static void add_app_row(struct table *table, const cJSON *app)
 {
     AUTO(strbuf_done) struct strbuf origin = STRBUF_INIT;
+    AUTO(strbuf_done) struct strbuf warmth = STRBUF_INIT;
     const char *state = answer_text(app, "state");
     const cJSON *error = answer_member(app, "last_error");
     const cJSON *latency = answer_member(app, "latency_us");
@@ -59,12 +93,15 @@ static void add_app_row(struct table *table, const cJSON *app)
     add_wanted(app, wanted);
     table_cell(table, COLOUR_BOLD, "%s", answer_text(app, "name"));
     table_cell(table, COLOUR_NONE, "%s", origin.data);
+    table_cell(table, COLOUR_DIM, "%.8s", answer_text(app, "revision"));
     table_cell(table, view_state_colour(state), "%s", state);
     table_cell(table, COLOUR_NONE, "%" PRIu64 "/%s/%" PRIu64,
                answer_number(app, "ready"), wanted, answer_number(app, "max"));
+    add_warmth(app, &warmth);
+    table_cell(table, COLOUR_NONE, "%s", warmth.data);
     table_cell(table, COLOUR_NONE, "%" PRIu64, answer_number(app, "in_flight"));
     table_cell(table, COLOUR_NONE, "%" PRIu64, answer_number(app, "queued"));
-    table_cell(table, COLOUR_NONE, "%" PRIu64, answer_number(app, "requests"));
+    table_cell(table, COLOUR_NONE, "%s", format_rate(app, time));
     table_cell(table, COLOUR_NONE, "%s",
                view_format_us(answer_number(latency, "p50"), time));
     table_cell(table, COLOUR_NONE, "%s",
@@ -106,11 +143,18 @@ void status_view_all(const struct cJSON *status, const struct view *view,
                      struct strbuf *buf)
 {
     static const struct table_column columns[] = {
-        {"APP", false},      {"IMAGE", false},
-        {"STATE", false},    {"READY/WANTED/MAX", true},
-        {"IN FLIGHT", true}, {"QUEUED", true},
-        {"REQUESTS", true},  {"P50", true},
-        {"P99", true},       {"LAST ERROR", false},
+        {"APP", false},
+        {"IMAGE", false},
+        {"REVISION", false},
+        {"STATE", false},
+        {"READY/WANTED/MAX", true},
+        {"WARMTH", false},
+        {"IN FLIGHT", true},
+        {"QUEUED", true},
+        {"REQ/S", true},
+        {"P50", true},
+        {"P99", true},
+        {"LAST ERROR", false},
     };
     AUTO(table_free)
     struct table *table = table_new(columns, ARRAY_LEN(columns));

@@ -41,6 +41,9 @@ enum colour view_state_colour(const char *state)
         {"starting", COLOUR_YELLOW}, {"probing", COLOUR_YELLOW},
         {"draining", COLOUR_YELLOW}, {"stopping", COLOUR_YELLOW},
         {"failed", COLOUR_RED},      {"asleep", COLOUR_DIM},
+        {"frozen", COLOUR_DIM},      {"hibernated", COLOUR_DIM},
+        {"primed", COLOUR_DIM},      {"down", COLOUR_RED},
+        {"up", COLOUR_GREEN},        {"done", COLOUR_GREEN},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(colours); i++)

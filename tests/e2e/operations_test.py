@@ -262,3 +262,35 @@ def test_freeze_puts_to_sleep_what_has_nothing_to_do(t):
     starts = json.loads(berth.cli("why", "a", "--json").stdout)["starts"]
     assert starts[0]["from"] == "frozen", starts
     assert [p["name"] for p in starts[0]["phases"]] == ["thaw"], starts
+
+
+def test_status_of_an_app_has_its_last_events(t):
+    berth = t.berth(CONF)
+    assert berth.get("/a/hash").status == 200
+    text = berth.cli("status", "a").stdout
+    assert "last events" in text and "probing → ready" in text, text
+    watch = cli_start(t, berth, "status", "--watch", "--json")
+    for _ in range(2):
+        assert watch.stdout.readline() == "{\n"
+        while watch.stdout.readline() != "}\n":
+            pass
+
+
+def test_routes_say_what_goes_where(t):
+    berth = t.berth(CONF)
+    lines = berth.cli("routes").stdout.splitlines()
+    assert lines[0].split() == ["LISTEN", "SERVER", "ROUTE", "TO"], lines
+    assert [l.split()[2:] for l in lines[1:]] == [["/a", "a"], ["/b", "b"]], lines
+    assert json.loads(berth.cli("routes", "--json").stdout)["servers"][0]["routes"]
+
+
+def test_top_shows_the_queue_go_up(t):
+    berth = t.berth(CONF)
+    top = cli_start(t, berth, "top")
+    assert "QUEUE" in top.stdout.readline()
+    assert top.stdout.readline().split()[:2] == ["a", "asleep"]
+
+
+def test_completion_knows_the_apps_that_run(t):
+    berth = t.berth(CONF)
+    assert berth.cli("completion", "apps").stdout.split() == ["a", "b"]

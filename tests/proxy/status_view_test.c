@@ -26,18 +26,23 @@ Test(status_view, all_apps_are_rows_under_a_summary)
           "true},\"engine\":{\"name\":\"podman\",\"version\":\"4.3.1\",\"up\":"
           "true},\"apps\":[{\"name\":\"nlp\",\"image\":\"localhost/"
           "nlp:7\",\"state\":\"ready\",\"ready\":1,\"wanted\":1,\"max\":4,"
-          "\"in_flight\":2,\"queued\":3,\"requests\":1234,\"latency_us\":{"
+          "\"in_flight\":2,\"queued\":3,\"requests_per_s\":12.34,"
+          "\"revision\":\"0123456789abcdef\",\"replicas\":[{\"state\":"
+          "\"frozen\"},{\"state\":\"ready\"},{\"state\":\"frozen\"},"
+          "{\"state\":\"primed\"}],\"latency_us\":{"
           "\"p50\":420,\"p99\":12000},\"last_error\":null},{\"name\":\"g\","
           "\"upstreams\":[\"127.0.0.1:3000\"],\"state\":\"asleep\",\"max\":1,"
           "\"last_error\":{\"message\":\"it\\nbroke\"}}]}",
           false,
           "berth 0.1.0, serving, podman 4.3.1\n"
-          "APP  IMAGE                    STATE   READY/WANTED/MAX  IN FLIGHT  "
-          "QUEUED  REQUESTS    P50   P99  LAST ERROR\n"
-          "nlp  localhost/nlp:7          ready              1/1/4          2  "
-          "     3      1234  0.4ms  12ms\n"
-          "g    upstream 127.0.0.1:3000  asleep             0/-/1          0  "
-          "     0         0      -     -  it broke\n");
+          "APP  IMAGE                    REVISION  STATE   READY/WANTED/MAX  "
+          "WARMTH              IN FLIGHT  QUEUED  REQ/S    P50   P99  LAST "
+          "ERROR\n"
+          "nlp  localhost/nlp:7          01234567  ready              1/1/4  "
+          "2 frozen, 1 primed          2       3     12  0.4ms  12ms\n"
+          "g    upstream 127.0.0.1:3000            asleep             0/-/1  "
+          "-                           0       0      -      -     -  it "
+          "broke\n");
 }
 
 Test(status_view, a_silent_keeper_is_said)
@@ -47,8 +52,8 @@ Test(status_view, a_silent_keeper_is_said)
           false,
           "berth 0.1.0, serving, the keeper does not answer: what it knows is "
           "missing\n"
-          "APP  IMAGE  STATE  READY/WANTED/MAX  IN FLIGHT  QUEUED  REQUESTS  "
-          "P50  P99  LAST ERROR\n");
+          "APP  IMAGE  REVISION  STATE  READY/WANTED/MAX  WARMTH  IN FLIGHT  "
+          "QUEUED  REQ/S  P50  P99  LAST ERROR\n");
 }
 
 Test(status_view, an_engine_that_is_down_says_why)
@@ -58,8 +63,8 @@ Test(status_view, an_engine_that_is_down_says_why)
           "socket\"},\"apps\":[]}",
           false,
           "berth 0.1.0, serving, podman is down: no socket\n"
-          "APP  IMAGE  STATE  READY/WANTED/MAX  IN FLIGHT  QUEUED  REQUESTS  "
-          "P50  P99  LAST ERROR\n");
+          "APP  IMAGE  REVISION  STATE  READY/WANTED/MAX  WARMTH  IN FLIGHT  "
+          "QUEUED  REQ/S  P50  P99  LAST ERROR\n");
 }
 
 Test(status_view, an_app_shows_replicas_start_and_error)
