@@ -53,7 +53,7 @@ static const struct admin_host_ops host_ops = {
 
 static void *start(struct front *front)
 {
-    struct admin_host host = {&host_ops, front, front_loop(front)};
+    struct admin_host host = {&host_ops, front, front_loop(front), NULL};
 
     return admin_server_new(&host);
 }

@@ -68,6 +68,19 @@ static bool wants_lines(struct admin_call *call)
     return accept && strstr(accept, LINES_TYPE);
 }
 
+static void ask(struct admin_call *call, const char *what, uint32_t app,
+                struct strview argument)
+{
+    admin_call_question(call, &(struct admin_question){
+                                  .what = what,
+                                  .is_action = true,
+                                  .app = app,
+                                  .argument = argument,
+                                  .on_answer = on_done,
+                                  .stream = wants_lines(call) ? &lines : NULL,
+                              });
+}
+
 static void act(struct admin_call *call, const char *what,
                 const cJSON *argument)
 {
@@ -78,15 +91,8 @@ static void act(struct admin_call *call, const char *what,
     if (index == UINT32_MAX)
         return;
     text = cJSON_PrintUnformatted(argument);
-    admin_call_question(
-        call, &(struct admin_question){
-                  .what = what,
-                  .is_action = true,
-                  .app = host->ops->settings(host->front)->apps[index].id,
-                  .argument = sv_of(text),
-                  .on_answer = on_done,
-                  .stream = wants_lines(call) ? &lines : NULL,
-              });
+    ask(call, what, host->ops->settings(host->front)->apps[index].id,
+        sv_of(text));
     cJSON_free(text);
 }
 
@@ -182,4 +188,9 @@ void admin_handle_scale(struct admin_call *call)
         cJSON_Delete(argument);
     }
     cJSON_Delete(body);
+}
+
+void admin_handle_reload(struct admin_call *call)
+{
+    ask(call, "reload", UINT32_MAX, SV(""));
 }

@@ -5,6 +5,7 @@
 
 #include "proxy/admin/admin_call.h"
 #include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_openapi.h"
 #include "proxy/admin/admin_status.h"
 #include "proxy/admin/metrics_merge.h"
 #include "proxy/build_info.h"
@@ -154,6 +155,33 @@ void admin_handle_app(struct admin_call *call)
 void admin_handle_routes(struct admin_call *call)
 {
     admin_call_json(call, 200, admin_routes_json(admin_call_host(call)));
+}
+
+/* --- what it is, and what it does --- */
+
+static void on_config(struct admin_call *call, bool ok, struct strview body)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    if (!ok) {
+        admin_call_failure(call, body);
+        return;
+    }
+    strbuf_add_sv(&text, body);
+    admin_call_text(call, 200, TYPE_TEXT, &text);
+}
+
+void admin_handle_config(struct admin_call *call)
+{
+    admin_call_ask(call, "config", STATUS_TIMEOUT_MS, on_config);
+}
+
+void admin_handle_openapi(struct admin_call *call)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    strbuf_add_sv(&text, admin_openapi());
+    admin_call_text(call, 200, "application/json", &text);
 }
 
 /* --- stop --- */

@@ -11,6 +11,8 @@
 #include "proxy/questions.h"
 #include "router/base/strview.h"
 
+struct admin_rates;
+
 /* As the functions of front.h that have these names. */
 struct admin_host_ops {
     const struct proxy_settings *(*settings)(void *front);
@@ -27,6 +29,7 @@ struct admin_host {
     const struct admin_host_ops *ops;
     void *front;
     struct loop *loop;
+    struct admin_rates *rates; /* the server's own; NULL: none */
 };
 
 #endif

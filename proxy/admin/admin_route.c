@@ -16,6 +16,12 @@ static const struct admin_route routes[] = {
 #undef READS
 #undef WRITES
 
+const struct admin_route *admin_routes(size_t *ret_count)
+{
+    *ret_count = ARRAY_LEN(routes);
+    return routes;
+}
+
 static bool path_matches(struct strview pattern, struct strview path,
                          struct strview *ret_app)
 {

@@ -5,6 +5,7 @@
 #define PROXY_ADMIN_ADMIN_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "router/base/strview.h"
 
@@ -26,6 +27,9 @@ struct admin_route {
     bool writes;
     const char *help;
 };
+
+/* All rows, in the table's order. */
+const struct admin_route *admin_routes(size_t *ret_count);
 
 /* path: without the query. Returns the route; NULL when there is none:
  * then *ret_allowed names the methods that the path has ("GET, HEAD"), or is

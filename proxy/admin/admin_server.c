@@ -15,6 +15,7 @@
 #include "proxy/admin/admin_call.h"
 #include "proxy/admin/admin_gate.h"
 #include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_rates.h"
 #include "proxy/admin/admin_route.h"
 #include "proxy/settings.h"
 #include "router/base/address.h"
@@ -71,6 +72,7 @@ struct admin_server *admin_server_new(const struct admin_host *host)
     server->host = *host;
     if (tls->pair_count > 0)
         admin_server_update_tls(server, tls);
+    server->host.rates = admin_rates_new(&server->host);
     server->calls = admin_calls_new(&server->host);
     server->gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
     return server;
@@ -90,6 +92,7 @@ void admin_server_free(struct admin_server **server)
         return;
     admin_calls_free(&(*server)->calls);
     admin_gate_free(&(*server)->gate);
+    admin_rates_free(&(*server)->host.rates);
     while ((listener = (*server)->listeners)) {
         (*server)->listeners = listener->next;
         free_listener(listener);

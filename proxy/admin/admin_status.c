@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxy/admin/admin_host.h"
+#include "proxy/admin/admin_rates.h"
 #include "proxy/build_info.h"
 #include "proxy/settings.h"
 #include "router/app.h"
@@ -97,6 +98,9 @@ static cJSON *app_json(const struct admin_host *host, uint32_t index,
     set_number(json, "queued", counts.queued);
     set_number(json, "tunnels", counts.tunnels);
     set_number(json, "requests", counts.arrivals);
+    if (host->rates)
+        set_item(json, "requests_per_s",
+                 cJSON_CreateNumber(admin_rates_get(host->rates, app->id)));
     set_number(json, "refused", counts.refused);
     set_number(json, "oldest_waiter_us", counts.waited_us_max);
     add_latencies(json, host->ops->metrics(host->front), app->name);

@@ -280,7 +280,8 @@ def test_routes_say_what_goes_where(t):
     berth = t.berth(CONF)
     lines = berth.cli("routes").stdout.splitlines()
     assert lines[0].split() == ["LISTEN", "SERVER", "ROUTE", "TO"], lines
-    assert [l.split()[2:] for l in lines[1:]] == [["/a", "a"], ["/b", "b"]], lines
+    assert [l.split()[2:4] for l in lines[1:]] == [["/a", "a,"], ["/b", "b,"]], lines
+    assert all(l.endswith(", without the prefix") for l in lines[1:]), lines
     assert json.loads(berth.cli("routes", "--json").stdout)["servers"][0]["routes"]
 
 

@@ -36,6 +36,7 @@ def test_the_admin_socket_is_for_its_owner_and_tcp_for_metrics(t):
     berth = t.berth(CONF)
     path = berth.dir / "state" / "admin.sock"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    wait_until(lambda: berth.admin("GET", "/readyz").status == 200)
     for target, status in {
         "/healthz": 200, "/readyz": 200, "/metrics": 200,
         "/api/v1/status": 401, "/api/v1/apps": 401, "/nowhere": 401,
