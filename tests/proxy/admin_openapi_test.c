@@ -49,9 +49,9 @@ Test(admin_openapi, what_the_server_answers_is_described)
 
         cr_expect_not_null(operation, "%s %s", method_of(&routes[i]),
                            routes[i].path);
-        cr_expect_eq(strstr(routes[i].path, "{app}") != NULL,
-                     get(get(operation, "responses"), "404") != NULL, "%s: 404",
-                     routes[i].path);
+        cr_expect(!strstr(routes[i].path, "{app}") ||
+                      get(get(operation, "responses"), "404"),
+                  "%s: 404", routes[i].path);
     }
 }
 

@@ -201,7 +201,7 @@ static void make_settings(void)
 
 static void set_up(void)
 {
-    struct admin_host host = {&ops, &front, NULL};
+    struct admin_host host = {.ops = &ops, .front = &front};
     char unix_text[128];
 
     signal(SIGPIPE, SIG_IGN);
