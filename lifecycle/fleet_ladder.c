@@ -322,10 +322,25 @@ static void hibernate_old(struct fleet_app *app)
     }
 }
 
+/* Who asked for them has gone. */
+static void stop_asking(struct fleet_app *app)
+{
+    if (app->queued > 0 || app->unserved != app->unserved_mark)
+        return;
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (replica_is_asleep(replica) &&
+            fleet_place_is_asking(app->host->place, replica))
+            fleet_place_take_back(app->host->place, replica);
+    }
+}
+
 void fleet_ladder_step(struct fleet_app *app)
 {
     struct fleet_app_counts counts;
 
+    stop_asking(app);
     fleet_app_count(app, &counts);
     freeze_kept(app, &counts);
     release_asleep(app, &counts);

@@ -8,6 +8,18 @@
 #include "lifecycle/start_log.h"
 #include "router/base/clock.h"
 
+static void add_memory(cJSON *json, const struct replica *replica)
+{
+    struct engine_memory memory;
+    cJSON *object;
+
+    if (!replica_memory(replica, &memory))
+        return;
+    object = cJSON_AddObjectToObject(json, "memory");
+    cJSON_AddNumberToObject(object, "resident", (double)memory.resident_bytes);
+    cJSON_AddNumberToObject(object, "swapped", (double)memory.swapped_bytes);
+}
+
 static cJSON *replica_json(const struct replica *replica)
 {
     static const char *const connects[] = {
@@ -47,7 +59,23 @@ static cJSON *replica_json(const struct replica *replica)
     }
     if (view->probe_text[0])
         cJSON_AddStringToObject(json, "probe", view->probe_text);
+    add_memory(json, replica);
     return json;
+}
+
+/* The warmest rung that one of its replicas is on. */
+static const char *warmth_of(const struct fleet_app *app)
+{
+    struct fleet_app_counts counts;
+
+    fleet_app_count(app, &counts);
+    if (counts.ready > counts.dozing)
+        return "ready";
+    if (counts.dozing > 0 || counts.asleep > counts.hibernated)
+        return "frozen";
+    if (counts.hibernated > 0)
+        return "hibernated";
+    return counts.primed > 0 ? "primed" : "cold";
 }
 
 static cJSON *error_json(const struct fleet_app_error *error)
@@ -135,6 +163,7 @@ cJSON *fleet_status_app(const struct fleet_app *app,
     cJSON_AddStringToObject(json, "state", app_state_name(app->state));
     cJSON_AddNumberToObject(json, "state_age_ms",
                             (double)((now_us - app->state_since_us) / 1000));
+    cJSON_AddStringToObject(json, "warmth", warmth_of(app));
     cJSON_AddStringToObject(json, "revision", revision_of(app));
     cJSON_AddNumberToObject(json, "wanted", app->wanted);
     cJSON_AddStringToObject(json, "wanted_reason",

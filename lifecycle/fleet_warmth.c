@@ -17,7 +17,8 @@
 #include "router/base/log.h"
 #include "router/placement.h"
 
-#define LOOK_US 1000000U
+#define LOOK_US    1000000U
+#define MEASURE_US 5000000U
 /* A reclaim stalls by itself: PSI says nothing new for its own ten seconds. */
 #define CALM_HIBERNATED_US 12000000U
 #define CALM_LEFT_US       3000000U
@@ -309,6 +310,30 @@ static void give_way(struct fleet_warmth *warmth, struct fleet_app *const *apps,
         take_step(warmth, &victim);
 }
 
+/* What of the apps' memory is where. */
+static void measure(struct fleet_warmth *warmth, struct fleet_app *const *apps,
+                    uint32_t count)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (now_us < warmth->measure_at_us)
+        return;
+    warmth->measure_at_us = now_us + MEASURE_US;
+    for (uint32_t i = 0; i < count; i++) {
+        struct engine_memory sum = {0};
+        struct engine_memory memory;
+
+        LIST_FOREACH (&apps[i]->replicas, node) {
+            if (!replica_memory(replica_of_node(node), &memory))
+                continue;
+            sum.resident_bytes += memory.resident_bytes;
+            sum.swapped_bytes += memory.swapped_bytes;
+        }
+        metrics_set(apps[i]->cell, METRIC_MEMORY_RESIDENT, sum.resident_bytes);
+        metrics_set(apps[i]->cell, METRIC_MEMORY_SWAPPED, sum.swapped_bytes);
+    }
+}
+
 void fleet_warmth_tick(struct fleet_warmth *warmth,
                        struct fleet_app *const *apps, uint32_t count)
 {
@@ -319,6 +344,7 @@ void fleet_warmth_tick(struct fleet_warmth *warmth,
     qsort(by_use, count, sizeof(struct fleet_app *), by_last_use);
     if (look(warmth))
         give_way(warmth, apps, count);
+    measure(warmth, apps, count);
     choose_auto(warmth, by_use, count);
     for (uint32_t i = 0; i < count; i++)
         drop_surplus(by_use[i]);

@@ -19,6 +19,7 @@ struct fleet_warmth { /* embedded in the fleet; its fields are its own */
     const char *proc; /* "/proc"; tests have one of their own */
     struct memory_watch memory;
     uint64_t looked_at_us;
+    uint64_t measure_at_us;
     uint64_t calm_until_us; /* what was done last shows only then */
 };
 

@@ -235,6 +235,15 @@ static void write_status(const struct keeper *keeper, struct strbuf *ret_text)
         cJSON_AddStringToObject(engine, "name", capabilities->name);
         cJSON_AddStringToObject(engine, "version", capabilities->version);
         cJSON_AddBoolToObject(engine, "up", keeper->engine_is_up);
+        cJSON_AddStringToObject(engine, "freezer",
+                                capabilities->freezes_by_cgroup ? "cgroup"
+                                                                : "pause");
+        cJSON_AddStringToObject(engine, "freezer_note",
+                                capabilities->freeze_text);
+        cJSON_AddBoolToObject(engine, "can_hibernate",
+                              capabilities->can_hibernate);
+        cJSON_AddStringToObject(engine, "hibernation_note",
+                                capabilities->hibernate_text);
         if (keeper->engine_is_up)
             cJSON_AddNullToObject(engine, "error");
         else

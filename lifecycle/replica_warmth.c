@@ -306,6 +306,7 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why)
         return;
     replica->is_priming = false;
     replica->is_urgent = is_urgent;
+    replica->view.is_start = true;
     if (replica->view.state >= REPLICA_CREATING)
         (void)!replica_has_room(replica); /* asks early */
     replica->began_us = clock_now_us();
@@ -319,7 +320,6 @@ void replica_climb(struct replica *replica, bool is_urgent, const char *why)
             replica->ticket.on_turn(&replica->ticket);
         return;
     }
-    replica->view.is_start = true;
     if (replica->view.state != REPLICA_PRIMED)
         return; /* its creation goes on to the start */
     replica->view.from = RUNG_PRIMED;

@@ -3,9 +3,13 @@
  * The front knows counts and latencies, the keeper images and replicas. The
  * keeper's answer to QUERY "status" is one JSON object:
  *
- * {"engine": {"name", "version", "up": bool, "error": text|null},
+ * {"engine": {"name", "version", "up": bool, "error": text|null,
+ *             "freezer": "cgroup"|"pause", "can_hibernate": bool,
+ *             "freezer_note", "hibernation_note": why not},
  *  "apps": [{"name", "image", "state", "revision", "wanted": N,
- *    "replicas": [{"id": N, "name", "state", "pid": N, "age_ms": N}],
+ *    "warmth": "ready"|"frozen"|"hibernated"|"primed"|"cold",
+ *    "replicas": [{"id": N, "name", "state", "pid": N, "age_ms": N,
+ *                  "memory": {"resident": BYTES, "swapped": BYTES}}],
  *    "last_error": null | {"at_unix_ms", "code", "message", "log": [line…]},
  *    "last_start": null | {"at_unix_ms", "from", "ok": bool, "total_us",
  *                          "phases": [{"name", "us"}]}}]}

@@ -189,12 +189,27 @@ static void add_fact(struct strbuf *buf, const struct view *view,
     strbuf_add_char(buf, '\n');
 }
 
+/* "12M", "2M+60M" (in swap). */
+static void add_memory(struct table *table, const cJSON *memory)
+{
+    uint64_t resident = answer_number(memory, "resident") >> 20;
+    uint64_t swapped = answer_number(memory, "swapped") >> 20;
+
+    if (!cJSON_IsObject(memory))
+        table_cell(table, COLOUR_NONE, "-");
+    else if (swapped > 0)
+        table_cell(table, COLOUR_NONE, "%" PRIu64 "M+%" PRIu64 "M swapped",
+                   resident, swapped);
+    else
+        table_cell(table, COLOUR_NONE, "%" PRIu64 "M", resident);
+}
+
 static void add_replicas(const cJSON *app, const struct view *view,
                          struct strbuf *buf)
 {
     static const struct table_column columns[] = {
         {"REPLICA", false}, {"STATE", false}, {"PID", true},
-        {"AGE", true},      {"WHY", false},
+        {"AGE", true},      {"MEMORY", true}, {"WHY", false},
     };
     AUTO(table_free)
     struct table *table = table_new(columns, ARRAY_LEN(columns));
@@ -218,6 +233,7 @@ static void add_replicas(const cJSON *app, const struct view *view,
         else
             table_cell(table, COLOUR_NONE, "-");
         table_cell(table, COLOUR_NONE, "%s", age);
+        add_memory(table, answer_member(replica, "memory"));
         table_cell(table, COLOUR_NONE, "%s",
                    answer_text(replica, "probe")[0]
                        ? answer_text(replica, "probe")

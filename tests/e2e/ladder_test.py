@@ -125,3 +125,143 @@ def test_one_that_is_killed_frozen_is_replaced(t):
     answer = berth.get("/a/hash")
     assert answer.status == 200 and answer.app_id != first.app_id, answer
     assert berth.metric("berth_replica_crashes_total", app="a") == 1
+
+
+# --- primed -------------------------------------------------------------------
+
+
+def primed(berth, count=1, app="a"):
+    wait_until(lambda: states(berth, app).count("primed") == count, 20,
+               f"{count} primed")
+
+
+def test_a_primed_one_is_kept_and_starts_for_the_first_request(t):
+    berth = t.berth((APP % "replicas 0 1; idle_timeout 1s;")
+                    .replace("keep_primed 0", "keep_primed 1"))
+    primed(berth)
+    made = berth.containers("a")[0]["Id"]
+    assert berth.app("a")["state"] == "asleep", "nothing of it runs yet"
+    first = berth.get("/a/hash")
+    assert first.status == 200, first
+    start = berth.app("a")["last_start"]
+    assert start["from"] == "primed" and start["ok"], start
+    assert not [p for p in start["phases"] if p["name"] == "create" and p["us"]], start
+    assert made in [c["Id"] for c in berth.containers("a")]
+    primed(berth)  # the next one, in the background
+    wait_until(lambda: states(berth) == ["primed"], 20, "the first has left")
+    second = berth.get("/a/hash")
+    assert second.status == 200 and second.app_id != first.app_id
+    assert berth.metric("berth_starts_total", app="a", **{"from": "primed"}) == 2
+
+
+def test_auto_primes_what_is_asleep_and_not_what_is_awake(t):
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; } } }
+        app a { image localhost/berth-test/app:1; network none; }
+        app b { image localhost/berth-test/app:1; network none; replicas 1 1; }
+    """)
+    berth.wait_state("b", "ready")
+    primed(berth)
+    assert berth.get("/a/hash").status == 200
+    time.sleep(1)
+    assert states(berth) == ["ready"], "it is awake: none is primed beside it"
+    assert states(berth, "b") == ["ready"]
+
+
+def test_a_primed_one_is_adopted_and_one_that_is_killed_replaced(t):
+    berth = t.berth(APP.replace("keep_primed 0", "keep_primed 1") % "", on_exit="keep")
+    primed(berth)
+    made = berth.containers("a")[0]["Id"]
+    berth.kill()
+    berth.start()
+    primed(berth)
+    assert [c["Id"] for c in berth.containers("a")] == [made]
+    os.kill(berth.app("a")["replicas"][0]["pid"], signal.SIGKILL)
+    wait_until(lambda: made not in [c["Id"] for c in berth.containers("a")], 10)
+    assert berth.get("/a/hash").status == 200, "started from its image, as it must be"
+
+
+# --- on_sleep, on_wake --------------------------------------------------------
+
+CALLS = "freeze_after 300ms; on_sleep http /unready?set=1; on_wake http /unready?set=0;"
+
+
+def test_the_app_is_told_before_it_sleeps_and_after_it_wakes(t):
+    berth = t.berth(APP % CALLS)
+    first = berth.get("/a/health")
+    assert first.status == 200, first
+    for _ in range(3):
+        frozen(berth)
+        answers = parallel(5, lambda i: berth.get("/a/health"))
+        assert [a.status for a in answers] == [200] * 5, "only once on_wake has answered"
+        assert {a.app_id for a in answers} == {first.app_id}
+
+
+def test_on_sleep_comes_before_the_freeze(t):
+    berth = t.berth(APP % "freeze_after 300ms; on_sleep http /unready?set=1;")
+    assert berth.get("/a/health").status == 200
+    frozen(berth)
+    assert berth.get("/a/health").status == 503
+
+
+def test_what_fails_to_go_to_sleep_is_not_frozen(t):
+    berth = t.berth(APP % "freeze_after 200ms; on_sleep http /status/500;")
+    assert berth.get("/a/hash").status == 200
+    berth.wait_log("a replica is not frozen.*on_sleep.*500")
+    assert states(berth) == ["ready"]
+    assert berth.get("/a/hash").status == 200
+
+
+# --- what is kept, what goes --------------------------------------------------
+
+
+def test_keep_frozen_outlives_idle_timeout(t):
+    berth = t.berth(APP % "keep_frozen 1 for=6s; idle_timeout 1s;")
+    first = berth.get("/a/hash")
+    frozen(berth)
+    time.sleep(2.5)
+    assert states(berth) == ["frozen"], "longer than idle_timeout"
+    assert berth.get("/a/hash").app_id == first.app_id
+    frozen(berth)
+    wait_until(lambda: not berth.containers("a"), 20, "after for=")
+
+
+# --- hibernated ---------------------------------------------------------------
+
+
+class Swap:
+    """A swap file for the time of a test."""
+
+    def __init__(self, dir, mib):
+        self.path, self.mib = pathlib.Path(dir) / "swap", mib
+
+    def __enter__(self):
+        with open(self.path, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            for _ in range(self.mib):
+                file.write(bytes(1 << 20))
+        harness.subprocess.run(["mkswap", self.path], check=True, capture_output=True)
+        harness.subprocess.run(["swapon", self.path], check=True)
+        return self
+
+    def __exit__(self, *_):
+        harness.subprocess.run(["swapoff", self.path], check=True)
+        self.path.unlink()
+
+
+@harness.limit(120)
+def test_a_hibernated_one_gives_its_memory_and_comes_back(t):
+    with Swap(t.dir, 256):
+        berth = t.berth(APP % "freeze_after 300ms; hibernate_after 1s; env TESTAPP_MEMORY 64;")
+        first = berth.get("/a/hash")
+        assert first.status == 200, first
+        wait_until(lambda: states(berth) == ["hibernated"], 30)
+        assert berth.app("a")["state"] == "asleep", "it is not published"
+        replica = berth.app("a")["replicas"][0]
+        assert replica["memory"]["resident"] < 8 << 20, replica
+        for _ in range(2):
+            wait_until(lambda: states(berth) == ["hibernated"], 30)
+            answer = berth.get("/a/hash")
+            assert answer.status == 200 and answer.app_id == first.app_id, answer
+        assert berth.metric("berth_starts_total", app="a", **{"from": "hibernated"}) >= 2
+        berth.stop()
