@@ -64,6 +64,7 @@ def start_and_stop(t, name, more):
 @harness.limit(90)
 def test_sidecars_start_before_the_app_and_stop_after_it(t):
     for name, more in (("none", "network none;"), ("private", ""),
+                       ("published", "port 8000 published;"),
                        ("unix", "network none; socket a.sock; command --unix;")):
         steps = start_and_stop(t, name, more)
         started = [who for status, who in steps if status == "start" and who != "infra"]
