@@ -164,7 +164,8 @@ static double worth_of(const struct fleet_app *app,
                        const struct replica *replica)
 {
     struct placement_replica it = {
-        .need = {.memory_bytes = app->settings->container.memory_bytes},
+        .need = {.memory_bytes =
+                     container_memory_bytes_of_pod(&app->settings->container)},
         .start_us = (uint64_t)app->start_us[LEARNED_PULLED],
         .uses = app->demand.last.completions,
     };

@@ -148,8 +148,8 @@ struct placement_need machine_need_of(const struct keeper_app *app)
     const struct container_settings *container = &app->container;
 
     return (struct placement_need){
-        .cpu_millis = container->cpu_millis,
-        .memory_bytes = container->memory_bytes,
+        .cpu_millis = container_cpu_millis_of_pod(container),
+        .memory_bytes = container_memory_bytes_of_pod(container),
         .gpu_millis = container->gpu_millis,
         .gpu_memory_bytes = container->gpu_memory_bytes,
     };

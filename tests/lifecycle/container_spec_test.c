@@ -467,3 +467,87 @@ Test(container_spec, what_there_is_not_is_refused)
     cr_assert_not_null(strstr(err.text, "files"));
     cr_assert_null(text);
 }
+
+/* --- pods --- */
+
+static struct sidecar_settings sidecars[2];
+
+static void add_sidecars(void)
+{
+    sidecars[0] = (struct sidecar_settings){
+        .name = TEXT("log"),
+        .container = {.image = TEXT("localhost/l:1"), .stop_timeout_ms = 1}};
+    sidecars[1] = (struct sidecar_settings){
+        .name = TEXT("cache"),
+        .container = {.image = TEXT("localhost/c:1"), .port = 6379}};
+    settings.sidecar_count = 2;
+    settings.sidecars = sidecars;
+}
+
+static bool has(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+Test(container_spec, an_app_with_sidecars_leaves_its_network_to_the_pod)
+{
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *app = NULL;
+    AUTO(auto_free) char *pod = NULL;
+
+    add_sidecars();
+    settings.network = NETWORK_PRIVATE;
+    settings.hostname = TEXT("web");
+    spec.publish = true;
+    app = build(&limits);
+    pod = container_spec_pod(&spec);
+    cr_expect(has(app, "\"pod\":\"berth-prod-web-42.pod\""), "%s", app);
+    cr_expect_not(has(app, "netns") || has(app, "networks") ||
+                      has(app, "portmappings") || has(app, "hostname"),
+                  "Podman refuses them there: %s", app);
+    cr_expect(has(app, "\"PORT\":\"8000\""), "%s", app);
+    cr_expect_str_eq(
+        pod, "{\"name\":\"berth-prod-web-42.pod\",\"infra_name\":"
+             "\"berth-prod-web-42.infra\",\"labels\":{\"berth.namespace\":"
+             "\"prod\",\"berth.app\":\"web\",\"berth.revision\":\"abc123\","
+             "\"berth.replica\":\"42\"},\"shared_namespaces\":[\"net\",\"ipc\","
+             "\"uts\"],\"hostname\":\"web\",\"netns\":{\"nsmode\":\"bridge\"},"
+             "\"networks\":{\"berth-prod-web\":{}},\"portmappings\":[{"
+             "\"container_port\":8000,\"host_ip\":\"127.0.0.1\",\"protocol\":"
+             "\"tcp\"}]}");
+}
+
+Test(container_spec, a_sidecar_is_a_container_with_its_own_name_and_label)
+{
+    static const char *const images[] = {NULL, "localhost/layer:2"};
+    struct rlimits limits = plain_limits();
+    AUTO(auto_free) char *log = NULL;
+    AUTO(auto_free) char *cache = NULL;
+    AUTO(auto_free) char *none = NULL;
+    struct err err;
+
+    add_sidecars();
+    spec.socket_dir = "/run/host";
+    settings.socket = TEXT("a.sock");
+    spec.sidecar_images = images;
+    cr_assert(container_spec_build_sidecar(&spec, 0, &limits, &log, &err));
+    cr_assert(container_spec_build_sidecar(&spec, 1, &limits, &cache, &err));
+    cr_expect(has(log, "\"name\":\"berth-prod-web-42.log.sidecar\""), "%s",
+              log);
+    cr_expect(has(log, "\"pod\":\"berth-prod-web-42.pod\""), "%s", log);
+    cr_expect(has(log, "\"berth.sidecar\":\"log\""), "%s", log);
+    cr_expect(has(log, "\"berth.replica\":\"42\""), "%s", log);
+    cr_expect(has(log, "\"image\":\"localhost/l:1\""), "%s", log);
+    cr_expect(has(log, "\"stop_timeout\":1"), "%s", log);
+    cr_expect(has(log, "\"BERTH_APP\":\"web\""), "%s", log);
+    cr_expect_not(has(log, "BERTH_SOCKET") || has(log, "\"PORT\"") ||
+                      has(log, "netns") || has(log, "/run/host"),
+                  "what is the app's alone: %s", log);
+    cr_expect(has(log, "\"nofile\""), "its own limits: %s", log);
+    cr_expect(has(cache, "\"image\":\"localhost/layer:2\""), "%s", cache);
+    cr_expect(has(cache, "\"PORT\":\"6379\""), "%s", cache);
+
+    sidecars[1].container.stop_signal = TEXT("SIGNONE");
+    cr_assert_not(container_spec_build_sidecar(&spec, 1, &limits, &none, &err));
+    cr_expect(has(err.text, "sidecar cache"), "%s", err.text);
+}

@@ -392,3 +392,74 @@ Test(image_store, ahead_is_for_nobody_and_forgotten_at_a_reload)
     fake_engine_release(bench.engine, FAKE_PULL);
     bench_run_ms(&bench, 20);
 }
+
+/* --- sidecars --- */
+
+static void ask_with_sidecars(struct asker *asker,
+                              struct sidecar_settings *sidecars)
+{
+    sidecars[0] = (struct sidecar_settings){
+        .name = (char *)(uintptr_t) "log",
+        .container = {.image = image_b, .pull_timeout_ms = 60000}};
+    sidecars[1] = (struct sidecar_settings){
+        .name = (char *)(uintptr_t) "cache",
+        .container = {.image = image_c, .pull_timeout_ms = 60000}};
+    asker->container.sidecar_count = 2;
+    asker->container.sidecars = sidecars;
+    ask(asker, image_a, PULL_MISSING);
+}
+
+Test(image_store, the_images_of_sidecars_are_asked_for_too)
+{
+    struct sidecar_settings sidecars[2];
+    struct asker plain = {0};
+    struct asker asker = {0};
+
+    ask(&plain, image_a, PULL_MISSING);
+    await(&plain);
+    bench.engine->image_is_there = false;
+    ask_with_sidecars(&asker, sidecars);
+    await(&asker);
+    cr_expect_eq(asker.code, ERR_NONE, "%s", asker.text);
+    cr_expect(asker.answer.was_pulled);
+    cr_expect_not_null(strstr(bench.engine->log.data, "pull localhost/a:1"));
+    cr_expect_not_null(strstr(bench.engine->log.data, "image localhost/b:1"));
+    cr_expect_not_null(strstr(bench.engine->log.data, "image localhost/c:1"));
+    cr_expect_str_neq(asker.answer.content_id, plain.answer.content_id,
+                      "the revision is that of all of them");
+}
+
+Test(image_store, what_a_sidecar_lacks_is_told_with_its_name)
+{
+    struct secret_setting secret = {.name = (char *)(uintptr_t) "token"};
+    struct sidecar_settings sidecars[2];
+    struct asker asker = {0};
+
+    fake_engine_fail(bench.engine, FAKE_SECRETS, 1, ERR_NOT_FOUND, "no such");
+    ask_with_sidecars(&asker, sidecars);
+    sidecars[1].container.secret_count = 1;
+    sidecars[1].container.secrets = &secret;
+    await(&asker);
+    cr_expect_eq(asker.code, ERR_NOT_FOUND);
+    cr_expect_not_null(strstr(asker.text, "sidecar cache"), "%s", asker.text);
+}
+
+Test(image_store, a_want_is_cancelled_while_a_sidecar_is_asked_for)
+{
+    struct sidecar_settings sidecars[2];
+    struct asker asker = {0};
+
+    bench.engine->image_is_there = false;
+    bench.engine->hold[FAKE_PULL] = true;
+    ask_with_sidecars(&asker, sidecars);
+    bench_run_ms(&bench, 50);
+    fake_engine_release(bench.engine, FAKE_PULL); /* the app's */
+    bench.engine->image_is_there = true;
+    bench.engine->hold[FAKE_IMAGE] = true;
+    bench_run_ms(&bench, 50);
+    cr_assert_eq(asker.answers, 0U);
+    image_want_cancel(&asker.want);
+    fake_engine_release(bench.engine, FAKE_IMAGE);
+    bench_run_ms(&bench, 50);
+    cr_assert_eq(asker.answers, 0U);
+}

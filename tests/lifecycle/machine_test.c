@@ -161,3 +161,21 @@ Test(machine, an_app_that_asks_for_more_than_there_is)
             cr_expect_str_eq(text.data, "");
     }
 }
+
+Test(machine, sidecars_count_in_what_a_replica_needs)
+{
+    struct sidecar_settings sidecars[] = {
+        {.container = {.cpu_millis = 500, .memory_bytes = 1 << 20}},
+        {.container = {.memory_bytes = 2 << 20}},
+    };
+    const struct keeper_app app = {.container = {.cpu_millis = 1000,
+                                                 .memory_bytes = 4 << 20,
+                                                 .gpu_millis = 250,
+                                                 .sidecar_count = 2,
+                                                 .sidecars = sidecars}};
+    const struct placement_need need = machine_need_of(&app);
+
+    cr_expect_eq(need.cpu_millis, 1500U);
+    cr_expect_eq(need.memory_bytes, 7U << 20);
+    cr_expect_eq(need.gpu_millis, 250U);
+}
