@@ -28,17 +28,6 @@ struct packer {
     uint32_t files;
 };
 
-static bool set_errno(struct err *err, const char *name)
-{
-    enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
-                         : errno == EACCES                   ? ERR_DENIED
-                                                             : ERR_IO;
-
-    err_set_errno(err, errno, "%.400s", name);
-    err->code = code;
-    return false;
-}
-
 static void digest_text(struct digest *digest, const char *text)
 {
     AUTO(strbuf_done) struct strbuf buf = STRBUF_INIT;
@@ -90,7 +79,7 @@ static bool add_bytes(struct packer *packer, int fd, const char *name,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return set_errno(err, name);
+            return err_set_errno(err, errno, "%.400s", name);
         if (n == 0)
             return err_set(err, ERR_IO,
                            "%.400s became shorter while it was read", name);
@@ -112,7 +101,7 @@ static bool add_link(struct packer *packer, int dir, const char *name,
     ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
 
     if (n < 0)
-        return set_errno(err, path);
+        return err_set_errno(err, errno, "%.400s", path);
     target[n] = '\0';
     return begin(packer, path, st, target, err);
 }
@@ -127,7 +116,7 @@ static bool add_open(struct packer *packer, int fd, const char *path,
     struct stat st;
 
     if (fstat(fd, &st) != 0)
-        return set_errno(err, path);
+        return err_set_errno(err, errno, "%.400s", path);
     if (S_ISREG(st.st_mode))
         return begin(packer, path, &st, NULL, err) &&
                add_bytes(packer, fd, path, (uint64_t)st.st_size, err);
@@ -147,7 +136,7 @@ static bool add_child(struct packer *packer, int dir, const char *name,
     struct stat st;
 
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return set_errno(err, path);
+        return err_set_errno(err, errno, "%.400s", path);
     if (S_ISLNK(st.st_mode))
         return add_link(packer, dir, name, path, &st, err);
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
@@ -156,7 +145,7 @@ static bool add_child(struct packer *packer, int dir, const char *name,
     fd = openat(dir, name,
                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return set_errno(err, path);
+        return err_set_errno(err, errno, "%.400s", path);
     return add_open(packer, fd, path, depth, err);
 }
 
@@ -183,7 +172,7 @@ static bool read_names(int fd, const char *path, char ***ret_names,
     size_t count = 0;
 
     if (!dir) {
-        set_errno(err, path);
+        err_set_errno(err, errno, "%.400s", path);
         if (copy >= 0)
             close(copy);
         return false;
@@ -230,7 +219,7 @@ static bool add_copy(struct packer *packer, uint32_t index,
 
     snprintf(name, sizeof name, "%u", index);
     if (fd < 0) {
-        set_errno(err, step->source);
+        err_set_errno(err, errno, "%.400s", step->source);
     } else if (add_open(packer, fd, name, 0, err)) {
         return true;
     }

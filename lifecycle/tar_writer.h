@@ -25,7 +25,8 @@ void tar_writer_done(struct tar_writer *tar);
 
 /* Begin an entry: kind and mode from st (of a file, folder or link), size for
  * files. name: relative, no NUL. link: of a symbolic link, else NULL. The
- * owner is root. Fails with ERR_IO. */
+ * owner is root. Fails as err_set_errno() says (ERR_LIMIT: the disk is full).
+ */
 MUST_USE bool tar_writer_begin(struct tar_writer *tar, const char *name,
                                const struct stat *st, const char *link,
                                struct err *err);

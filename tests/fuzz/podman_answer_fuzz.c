@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/build_log.h"
 #include "lifecycle/log_stream.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
@@ -31,6 +32,7 @@ static void read_lists(struct strview body)
 {
     struct engine_container *containers;
     struct podman_network *networks;
+    struct podman_layer *layers;
     unsigned count;
     struct err err;
 
@@ -43,6 +45,12 @@ static void read_lists(struct strview body)
         for (unsigned i = 0; i < count; i++)
             assert(memchr(networks[i].name, '\0', sizeof networks[i].name));
         free(networks);
+    }
+    if (podman_json_layers(body, &layers, &count, &err)) {
+        for (unsigned i = 0; i < count; i++)
+            assert(strncmp(layers[i].tag, PODMAN_LAYER_PREFIX,
+                           strlen(PODMAN_LAYER_PREFIX)) == 0);
+        free(layers);
     }
     if (!podman_json_removed(body, &err))
         assert(err.code != ERR_NONE);
@@ -62,6 +70,8 @@ static void read_objects(struct strview body)
         check_id(image.id);
     if (podman_json_id(body, id, &err))
         check_id(id);
+    if (podman_json_secret(body, id, &err))
+        check_id(id);
     if (podman_json_version(body, &can, &err))
         assert(can.version[0] != '\0');
     if (!podman_json_info(body, &can, &err))
@@ -74,6 +84,7 @@ static void read_objects(struct strview body)
 static void read_lines(struct strview body)
 {
     struct podman_pull *pull = podman_pull_new();
+    struct build_log *build = build_log_new();
     struct strview line;
     struct err err;
 
@@ -87,7 +98,13 @@ static void read_lines(struct strview body)
             assert(event.exit_code >= -1 && event.exit_code <= 255);
         }
         podman_pull_line(pull, line);
+        build_log_line(build, line);
     }
+    assert(build_log_progress(build)->layers_done <=
+           build_log_progress(build)->layers_known);
+    if (!build_log_result(build, &err))
+        assert(err.code != ERR_NONE && memchr(err.text, '\0', sizeof err.text));
+    build_log_free(&build);
     assert(podman_pull_progress(pull)->layers_done <=
            podman_pull_progress(pull)->layers_known);
     if (!podman_pull_result(pull, &err))

@@ -383,6 +383,48 @@ Test(podman_json, networks_are_read)
     cr_assert_eq(err.code, ERR_PROTOCOL);
 }
 
+/* What was built upon a layer has its labels, and is not berth's. */
+Test(podman_json, layers_are_those_with_a_tag_of_ours)
+{
+    AUTO(auto_free) struct podman_layer *layers = NULL;
+    unsigned count = 9;
+    struct err err;
+
+    cr_assert(podman_json_layers(
+        SV("[{\"RepoTags\":null,\"Labels\":{\"berth.namespace\":\"d\"}},"
+           "{\"RepoTags\":[\"localhost/x:1\"],\"Labels\":null},"
+           "{\"RepoTags\":[\"localhost/x:2\",\"localhost/berth-setup/d:ab\"],"
+           "\"Labels\":{\"berth.namespace\":\"d\"}},"
+           "{\"RepoTags\":[\"localhost/berth-setup/e:cd\"],\"Labels\":5},"
+           "{\"RepoTags\":5}, 5]"),
+        &layers, &count, &err));
+    cr_assert_eq(count, 2);
+    cr_assert_str_eq(layers[0].tag, "localhost/berth-setup/d:ab");
+    cr_assert_str_eq(layers[0].namespace_name, "d");
+    cr_assert_str_eq(layers[1].namespace_name, "");
+    free(TAKE(layers));
+    cr_assert(podman_json_layers(SV("null"), &layers, &count, &err));
+    cr_assert_eq(count, 0);
+    cr_assert(podman_json_layers(SV("[]"), &layers, &count, &err));
+    cr_assert_eq(count, 0);
+    free(TAKE(layers));
+    cr_assert_not(podman_json_layers(SV("{}"), &layers, &count, &err));
+    cr_assert_eq(err.code, ERR_PROTOCOL);
+}
+
+Test(podman_json, a_secret_has_an_id)
+{
+    char id[80] = "as it was";
+    struct err err;
+
+    cr_assert(
+        podman_json_secret(SV("{\"ID\":\"0ab1\",\"Spec\":{}}"), id, &err));
+    cr_assert_str_eq(id, "0ab1");
+    cr_assert_not(podman_json_secret(SV("{\"ID\":\"../x\"}"), id, &err));
+    cr_assert_not(podman_json_secret(SV("{}"), id, &err));
+    cr_assert_str_eq(id, "0ab1");
+}
+
 Test(podman_json, a_removal_may_fail_in_the_list_it_answers)
 {
     struct err err;
