@@ -436,6 +436,30 @@ void fleet_app_forget_failures(struct fleet_app *app)
 
 /* --- what becomes of its replicas --- */
 
+static void observe_phases(struct metrics_cell *cell,
+                           const struct replica_phases *phases)
+{
+    const struct {
+        enum metric_histogram_id id;
+        uint64_t us;
+    } rows[] = {
+        {HISTOGRAM_PHASE_QUEUE, phases->queue_us},
+        {HISTOGRAM_PHASE_EVICT, phases->evict_us},
+        {HISTOGRAM_PHASE_PULL, phases->pull_us},
+        {HISTOGRAM_PHASE_CREATE, phases->create_us},
+        {HISTOGRAM_PHASE_PRIME, phases->prime_us},
+        {HISTOGRAM_PHASE_START, phases->start_us},
+        {HISTOGRAM_PHASE_BOOT, phases->boot_us},
+        {HISTOGRAM_PHASE_READY, phases->ready_us},
+        {HISTOGRAM_PHASE_THAW, phases->thaw_us},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].us > 0)
+            metrics_observe(cell, rows[i].id, rows[i].us);
+    }
+}
+
 /* failure NULL: it is ready. */
 static void record_start(struct fleet_app *app, const struct replica *replica,
                          const struct replica_failure *failure)
@@ -446,6 +470,13 @@ static void record_start(struct fleet_app *app, const struct replica *replica,
         [RUNG_PRIMED] = METRIC_STARTS_PRIMED,
         [RUNG_HIBERNATED] = METRIC_STARTS_HIBERNATED,
         [RUNG_FROZEN] = METRIC_STARTS_FROZEN,
+    };
+    static const unsigned histograms[] = {
+        [RUNG_ABSENT] = HISTOGRAM_START_FROM_ABSENT,
+        [RUNG_PULLED] = HISTOGRAM_START_FROM_PULLED,
+        [RUNG_PRIMED] = HISTOGRAM_START_FROM_PRIMED,
+        [RUNG_HIBERNATED] = HISTOGRAM_START_FROM_HIBERNATED,
+        [RUNG_FROZEN] = HISTOGRAM_START_FROM_FROZEN,
     };
     const struct replica_view *view = replica_view(replica);
     const struct start_end end = {
@@ -464,7 +495,8 @@ static void record_start(struct fleet_app *app, const struct replica *replica,
         return;
     fleet_scale_learn_start(app, view);
     metrics_add(app->cell, counters[view->from], 1);
-    metrics_observe(app->cell, HISTOGRAM_START_DURATION, view->phases.total_us);
+    metrics_observe(app->cell, histograms[view->from], view->phases.total_us);
+    observe_phases(app->cell, &view->phases);
 }
 
 static void on_crash(struct fleet_app *app, const struct replica_view *view)
@@ -604,7 +636,11 @@ static void on_replica_failed(void *arg, struct replica *replica,
     record_error(app, failure);
     record_start(app, replica, failure);
     if (!failure->was_ready)
-        metrics_add(app->cell, METRIC_START_FAILURES, 1);
+        metrics_add(app->cell,
+                    strcmp(failure->code, "start_timeout") == 0
+                        ? METRIC_START_TIMEOUTS
+                        : METRIC_START_FAILURES,
+                    1);
     /* Of several that were begun together, the first failure counts. */
     if (!failure->was_ready && id >= app->first_id_after_failure) {
         app->first_id_after_failure = app->host->next_replica_id;

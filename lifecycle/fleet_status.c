@@ -170,10 +170,13 @@ cJSON *fleet_status_app(const struct fleet_app *app,
                             autoscaler_reason_text(app->wanted_reason));
     cJSON_AddNumberToObject(json, "min", fleet_scale_min(app));
     cJSON_AddNumberToObject(json, "max", settings->replicas_max);
-    cJSON_AddNumberToObject(json, "start_failures",
-                            (double)app->cell->values[METRIC_START_FAILURES]);
-    cJSON_AddNumberToObject(json, "crashes",
-                            (double)app->cell->values[METRIC_REPLICA_CRASHES]);
+    cJSON_AddNumberToObject(
+        json, "start_failures",
+        (double)(metrics_get(app->cell, METRIC_START_FAILURES) +
+                 metrics_get(app->cell, METRIC_START_TIMEOUTS)));
+    cJSON_AddNumberToObject(
+        json, "crashes",
+        (double)metrics_get(app->cell, METRIC_REPLICA_CRASHES));
     if (timer_is_running(&app->retry_timer) && app->retry_at_us > now_us)
         cJSON_AddNumberToObject(json, "retry_in_ms",
                                 (double)((app->retry_at_us - now_us) / 1000));

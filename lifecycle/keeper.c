@@ -656,6 +656,7 @@ static void start_engine(struct keeper *keeper)
         .timers = keeper->timers,
         .settings = &settings_of(keeper)->podman,
         .state_dir = settings_of(keeper)->state_dir,
+        .cell = keeper->cell,
         .events = {.on_died = on_engine_died,
                    .on_down = on_engine_down,
                    .on_up = on_engine_up,

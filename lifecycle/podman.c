@@ -326,6 +326,7 @@ struct engine *podman_new(const struct podman_options *options)
     podman->loop = options->loop;
     podman->timers = options->timers;
     podman->events = options->events;
+    podman->cell = options->cell;
     list_init(&podman->calls);
     list_init(&podman->handles);
     list_init(&podman->pods);

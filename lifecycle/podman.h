@@ -10,6 +10,7 @@
 
 struct cgroup_roots;
 struct loop;
+struct metrics_cell;
 struct podman_settings;
 struct timers;
 
@@ -22,6 +23,7 @@ struct podman_options {
     const struct podman_settings *settings;
     const char *state_dir; /* exists; the service's socket goes there */
     const struct cgroup_roots *cgroup_roots; /* NULL: the host's */
+    struct metrics_cell *cell; /* METRIC_SCOPE_PROCESS; NULL: nothing counts */
     struct engine_events events;
 };
 MUST_USE struct engine *podman_new(const struct podman_options *options);

@@ -12,8 +12,11 @@
 #include "lifecycle/podman_pull.h"
 #include "lifecycle/pull_bytes.h"
 #include "lifecycle/reclaim.h"
+#include "lifecycle/podman_metric.h"
 #include "lifecycle/sidecar_probe.h"
 #include "router/base/alloc.h"
+#include "router/base/clock.h"
+#include "router/base/metrics.h"
 #include "router/base/loop.h"
 
 static void on_timer(struct timer *timer)
@@ -79,6 +82,9 @@ static void on_done(void *arg, const struct podman_answer *answer,
     struct podman_call *call = arg;
 
     call->request = NULL;
+    if (call->sent_us > 0 && call->podman->cell && answer)
+        metrics_observe(call->podman->cell, call->metric,
+                        clock_now_us() - call->sent_us);
     call->on_answer(call, answer, err);
 }
 
@@ -125,6 +131,9 @@ void podman_call_send(struct podman_call *call, const struct podman_step *step)
         podman_call_sleep(call, 1);
         return;
     }
+    call->metric = podman_metric_of(step->method, step->path);
+    /* What is followed has no end that says anything. */
+    call->sent_us = strstr(step->path, "follow=true") ? 0 : clock_now_us();
     call->request = podman_http_send(call->podman->http, &request);
 }
 

@@ -17,6 +17,7 @@
 struct cgroup_roots;
 struct event;
 struct loop;
+struct metrics_cell;
 struct podman_events;
 struct podman_handle;
 struct build_log;
@@ -61,6 +62,7 @@ struct podman {
     struct list handles;
     struct list pods; /* podman_pod.h */
     const struct cgroup_roots *cgroup_roots;
+    struct metrics_cell *cell; /* NULL: nothing counts */
     struct reclaimer *reclaimer;
     struct list pulls; /* pull_bytes.h */
     bool is_closing;
@@ -130,7 +132,9 @@ struct podman_call {
     struct err stream_err; /* code ERR_NONE: none */
     char **keep;           /* prune: apps that stay */
     unsigned keep_count;
-    char **names; /* prune: networks still to be removed; secrets */
+    uint64_t sent_us; /* the request under way; 0: not to be counted */
+    unsigned metric;  /* enum metric_histogram_id, likewise */
+    char **names;     /* prune: networks still to be removed; secrets */
     unsigned name_count;
     unsigned name_next; /* secrets: the next of names to ask for */
 };

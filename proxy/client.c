@@ -108,7 +108,8 @@ static void end(struct client *client, void (*close_stream)(struct stream *))
     close_stream(&client->stream);
     worker->client_count--;
     metrics_set(client->listener->cell, METRIC_CONNECTIONS_OPEN,
-                client->listener->cell->values[METRIC_CONNECTIONS_OPEN] - 1);
+                metrics_get(client->listener->cell, METRIC_CONNECTIONS_OPEN) -
+                    1);
     worker_generation_unref(&client->setup);
     listener_client_ended(client->listener);
     loop_free_later(worker->loop, client, free_client);
@@ -356,7 +357,7 @@ void client_new(struct listener *listener, int fd,
     worker->client_count++;
     listener->client_count++;
     metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
-                listener->cell->values[METRIC_CONNECTIONS_OPEN] + 1);
+                metrics_get(listener->cell, METRIC_CONNECTIONS_OPEN) + 1);
     if (listener->has_setup)
         client_setup_begin(client);
     else

@@ -99,6 +99,8 @@ static bool comes_not_too_often(struct exchange *x)
     case RATE_REFUSED:
         break;
     }
+    if (exchange_cell(x)) /* a route that `return`s is of no app */
+        metrics_add(exchange_cell(x), METRIC_REJECTED_RATE_LIMITED, 1);
     exchange_reject_with(x, &rejection, sv_make(NULL, 0), wait_ms);
     return false;
 }

@@ -390,6 +390,7 @@ static void on_switching(struct exchange *x)
     x->answer_in->start += (uint32_t)x->answer.bytes;
     if (!tunnel_begin(x)) {
         x->status = 0;
+        metrics_add(exchange_cell(x), METRIC_REJECTED_TUNNELS_FULL, 1);
         exchange_reject(x, REJECT_TUNNELS_FULL);
         return;
     }

@@ -189,16 +189,24 @@ static enum reject_code code_of_failure(const char *code)
     return REJECT_START_FAILED;
 }
 
+static enum metric_id metric_of(enum reject_code code)
+{
+    switch (code) {
+    case REJECT_NO_RESOURCES:
+        return METRIC_REJECTED_NO_RESOURCES;
+    case REJECT_START_TIMEOUT:
+        return METRIC_REJECTED_START_TIMEOUT;
+    default:
+        return METRIC_REJECTED_START_FAILED;
+    }
+}
+
 /* With what the keeper says of the app. */
 static void refuse_for(struct exchange *x, const struct app_failure *failure)
 {
     const struct rejection rejection = {code_of_failure(failure->code), NULL};
 
-    metrics_add(exchange_cell(x),
-                rejection.code == REJECT_NO_RESOURCES
-                    ? METRIC_REJECTED_NO_RESOURCES
-                    : METRIC_REJECTED_START_FAILED,
-                1);
+    metrics_add(exchange_cell(x), metric_of(rejection.code), 1);
     exchange_reject_with(x, &rejection, sv_of(failure->reason),
                          failure->retry_after_ms);
 }

@@ -306,7 +306,11 @@ void exchange_fail_attempt(struct exchange *x, enum reject_code code,
         return;
     }
     x->attempts++;
-    metrics_add(cell, METRIC_RETRIES, 1);
+    metrics_add(cell,
+                code == REJECT_UPSTREAM_CONNECT  ? METRIC_RETRIES_CONNECT
+                : code == REJECT_UPSTREAM_CLOSED ? METRIC_RETRIES_CLOSED
+                                                 : METRIC_RETRIES_OTHER,
+                1);
     exchange_set_state(x, EXCHANGE_RETRY);
     exchange_start_timer(x, RETRY_DELAY_MS);
 }

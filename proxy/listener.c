@@ -148,7 +148,7 @@ static void rename_cell(struct listener *listener)
     uint64_t count = listener->client_count;
 
     metrics_set(cell, METRIC_CONNECTIONS_OPEN,
-                cell->values[METRIC_CONNECTIONS_OPEN] + count);
+                metrics_get(cell, METRIC_CONNECTIONS_OPEN) + count);
     metrics_set(old, METRIC_CONNECTIONS_OPEN,
                 old->values[METRIC_CONNECTIONS_OPEN] - count);
     metrics_cell_drop(listener->worker->shared->metrics, &old);

@@ -1,7 +1,11 @@
 /* admin_handlers.c - what each row of admin_routes.def does. */
 #include "proxy/admin/admin_handlers.h"
 
+#include <string.h>
+
 #include <cjson/cJSON.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 
 #include "proxy/admin/admin_call.h"
 #include "proxy/admin/admin_host.h"
@@ -22,6 +26,8 @@
 
 #define TYPE_TEXT    "text/plain; charset=utf-8"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_OPEN_METRICS                                                      \
+    "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 static const struct proxy_settings *settings_of(const struct admin_call *call)
 {
@@ -79,6 +85,18 @@ static void add_own_metrics(struct strbuf *buf, bool keeper_is_up)
     process_metrics_expose(buf, "front");
 }
 
+/* Prometheus lists OpenMetrics first where it wants it; nobody lists it to
+ * refuse it. */
+static enum metrics_format format_for(struct admin_call *call)
+{
+    const char *accept = evhttp_find_header(
+        evhttp_request_get_input_headers(admin_call_request(call)), "Accept");
+
+    return accept && strcasestr(accept, "application/openmetrics-text")
+               ? METRICS_OPEN
+               : METRICS_TEXT;
+}
+
 static void on_keeper_metrics(struct admin_call *call, bool ok,
                               struct strview body)
 {
@@ -87,6 +105,7 @@ static void on_keeper_metrics(struct admin_call *call, bool ok,
     AUTO(strbuf_done) struct strbuf own = STRBUF_INIT;
     AUTO(strbuf_done) struct strbuf front = STRBUF_INIT;
     struct strbuf merged = STRBUF_INIT;
+    enum metrics_format format = format_for(call);
 
     add_own_metrics(&own, ok);
     metrics_expose(host->ops->metrics(host->front), &front);
@@ -94,8 +113,10 @@ static void on_keeper_metrics(struct admin_call *call, bool ok,
     metrics_merge_add(merge, strbuf_view(&front));
     if (ok)
         metrics_merge_add(merge, body);
-    metrics_merge_write(merge, &merged);
-    admin_call_text(call, 200, TYPE_METRICS, &merged);
+    metrics_merge_write(merge, format, &merged);
+    admin_call_text(call, 200,
+                    format == METRICS_OPEN ? TYPE_OPEN_METRICS : TYPE_METRICS,
+                    &merged);
 }
 
 void admin_handle_metrics(struct admin_call *call)

@@ -294,21 +294,42 @@ static void write_series(const struct series *series, struct strbuf *buf)
     strbuf_add_char(buf, '\n');
 }
 
-void metrics_merge_write(const struct metrics_merge *merge, struct strbuf *buf)
+#define TOTAL SV("_total")
+
+/* OpenMetrics names the family of a counter without its "_total", and what has
+ * no type "unknown". */
+static void write_header(const struct family *family,
+                         enum metrics_format format, struct strbuf *buf)
+{
+    struct strview name = family->name;
+    struct strview type = family->type;
+
+    if (format == METRICS_OPEN && sv_eq(type, SV("counter")) &&
+        name.len > TOTAL.len &&
+        sv_eq(sv_skip(name, name.len - TOTAL.len), TOTAL))
+        name.len -= TOTAL.len;
+    if (format == METRICS_OPEN && sv_eq(type, SV("untyped")))
+        type = SV("unknown");
+    if (family->help.ptr)
+        strbuf_printf(buf, "# HELP %.*s %.*s\n", SV_ARG(name),
+                      SV_ARG(family->help));
+    if (type.ptr)
+        strbuf_printf(buf, "# TYPE %.*s %.*s\n", SV_ARG(name), SV_ARG(type));
+}
+
+void metrics_merge_write(const struct metrics_merge *merge,
+                         enum metrics_format format, struct strbuf *buf)
 {
     for (uint32_t f = 0; f < merge->family_count; f++) {
         const struct family *family = &merge->families[f];
 
         if (family->first == NONE)
             continue;
-        if (family->help.ptr)
-            strbuf_printf(buf, "# HELP %.*s %.*s\n", SV_ARG(family->name),
-                          SV_ARG(family->help));
-        if (family->type.ptr)
-            strbuf_printf(buf, "# TYPE %.*s %.*s\n", SV_ARG(family->name),
-                          SV_ARG(family->type));
+        write_header(family, format, buf);
         for (uint32_t i = family->first; i != NONE;
              i = merge->series[i].next_in_family)
             write_series(&merge->series[i], buf);
     }
+    if (format == METRICS_OPEN)
+        strbuf_add_str(buf, "# EOF\n");
 }

@@ -22,8 +22,14 @@ void metrics_merge_free(struct metrics_merge **merge);
  * written. Lines that are none of the format are dropped. */
 void metrics_merge_add(struct metrics_merge *merge, struct strview text);
 
+enum metrics_format {
+    METRICS_TEXT, /* Prometheus text format 0.0.4 */
+    METRICS_OPEN, /* OpenMetrics 1.0 */
+};
+
 /* Append the whole, families and series in the order of their first coming.
  */
-void metrics_merge_write(const struct metrics_merge *merge, struct strbuf *buf);
+void metrics_merge_write(const struct metrics_merge *merge,
+                         enum metrics_format format, struct strbuf *buf);
 
 #endif

@@ -26,7 +26,8 @@ static void increase(uint64_t *at, uint64_t n)
 void metrics_observe(struct metrics_cell *cell, enum metric_histogram_id id,
                      uint64_t us)
 {
-    struct metrics_histogram *histogram = &cell->histograms[id];
+    struct metrics_histogram *histogram =
+        &cell->histograms[(unsigned)id - cell->first_histogram];
     unsigned bucket = 0;
 
     while (bucket < METRIC_BUCKETS - 1 && us > metrics_bounds_us[bucket])
@@ -52,13 +53,13 @@ void metrics_count_request(struct metrics_requests *requests, unsigned code)
 
 /* --- sums ----------------------------------------------------------------- */
 
-uint64_t metrics_sum_label(const struct metrics_label *label, unsigned id)
+uint64_t metrics_sum_label(const struct metrics_label *label, enum metric_id id)
 {
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < label->count; i++) {
         if (label->cells[i])
-            sum += metrics_load(&label->cells[i]->values[id]);
+            sum += metrics_get(label->cells[i], id);
     }
     return sum;
 }
@@ -67,11 +68,12 @@ void metrics_add_histogram(const struct metrics_label *label, unsigned id,
                            struct metrics_histogram *sum)
 {
     for (unsigned i = 0; i < label->count; i++) {
+        const struct metrics_cell *cell = label->cells[i];
         const struct metrics_histogram *h;
 
-        if (!label->cells[i])
+        if (!cell)
             continue;
-        h = &label->cells[i]->histograms[id];
+        h = &cell->histograms[id - cell->first_histogram];
         for (unsigned bucket = 0; bucket < METRIC_BUCKETS; bucket++)
             sum->buckets[bucket] += metrics_load(&h->buckets[bucket]);
         sum->sum_us += metrics_load(&h->sum_us);
@@ -81,7 +83,7 @@ void metrics_add_histogram(const struct metrics_label *label, unsigned id,
 #define HISTOGRAM(scope, id, name, help)
 #define COUNTER(scope, id, name, help) [METRIC_##id] = METRIC_SCOPE_##scope,
 #define GAUGE(scope, id, name, help)   [METRIC_##id] = METRIC_SCOPE_##scope,
-static const enum metric_scope value_scopes[METRIC_COUNT] = {
+const enum metric_scope metrics_value_scopes[METRIC_COUNT] = {
 #include "router/base/metrics.def"
 };
 #undef HISTOGRAM
@@ -92,7 +94,7 @@ static const enum metric_scope value_scopes[METRIC_COUNT] = {
 #define GAUGE(scope, id, name, help)
 #define HISTOGRAM(scope, id, name, help)                                       \
     [HISTOGRAM_##id] = METRIC_SCOPE_##scope,
-static const enum metric_scope histogram_scopes[HISTOGRAM_COUNT] = {
+const enum metric_scope metrics_histogram_scopes[HISTOGRAM_COUNT] = {
 #include "router/base/metrics.def"
 };
 #undef HISTOGRAM
@@ -105,7 +107,7 @@ uint64_t metrics_sum(struct metrics_registry *registry, enum metric_id id,
     uint64_t sum = 0;
 
     mutex_lock(&registry->lock);
-    LIST_FOREACH (&registry->locked.scopes[value_scopes[id]], it) {
+    LIST_FOREACH (&registry->locked.scopes[metrics_value_scopes[id]], it) {
         struct metrics_label *of = container_of(it, struct metrics_label, node);
 
         if (!label || strcmp(of->text, label) == 0)
@@ -149,7 +151,7 @@ uint64_t metrics_quantile(struct metrics_registry *registry,
 
     assert(quantile >= 0 && quantile <= 1);
     mutex_lock(&registry->lock);
-    LIST_FOREACH (&registry->locked.scopes[histogram_scopes[id]], it) {
+    LIST_FOREACH (&registry->locked.scopes[metrics_histogram_scopes[id]], it) {
         struct metrics_label *of = container_of(it, struct metrics_label, node);
 
         if (!label || strcmp(of->text, label) == 0)

@@ -21,7 +21,8 @@
  * listener), FRONT (the front's, no label), KEEPER_APP (the keeper's, label
  * app), PROCESS (the keeper's, no label). A scope is counted in one of the two
  * processes only, so that their expositions can be joined. Rows of one family
- * (before the "{") have one type and one help. Requests by app, route and code
+ * (before the "{") have one type and one help. Rows of one scope stand
+ * together, in the order of the enum. Requests by app, route and code
  * have their own call. */
 enum metric_scope {
     METRIC_SCOPE_APP,
@@ -63,11 +64,14 @@ struct metrics_histogram {
 
 struct metrics_label;
 
-/* Written by the functions below only. */
+/* Written by the functions below only. It has room for the rows of its scope
+ * alone: an app has a cell on each worker. */
 struct metrics_cell {
-    uint64_t values[METRIC_COUNT];
-    struct metrics_histogram histograms[HISTOGRAM_COUNT];
     struct metrics_label *of; /* by the registry's lock */
+    unsigned first_value;     /* the lowest enum metric_id of its scope */
+    unsigned first_histogram; /* likewise */
+    struct metrics_histogram *histograms; /* behind the values */
+    uint64_t values[];
 };
 
 struct metrics_registry; /* opaque */
@@ -105,7 +109,7 @@ void metrics_requests_drop(struct metrics_registry *registry,
 static inline void metrics_add(struct metrics_cell *cell, enum metric_id id,
                                uint64_t n)
 {
-    uint64_t *at = &cell->values[id];
+    uint64_t *at = &cell->values[(unsigned)id - cell->first_value];
 
     __atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + n,
                      __ATOMIC_RELAXED);
@@ -113,7 +117,14 @@ static inline void metrics_add(struct metrics_cell *cell, enum metric_id id,
 static inline void metrics_set(struct metrics_cell *cell, enum metric_id id,
                                uint64_t value)
 {
-    __atomic_store_n(&cell->values[id], value, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->values[(unsigned)id - cell->first_value], value,
+                     __ATOMIC_RELAXED);
+}
+static inline uint64_t metrics_get(const struct metrics_cell *cell,
+                                   enum metric_id id)
+{
+    return __atomic_load_n(&cell->values[(unsigned)id - cell->first_value],
+                           __ATOMIC_RELAXED);
 }
 void metrics_observe(struct metrics_cell *cell, enum metric_histogram_id id,
                      uint64_t us);

@@ -142,7 +142,7 @@ static void add_row(struct metrics_registry *registry, struct strbuf *buf,
         strbuf_add_sv(buf, family_name(row));
         add_labels(buf, row, label->text, NULL);
         strbuf_printf(buf, " %" PRIu64 "\n",
-                      metrics_sum_label(label, row->index));
+                      metrics_sum_label(label, (enum metric_id)row->index));
     }
 }
 

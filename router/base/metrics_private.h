@@ -73,7 +73,11 @@ static inline uint64_t metrics_load(const uint64_t *at)
     return __atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
-uint64_t metrics_sum_label(const struct metrics_label *label, unsigned id);
+extern const enum metric_scope metrics_value_scopes[METRIC_COUNT];
+extern const enum metric_scope metrics_histogram_scopes[HISTOGRAM_COUNT];
+
+uint64_t metrics_sum_label(const struct metrics_label *label,
+                           enum metric_id id);
 void metrics_add_histogram(const struct metrics_label *label, unsigned id,
                            struct metrics_histogram *sum);
 

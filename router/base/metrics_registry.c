@@ -160,24 +160,59 @@ static struct metrics_label *label_for(struct metrics_registry *registry,
     return label;
 }
 
-static struct metrics_cell *cell_for(struct metrics_label *label,
-                                     unsigned writer)
+/* Where the rows of a scope begin among all, and how many they are. */
+struct row_range {
+    unsigned first;
+    unsigned count;
+};
+
+static struct row_range range_of(const enum metric_scope *scopes,
+                                 unsigned count, enum metric_scope scope)
 {
-    /* Cache lines of its own, so that no two threads count on one. */
-    size_t size =
-        (sizeof(struct metrics_cell) + CACHE_LINE - 1) & ~(CACHE_LINE - 1UL);
+    struct row_range range = {0, 0};
+
+    for (unsigned i = 0; i < count; i++) {
+        if (scopes[i] != scope)
+            continue;
+        if (range.count++ == 0)
+            range.first = i;
+        assert(i == range.first + range.count - 1);
+    }
+    return range;
+}
+
+static struct metrics_cell *new_cell(struct metrics_label *label)
+{
+    struct row_range values =
+        range_of(metrics_value_scopes, METRIC_COUNT, label->scope);
+    struct row_range histograms =
+        range_of(metrics_histogram_scopes, HISTOGRAM_COUNT, label->scope);
+    size_t size = sizeof(struct metrics_cell) +
+                  values.count * sizeof(uint64_t) +
+                  histograms.count * sizeof(struct metrics_histogram);
     struct metrics_cell *cell;
 
-    label->cells = widen(label->cells, &label->count, writer);
-    if (label->cells[writer])
-        return label->cells[writer];
+    /* Cache lines of its own, so that no two threads count on one. */
+    size = (size + CACHE_LINE - 1) & ~(CACHE_LINE - 1UL);
     cell = aligned_alloc(CACHE_LINE, size);
     if (!cell)
         abort();
     memset(cell, 0, size);
     cell->of = label;
-    label->cells[writer] = cell;
+    cell->first_value = values.first;
+    cell->first_histogram = histograms.first;
+    cell->histograms =
+        (struct metrics_histogram *)(void *)&cell->values[values.count];
     return cell;
+}
+
+static struct metrics_cell *cell_for(struct metrics_label *label,
+                                     unsigned writer)
+{
+    label->cells = widen(label->cells, &label->count, writer);
+    if (!label->cells[writer])
+        label->cells[writer] = new_cell(label);
+    return label->cells[writer];
 }
 
 struct metrics_cell *metrics_cell_new(struct metrics_registry *registry,

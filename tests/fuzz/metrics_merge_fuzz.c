@@ -15,7 +15,7 @@ static void merge_into(struct strview first, struct strview second,
 
     metrics_merge_add(merge, first);
     metrics_merge_add(merge, second);
-    metrics_merge_write(merge, ret);
+    metrics_merge_write(merge, METRICS_TEXT, ret);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,7 +10,7 @@ static void check(const char *label, const char *const *texts, size_t count,
 
     for (size_t i = 0; i < count; i++)
         metrics_merge_add(merge, sv_of(texts[i]));
-    metrics_merge_write(merge, &out);
+    metrics_merge_write(merge, METRICS_TEXT, &out);
     cr_assert_str_eq(out.data ? out.data : "", expected, "%s:\n%s", label,
                      out.data);
 }
@@ -79,6 +79,22 @@ Test(metrics_merge, ten_thousand_series_are_found_again)
     }
     metrics_merge_add(merge, strbuf_view(&text));
     metrics_merge_add(merge, strbuf_view(&text));
-    metrics_merge_write(merge, &out);
+    metrics_merge_write(merge, METRICS_TEXT, &out);
     cr_assert(sv_eq(strbuf_view(&out), strbuf_view(&expected)));
+}
+
+Test(metrics_merge, open_metrics_names_counters_without_total_and_has_an_end)
+{
+    AUTO(metrics_merge_free) struct metrics_merge *merge = metrics_merge_new();
+    AUTO(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    metrics_merge_add(merge, SV("# HELP a_total A\n# TYPE a_total counter\n"
+                                "a_total{x=\"1\"} 2\n"
+                                "# TYPE b_total gauge\nb_total 1\n"
+                                "# TYPE c untyped\nc 3\n"));
+    metrics_merge_write(merge, METRICS_OPEN, &out);
+    cr_assert_str_eq(out.data, "# HELP a A\n# TYPE a counter\n"
+                               "a_total{x=\"1\"} 2\n"
+                               "# TYPE b_total gauge\nb_total 1\n"
+                               "# TYPE c unknown\nc 3\n# EOF\n");
 }

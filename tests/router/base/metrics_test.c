@@ -54,18 +54,18 @@ Test(metrics, cells_of_one_label_are_summed)
     struct metrics_cell *b = metrics_cell_new(registry, METRIC_SCOPE_APP, "a");
     struct metrics_cell *c = metrics_cell_new(registry, METRIC_SCOPE_APP, "c");
 
-    metrics_add(a, METRIC_RETRIES, 2);
-    metrics_add(b, METRIC_RETRIES, 3);
-    metrics_add(c, METRIC_RETRIES, 10);
+    metrics_add(a, METRIC_RETRIES_CONNECT, 2);
+    metrics_add(b, METRIC_RETRIES_CONNECT, 3);
+    metrics_add(c, METRIC_RETRIES_CONNECT, 10);
     metrics_set(a, METRIC_IN_FLIGHT, 7);
     metrics_set(a, METRIC_IN_FLIGHT, 4);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 5);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "c"), 10);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "x"), 0);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, NULL), 15);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), 5);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "c"), 10);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "x"), 0);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, NULL), 15);
     expose();
-    cr_assert(has_line("berth_retries_total{app=\"a\"} 5"));
-    cr_assert(has_line("berth_retries_total{app=\"c\"} 10"));
+    cr_assert(has_line("berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 5"));
+    cr_assert(has_line("berth_retries_total{app=\"c\",reason=\"upstream_connect\"} 10"));
     cr_assert(has_line("berth_in_flight{app=\"a\"} 4"));
     cr_assert(has_line("berth_in_flight{app=\"c\"} 0"));
     cr_assert(has_line("# TYPE berth_retries_total counter"));
@@ -210,7 +210,7 @@ static void *count_many(void *arg)
 
     (void)arg;
     for (unsigned i = 0; i < COUNTS; i++) {
-        metrics_add(cell, METRIC_RETRIES, 1);
+        metrics_add(cell, METRIC_RETRIES_CONNECT, 1);
         metrics_observe(cell, HISTOGRAM_QUEUE_WAIT, i);
         metrics_count_request(requests, 100 + i % 500);
     }
@@ -229,7 +229,7 @@ Test(metrics, reading_while_others_count_loses_nothing)
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     expose();
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), THREADS * COUNTS);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), THREADS * COUNTS);
     snprintf(line, sizeof line, "berth_queue_wait_seconds_count{app=\"a\"} %u",
              THREADS * COUNTS);
     cr_assert(has_line(line));
@@ -256,21 +256,21 @@ Test(metrics, a_cell_goes_on_while_anybody_holds_one_of_its_label)
 
     cr_assert_eq(first, again);
     cr_assert_neq(first, other);
-    metrics_add(first, METRIC_RETRIES, 3);
-    metrics_add(other, METRIC_RETRIES, 4);
+    metrics_add(first, METRIC_RETRIES_CONNECT, 3);
+    metrics_add(other, METRIC_RETRIES_CONNECT, 4);
     metrics_cell_drop(registry, &first);
     metrics_cell_drop(registry, &again);
     cr_assert_null(again);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 7);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), 7);
     again = metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
-    metrics_add(again, METRIC_RETRIES, 1);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 8);
-    cr_assert(exposes("berth_retries_total{app=\"a\"} 8\n"));
+    metrics_add(again, METRIC_RETRIES_CONNECT, 1);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), 8);
+    cr_assert(exposes("berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 8\n"));
     metrics_cell_drop(registry, &again);
     metrics_cell_drop(registry, &other);
     cr_assert(!exposes("app=\"a\""));
     again = metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES, "a"), 0);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), 0);
     metrics_cell_drop(registry, &again);
 }
 
