@@ -311,6 +311,18 @@ static bool on_action(struct keeper *keeper, struct strview payload)
     return true;
 }
 
+static bool on_ping(struct keeper *keeper, struct strview payload)
+{
+    struct channel_ping ping;
+    struct channel_pong pong;
+
+    if (!channel_decode_ping(payload, &ping))
+        return false;
+    pong = (struct channel_pong){ping.at_us};
+    channel_send_pong(front_supervisor_channel(keeper->front), &pong, NULL, 0);
+    return true;
+}
+
 static void on_front_message(void *arg, enum channel_type type,
                              struct strview payload, int *fds,
                              unsigned fd_count)
@@ -320,7 +332,9 @@ static void on_front_message(void *arg, enum channel_type type,
 
     (void)fds;
     (void)fd_count; /* the front passes none; channel closes what it did */
-    if (type == CHANNEL_QUERY)
+    if (type == CHANNEL_PING)
+        ok = on_ping(keeper, payload);
+    else if (type == CHANNEL_QUERY)
         ok = on_query(keeper, payload);
     else if (type == CHANNEL_ACTION)
         ok = on_action(keeper, payload);

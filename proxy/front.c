@@ -10,6 +10,7 @@
 #include "proxy/front_apps.h"
 #include "proxy/front_private.h"
 #include "proxy/front_replicas.h"
+#include "proxy/keeper_ping.h"
 #include "proxy/generation.h"
 #include "proxy/log_writer.h"
 #include "proxy/password_helper.h"
@@ -209,6 +210,7 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_replica_remove remove;
         struct channel_app_state state;
         struct channel_app_starts starts;
+        struct channel_pong pong;
         struct channel_drain end;
     } m;
 
@@ -281,6 +283,11 @@ static bool handle(struct front *front, enum channel_type type,
             return false;
         on_app_starts(front, &m.starts);
         return true;
+    case CHANNEL_PONG:
+        if (!channel_decode_pong(payload, &m.pong))
+            return false;
+        keeper_ping_on_pong(front->ping, m.pong.at_us);
+        return true;
     case CHANNEL_REPLY:
     case CHANNEL_REPLY_PART:
         return questions_on_message(front->questions, type, payload);
@@ -350,6 +357,7 @@ static void free_all(struct front *front)
     front_replicas_free(&front->replicas);
     run_rest(front);
     assert(list_is_empty(&front->generations));
+    keeper_ping_free(&front->ping);
     front_apps_free(&front->apps);
     log_writer_free(&front->log_writer);
     timers_free(&front->timers);
@@ -373,6 +381,7 @@ int front_main(int channel_fd, const struct front_admin *admin)
     front.metrics = metrics_registry_new();
     front.apps =
         front_apps_new(front.loop, front.timers, &front.channel, front.metrics);
+    front.ping = keeper_ping_new(front.timers, &front.channel, front.metrics);
     front.replicas = front_replicas_new(front.loop, front.timers,
                                         &front.channel, front.apps);
     front.drain_timer.on_expire = on_drain_timer;

@@ -20,6 +20,7 @@ struct channel_log_file;
 struct front_apps;
 struct front_replicas;
 struct generation;
+struct keeper_ping;
 struct log_writer;
 struct password_helper;
 
@@ -31,6 +32,7 @@ struct front {
     void *admin;
     struct metrics_registry *metrics;
     struct front_apps *apps;
+    struct keeper_ping *ping;
     struct front_replicas *replicas;
     struct log_writer *log_writer;           /* NULL: no access log yet */
     struct password_helper *password_helper; /* NULL: no route needed it yet */

@@ -29,7 +29,8 @@ berth_deps_list() {
         ;;
     test)
         printf '%s\n' libcriterion-dev clang clang-rt clang-format clang-tidy \
-            python3 curl jq shellcheck openssl docker-registry apache2-utils
+            python3 curl jq shellcheck openssl docker-registry apache2-utils \
+            prometheus
         ;;
     host)
         printf '%s\n' mmdebstrap debian-archive-keyring e2fsprogs \
