@@ -330,6 +330,16 @@ static void on_gone(struct answer *answer)
 
 /* --- the beginning --- */
 
+static bool has_sidecar(const struct fleet_app *app, const char *name)
+{
+    const struct container_settings *container = &app->settings->container;
+
+    for (uint32_t i = 0; i < container->sidecar_count; i++)
+        if (strcmp(container->sidecars[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool explain_nothing(const struct log_follow *follow,
                             const struct fleet_app *app, struct err *err)
 {
@@ -354,8 +364,13 @@ bool log_follow_start(struct answers *answers, uint64_t id,
                       const struct log_ask *ask, struct err *err)
 {
     struct fleet_app *app = fleet_find_app(host->fleet, app_id);
-    struct log_follow *follow = xcalloc(1, sizeof *follow);
+    struct log_follow *follow;
 
+    if (ask->sidecar && !has_sidecar(app, ask->sidecar))
+        return err_set(err, ERR_NOT_FOUND,
+                       "unknown_sidecar %s has no sidecar \"%s\"",
+                       app->settings->app->name, ask->sidecar);
+    follow = xcalloc(1, sizeof *follow);
     follow->answer.on_room = on_room;
     follow->answer.on_gone = on_gone;
     follow->watcher.on_event = on_event;

@@ -101,6 +101,7 @@ void bench_start(struct fleet_bench *bench)
         .machine = bench->machine,
         .engine = &bench->engine->base,
         .metrics = bench->metrics,
+        .events = bench->events,
     };
 
     bench->fleet = fleet_new(&options);

@@ -21,6 +21,7 @@ struct fleet_bench {
     struct fake_engine *engine;
     struct fake_front *front; /* NULL while it is down */
     struct fleet *fleet;
+    struct event_log *events; /* NULL unless a test sets it; its own */
     struct lifecycle_settings settings;
     struct app_settings apps[BENCH_APPS];
     struct keeper_app keeper_apps[BENCH_APPS];
