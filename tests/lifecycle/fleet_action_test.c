@@ -156,7 +156,7 @@ Test(fleet_action, a_pull_says_what_came_of_it)
     bench_run_ms(&desk.bench, 20);
     desk_action(&desk, "pull", 1, "{}");
     cr_assert(desk_replies(&desk, "1 ok {\"done\":true,\"text\":\"the image of "
-                                  "b is pulled after "),
+                                  "b was here already after "),
               "%s", REPLIES);
     fake_engine_fail(desk.bench.engine, FAKE_PULL, 1, ERR_NOT_FOUND,
                      "no such image");
