@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/config_reload.h"
 #include "conf/scalar.h"
 #include "router/base/alloc.h"
 
@@ -337,6 +338,7 @@ static void apply(struct builder *builder, struct block *block,
 {
     set_fn set = setters[directive_id_of(node->row)];
 
+    config_note_place(builder, node);
     if (set)
         set(builder, block, node);
     else

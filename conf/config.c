@@ -5,6 +5,7 @@
 
 #include "conf/builder.h"
 #include "conf/config_app.h"
+#include "conf/config_reload.h"
 #include "conf/config_text.h"
 #include "conf/host_defaults.h"
 #include "conf/scalar.h"
@@ -20,6 +21,8 @@ void config_free(struct config **config)
     proxy_settings_free(&c->proxy);
     free(c->token_file);
     free(c->read_token_file);
+    free(c->file);
+    config_places_done(c);
     free(c);
     *config = NULL;
 }
@@ -32,7 +35,8 @@ void directive_set_worker_threads(struct builder *builder, struct block *block,
     const char *text = node->args[0].text;
     uint64_t count;
 
-    if (strcmp(text, "auto") == 0)
+    builder->config->workers_are_auto = strcmp(text, "auto") == 0;
+    if (builder->config->workers_are_auto)
         proxy->worker_count = host_default_workers();
     else if (scalar_count(builder, node, text, range, &count))
         proxy->worker_count = (uint32_t)count;
@@ -99,6 +103,7 @@ static struct config *config_of(struct conf_node *children, const char *name,
     config->lifecycle = xcalloc(1, sizeof *config->lifecycle);
     builder_init(&builder, report, config);
     builder.name = name;
+    config->file = xstrdup(name);
     builder.files = files;
     builder.is_partial = report->error_count > 0;
     build(&builder, children);

@@ -9,11 +9,17 @@
 #include "router/base/attr.h"
 #include "router/base/strbuf.h"
 
+struct fixed_place; /* config_reload.c's */
+
 struct config {
     struct proxy_settings *proxy;
     struct lifecycle_settings *lifecycle;
     char *token_file; /* where the tokens came from, for config_print() */
     char *read_token_file;
+    char *file;                 /* that was given to config_load() */
+    bool workers_are_auto;      /* worker_threads auto */
+    uint32_t place_count;       /* for config_check_reload(): */
+    struct fixed_place *places; /* what was written, and where */
 };
 
 void config_free(struct config **config);
@@ -32,6 +38,15 @@ MUST_USE struct config *config_load(const char *path,
  * its values are missing in what is returned. */
 MUST_USE struct config *config_check(const char *path,
                                      struct strbuf *ret_errors);
+
+/* Whether `next` may take the place of `running` without a restart. false when
+ * it changes what a reload cannot (worker_threads, user, state_dir, Podman's
+ * socket, service, namespace and runtime): a line each in *ret_errors, with its
+ * place and both values. `worker_threads auto` in both is no change, whatever
+ * number it means now: next takes the one that runs. Thread: any. */
+MUST_USE bool config_check_reload(const struct config *running,
+                                  struct config *next,
+                                  struct strbuf *ret_errors);
 
 /* The effective configuration as a file that config_load() reads again, every
  * default filled in, secrets (env, env_file, tokens) masked. */

@@ -14,7 +14,8 @@
 struct candidate {
     struct list node;
     struct adopter *adopter;
-    struct fleet_app *app; /* NULL: of no app */
+    struct fleet_app *app;         /* NULL: of no app */
+    struct app_revision *revision; /* whose content is looked up */
     struct engine_container container;
     struct image_want want;
     struct engine_call *call;
@@ -44,7 +45,7 @@ const char *adopt_refusal(const struct fleet_app *app,
         return "its app is not configured any more";
     if (!app->settings->container.image)
         return "its app runs elsewhere now (upstream)";
-    if (container->replica == 0)
+    if (container->replica == 0 || container->revision[0] == '\0')
         return "its label names no replica";
     fleet_app_count(app, &counts);
     if (container->is_primed)
@@ -73,6 +74,7 @@ static void candidate_free(struct candidate *candidate)
 {
     list_remove(&candidate->node);
     image_want_cancel(&candidate->want);
+    app_revision_unref(&candidate->revision);
     free(candidate);
 }
 
@@ -165,7 +167,6 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
 {
     struct candidate *candidate = container_of(want, struct candidate, want);
     struct fleet_app *app = candidate->app;
-    char revision[DIGEST_HEX_SIZE];
     const char *refusal;
     struct err adopt_err;
 
@@ -179,14 +180,14 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
         finish(candidate);
         return;
     }
-    if (err) {
-        remove_candidate(candidate, "its image is not on this host any more");
-        return;
-    }
-    revision_compute(&app->settings->container, answer->content_id, revision);
+    /* Without it, the container is of an older revision, if of any. */
+    if (!err && candidate->revision->hex[0] == '\0')
+        revision_compute(&candidate->revision->app.container,
+                         answer->content_id, candidate->revision->hex);
     refusal = adopt_refusal(app, &candidate->container);
-    if (!refusal && strcmp(revision, candidate->container.revision) != 0)
-        refusal = "it was made from another revision";
+    if (!refusal && candidate->container.is_primed &&
+        strcmp(app->revision->hex, candidate->container.revision) != 0)
+        refusal = "it is primed, of another revision";
     if (refusal)
         remove_candidate(candidate, refusal);
     else if (!fleet_app_adopt(app, &candidate->container, &adopt_err))
@@ -228,6 +229,7 @@ void adopter_take(struct adopter *adopter, struct fleet_app *app,
     /* From now on: nothing may start in its place while it is looked at. */
     fleet_place_found(adopter->host->place, app, &candidate->container);
     app->adopting++;
-    image_store_look(adopter->host->replicas.images, &app->settings->container,
-                     &candidate->want);
+    candidate->revision = app_revision_ref(app->revision);
+    image_store_look(adopter->host->replicas.images,
+                     &candidate->revision->app.container, &candidate->want);
 }

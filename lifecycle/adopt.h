@@ -13,8 +13,9 @@
 #include "router/base/attr.h"
 #include "router/base/list.h"
 
-/* NULL: it may be adopted, when its revision is the current one. Otherwise why
- * it is to be removed. app: the configured app that its label names, or NULL.
+/* NULL: it may be adopted: it serves on, until the app's revision does where
+ * its own is an older one. Otherwise why it is to be removed. app: the
+ * configured app that its label names, or NULL.
  */
 const char *adopt_refusal(const struct fleet_app *app,
                           const struct engine_container *container);
@@ -29,8 +30,8 @@ MUST_USE struct adopter *adopter_new(struct fleet_host *host,
 void adopter_free(struct adopter **adopter);
 bool adopter_is_idle(const struct adopter *adopter);
 
-/* See whether `app` can use it (its image is looked up for the revision); if
- * not, or where app is NULL, stop and remove it. */
+/* See whether `app` can use it (the app's image is looked up, for its
+ * revision); if not, or where app is NULL, stop and remove it. */
 void adopter_take(struct adopter *adopter, struct fleet_app *app,
                   const struct engine_container *container);
 

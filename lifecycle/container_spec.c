@@ -215,6 +215,14 @@ char *container_spec_network(const struct engine_labels *labels)
 
 /* ------------------------------------------------------------------ limits */
 
+/* Microseconds of a period; 0: no limit. */
+static uint64_t quota_of(const struct container_settings *container)
+{
+    uint64_t quota = container->cpu_millis * (CPU_PERIOD_US / 1000);
+
+    return quota == 0 || quota > CPU_QUOTA_MIN_US ? quota : CPU_QUOTA_MIN_US;
+}
+
 static void put_resources(cJSON *json,
                           const struct container_settings *container)
 {
@@ -225,10 +233,8 @@ static void put_resources(cJSON *json,
     limits = json_put_object(json, "resource_limits");
     if (container->cpu_millis) {
         cJSON *cpu = json_put_object(limits, "cpu");
-        uint64_t quota = container->cpu_millis * (CPU_PERIOD_US / 1000);
 
-        json_put_number(cpu, "quota",
-                        quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota);
+        json_put_number(cpu, "quota", quota_of(container));
         json_put_number(cpu, "period", CPU_PERIOD_US);
     }
     if (container->memory_bytes)
@@ -237,6 +243,28 @@ static void put_resources(cJSON *json,
     if (container->pids)
         json_put_number(json_put_object(limits, "pids"), "limit",
                         container->pids);
+}
+
+/* json_put_number() has no sign. */
+static void put_limit(cJSON *object, const char *name, uint64_t value)
+{
+    if (value > 0)
+        json_put_number(object, name, value);
+    else
+        json_put(object, name, cJSON_CreateNumber(-1));
+}
+
+char *container_spec_limits(const struct container_settings *container)
+{
+    AUTO(json_free) cJSON *json = json_object();
+    cJSON *cpu = json_put_object(json, "cpu");
+
+    put_limit(cpu, "quota", quota_of(container));
+    json_put_number(cpu, "period", CPU_PERIOD_US);
+    put_limit(json_put_object(json, "memory"), "limit",
+              container->memory_bytes);
+    put_limit(json_put_object(json, "pids"), "limit", container->pids);
+    return json_text(json);
 }
 
 static uint64_t lower(uint64_t a, uint64_t b)

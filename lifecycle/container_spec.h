@@ -39,6 +39,11 @@ MUST_USE char *container_spec_network(const struct engine_labels *labels);
 MUST_USE char *container_spec_network_name(struct strview namespace_name,
                                            struct strview app);
 
+/* The body of `POST …/{id}/update`: cpus, memory and pids as they are set, or
+ * no limit. The caller's to free. */
+MUST_USE char *
+container_spec_limits(const struct container_settings *container);
+
 /* The limits that container_spec_build() lowers, a line each. */
 void container_spec_check(const struct container_settings *container,
                           const struct rlimits *limits,

@@ -90,6 +90,13 @@ struct engine_call *engine_start(struct engine *engine, const char *id,
     return engine->ops->start(engine, id, done, arg);
 }
 
+struct engine_call *engine_update(struct engine *engine, const char *id,
+                                  const struct container_settings *limits,
+                                  engine_done_fn done, void *arg)
+{
+    return engine->ops->update(engine, id, limits, done, arg);
+}
+
 struct engine_call *engine_stop(struct engine *engine, const char *id,
                                 uint64_t timeout_ms, engine_done_fn done,
                                 void *arg)

@@ -89,6 +89,11 @@ struct engine_call *engine_init(struct engine *engine, const char *id,
  * not started again. */
 struct engine_call *engine_start(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
+/* Give a container other cpus, memory and pids, as `limits` has them (0: none),
+ * while it runs. ERR_NOT_FOUND: it is gone. */
+struct engine_call *engine_update(struct engine *engine, const char *id,
+                                  const struct container_settings *limits,
+                                  engine_done_fn done, void *arg);
 /* Its stop signal, then kill after timeout_ms (whole seconds, rounded up). One
  * that is frozen is thawed first. Not running, or not there, is success. */
 struct engine_call *engine_stop(struct engine *engine, const char *id,

@@ -54,6 +54,9 @@ struct engine_ops {
                                 engine_container_fn done, void *arg);
     struct engine_call *(*start)(struct engine *engine, const char *id,
                                  engine_container_fn done, void *arg);
+    struct engine_call *(*update)(struct engine *engine, const char *id,
+                                  const struct container_settings *limits,
+                                  engine_done_fn done, void *arg);
     struct engine_call *(*stop)(struct engine *engine, const char *id,
                                 uint64_t timeout_ms, engine_done_fn done,
                                 void *arg);

@@ -1,13 +1,11 @@
 /* fleet.c - all replicas of all apps. */
-#include "lifecycle/fleet.h"
+#include "lifecycle/fleet_private.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lifecycle/adopt.h"
 #include "lifecycle/event_log.h"
-#include "lifecycle/fleet_app.h"
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
@@ -15,48 +13,24 @@
 #include "lifecycle/front_announce.h"
 #include "lifecycle/image_store.h"
 #include "lifecycle/learned.h"
+#include "lifecycle/rollout.h"
 #include "lifecycle/socket_dir.h"
-#include "lifecycle/start_queue.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
 #include "router/base/loop.h"
-#include "router/base/timers.h"
 
 #define TICK_MS 250
 /* How often what was learned is written, where it has changed. */
 #define LEARNED_MS 10000
 
-struct fleet {
-    struct fleet_options options;
-    struct fleet_host host;
-    struct start_queue starts;
-    struct image_store *images;
-    struct adopter *adopter;
-    uint32_t app_count;
-    struct fleet_app **apps;
-    struct id_map apps_by_id; /* app_settings.id */
-    uint32_t next_app_id;     /* larger ones were never used */
-    struct timer tick;
-    struct fleet_warmth warmth;
-    struct timer learned_timer;
-    struct strbuf learned; /* as it was written last */
-    struct engine_call *list_call;
-    struct engine_call *prune_call;
-    uint64_t listed_at_us; /* when the list was asked for */
-    bool has_adopted;      /* the first list was worked off */
-    bool is_stopping;
-    void (*on_stopped)(void *arg);
-    void *on_stopped_arg;
-    struct loop_task stopped_task;
-};
-
 /* --- the engine --- */
 
-static struct fleet_app *find_app(const struct fleet *fleet, const char *name)
+struct fleet_app *fleet_app_named(const struct fleet *fleet, const char *name)
 {
     for (uint32_t i = 0; i < fleet->app_count; i++) {
-        if (strcmp(fleet->apps[i]->settings->app->name, name) == 0)
+        if (!fleet->apps[i]->is_removed &&
+            strcmp(fleet->apps[i]->settings->app->name, name) == 0)
             return fleet->apps[i];
     }
     return NULL;
@@ -110,9 +84,6 @@ static void find_the_lost(struct fleet *fleet,
     }
 }
 
-static void prune(struct fleet *fleet);
-static void look_at_apps(struct fleet *fleet);
-
 static void on_list(void *arg, const struct engine_container *containers,
                     unsigned count, const struct err *err)
 {
@@ -135,7 +106,7 @@ static void on_list(void *arg, const struct engine_container *containers,
         if (container->replica >= fleet->host.next_replica_id)
             fleet->host.next_replica_id = container->replica + 1;
         if (!replica)
-            adopter_take(fleet->adopter, find_app(fleet, container->app),
+            adopter_take(fleet->adopter, fleet_app_named(fleet, container->app),
                          container);
         else if (!container->is_running && replica_is_announced(replica))
             replica_on_died(replica, container->exit_code);
@@ -148,9 +119,10 @@ static void on_list(void *arg, const struct engine_container *containers,
         return;
     fleet->has_adopted = true;
     log_info("fleet", "containers listed", "found=%u", count);
-    look_at_apps(fleet);
+    for (uint32_t i = 0; i < fleet->app_count; i++)
+        fleet_look_at_app(fleet, fleet->apps[i]);
     if (adopter_is_idle(fleet->adopter))
-        prune(fleet);
+        fleet_prune(fleet);
 }
 
 void fleet_on_engine_up(struct fleet *fleet)
@@ -160,7 +132,7 @@ void fleet_on_engine_up(struct fleet *fleet)
     fleet->listed_at_us = clock_now_us();
     fleet->list_call = engine_list(
         fleet->options.engine,
-        sv_of(fleet->options.settings->podman.namespace_name), on_list, fleet);
+        sv_of(fleet_settings(fleet)->podman.namespace_name), on_list, fleet);
 }
 
 void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
@@ -190,8 +162,7 @@ static void on_pruned(void *arg, const struct err *err)
         loop_defer(fleet->options.loop, &fleet->stopped_task);
 }
 
-/* Networks of apps that are gone, and socket directories of replicas. */
-static void prune(struct fleet *fleet)
+void fleet_prune(struct fleet *fleet)
 {
     const char **names = xcalloc(fleet->app_count + 1U, sizeof *names);
     const char **dirs = NULL;
@@ -199,17 +170,19 @@ static void prune(struct fleet *fleet)
     unsigned dir_count = 0;
 
     for (uint32_t i = 0; i < fleet->app_count && !fleet->is_stopping; i++) {
-        names[app_count++] = fleet->apps[i]->settings->app->name;
+        if (!fleet->apps[i]->is_removed ||
+            !list_is_empty(&fleet->apps[i]->replicas))
+            names[app_count++] = fleet->apps[i]->settings->app->name;
         LIST_FOREACH (&fleet->apps[i]->replicas, node) {
             dirs = xrealloc(dirs, (dir_count + 1) * sizeof *dirs);
             dirs[dir_count++] = replica_container_name(replica_of_node(node));
         }
     }
-    socket_dir_sweep(fleet->options.settings->state_dir, dirs, dir_count);
+    socket_dir_sweep(fleet_settings(fleet)->state_dir, dirs, dir_count);
     if (!fleet->prune_call)
         fleet->prune_call =
             engine_prune(fleet->options.engine,
-                         sv_of(fleet->options.settings->podman.namespace_name),
+                         sv_of(fleet_settings(fleet)->podman.namespace_name),
                          names, app_count, on_pruned, fleet);
     free(dirs);
     free(names);
@@ -224,10 +197,9 @@ static void on_adopter_idle(void *arg)
     if (fleet->is_stopping)
         finish_stop(fleet);
     else if (fleet->has_adopted)
-        prune(fleet);
+        fleet_prune(fleet);
 }
 
-/* Once, as berth starts: what containers get less of than was asked for. */
 static void warn_of_clamps(struct fleet *fleet, const struct keeper_app *app)
 {
     AUTO(strbuf_done) struct strbuf lines = STRBUF_INIT;
@@ -243,17 +215,12 @@ static void warn_of_clamps(struct fleet *fleet, const struct keeper_app *app)
     }
 }
 
-/* Once, when it is known what runs: warnings, and images ahead of requests. */
-static void look_at_apps(struct fleet *fleet)
+void fleet_look_at_app(struct fleet *fleet, struct fleet_app *app)
 {
-    for (uint32_t i = 0; i < fleet->app_count; i++) {
-        const struct keeper_app *app = fleet->apps[i]->settings;
-
-        if (!app->container.image)
-            continue;
-        warn_of_clamps(fleet, app);
-        image_store_ahead(fleet->images, app->app->name, &app->container);
-    }
+    if (!app->settings->container.image)
+        return;
+    warn_of_clamps(fleet, app->settings);
+    rollout_look(app);
 }
 
 /* All apps of the image: one pull is for all of them. */
@@ -369,9 +336,15 @@ static bool on_drained(struct fleet *fleet, struct strview payload)
 static bool on_outcomes(struct fleet *fleet, struct strview payload)
 {
     struct channel_replica_outcomes message;
+    struct replica *replica;
 
-    (void)fleet;
-    return channel_decode_replica_outcomes(payload, &message);
+    if (!channel_decode_replica_outcomes(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        rollout_on_outcomes(replica_owner_arg(replica), replica,
+                            message.answers, message.failures);
+    return true;
 }
 
 static bool on_asleep(struct fleet *fleet, struct strview payload)
@@ -489,7 +462,7 @@ static void finish_stop(struct fleet *fleet)
         has_containers(fleet))
         return;
     if (fleet->options.engine && engine_is_up(fleet->options.engine))
-        prune(fleet);
+        fleet_prune(fleet);
     else
         loop_defer(fleet->options.loop, &fleet->stopped_task);
 }
@@ -512,7 +485,7 @@ void fleet_stop(struct fleet *fleet, void (*on_stopped)(void *arg), void *arg)
 static void on_learned(void *arg, const char *name,
                        const struct learned_app *known)
 {
-    struct fleet_app *app = find_app(arg, name);
+    struct fleet_app *app = fleet_app_named(arg, name);
 
     if (app) /* else it is not configured any more */
         fleet_scale_know(app, known);
@@ -522,7 +495,7 @@ static void read_learned(struct fleet *fleet)
 {
     struct err err;
 
-    if (!learned_read(fleet->options.settings->state_dir, on_learned, fleet,
+    if (!learned_read(fleet_settings(fleet)->state_dir, on_learned, fleet,
                       &err))
         log_warn("fleet", "what was learned of apps is lost, or a part of it",
                  "reason=\"%s\"", err.text);
@@ -537,11 +510,13 @@ static void write_learned(struct fleet *fleet)
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct learned_app known;
 
+        if (fleet->apps[i]->is_removed)
+            continue;
         fleet_scale_tell(fleet->apps[i], &known);
         learned_add(&text, fleet->apps[i]->settings->app->name, &known);
     }
     if (!sv_eq(strbuf_view(&text), strbuf_view(&fleet->learned)) &&
-        !learned_write(fleet->options.settings->state_dir, &text, &err))
+        !learned_write(fleet_settings(fleet)->state_dir, &text, &err))
         log_warn("fleet", "cannot keep what was learned of apps",
                  "reason=\"%s\"", err.text);
     strbuf_done(&fleet->learned);
@@ -563,14 +538,16 @@ static void on_tick(struct timer *timer)
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct fleet_app *app = fleet->apps[i];
 
-        if (app->queued > 0 || fleet_scale_min(app) > 0 ||
+        if (app->queued > 0 || fleet_scale_min(app) > 0 || app->is_removed ||
             !list_is_empty(&app->replicas))
             fleet_app_decide_soon(app);
     }
+    fleet_sweep(fleet);
     if (fleet->is_stopping)
         finish_stop(fleet);
     else if (fleet->has_adopted)
-        fleet_warmth_tick(&fleet->warmth, fleet->apps, fleet->app_count);
+        fleet_warmth_tick(&fleet->warmth, fleet->apps,
+                          fleet_settings(fleet)->app_count);
     timer_start(fleet->options.timers, &fleet->tick, TICK_MS);
 }
 
@@ -579,8 +556,9 @@ struct cJSON *fleet_status_apps(const struct fleet *fleet)
     cJSON *apps = cJSON_CreateArray();
 
     for (uint32_t i = 0; i < fleet->app_count; i++)
-        cJSON_AddItemToArray(apps,
-                             fleet_status_app(fleet->apps[i], fleet->images));
+        if (!fleet->apps[i]->is_removed)
+            cJSON_AddItemToArray(
+                apps, fleet_status_app(fleet->apps[i], fleet->images));
     return apps;
 }
 
@@ -624,12 +602,14 @@ void fleet_expose_resources(const struct fleet *fleet, struct strbuf *buf)
 
 struct fleet *fleet_new(const struct fleet_options *options)
 {
-    const struct lifecycle_settings *settings = options->settings;
+    const struct lifecycle_settings *settings = options->settings->lifecycle;
     struct fleet *fleet = xcalloc(1, sizeof *fleet);
 
     const struct pulls_hooks hooks = {on_pull_end, fleet};
 
     fleet->options = *options;
+    keeper_settings_ref(options->settings);
+    list_init(&fleet->updates);
     start_queue_init(&fleet->starts, settings->podman.max_parallel_starts);
     fleet->images = image_store_new(options->loop, options->timers,
                                     options->engine, &settings->podman, &hooks);
@@ -652,7 +632,8 @@ struct fleet *fleet_new(const struct fleet_options *options)
     for (uint32_t i = 0; i < settings->app_count; i++) {
         const struct keeper_app *app = &settings->apps[i];
 
-        fleet->apps[i] = fleet_app_new(&fleet->host, app, options->metrics);
+        fleet->apps[i] = fleet_app_new(&fleet->host, options->settings, app,
+                                       options->metrics);
         id_map_put(&fleet->apps_by_id, app->app->id, fleet->apps[i]);
         if (app->app->id >= fleet->next_app_id)
             fleet->next_app_id = app->app->id + 1;
@@ -681,6 +662,7 @@ void fleet_free(struct fleet **fleet_ptr)
     strbuf_done(&fleet->learned);
     engine_cancel(&fleet->list_call);
     engine_cancel(&fleet->prune_call);
+    fleet_cancel_updates(fleet);
     adopter_free(&fleet->adopter);
     for (uint32_t i = 0; i < fleet->app_count; i++)
         fleet_app_free(&fleet->apps[i]);
@@ -689,6 +671,7 @@ void fleet_free(struct fleet **fleet_ptr)
     id_map_done(&fleet->host.by_id);
     id_map_done(&fleet->apps_by_id);
     free(fleet->apps);
+    keeper_settings_unref(&fleet->options.settings);
     free(fleet);
     *fleet_ptr = NULL;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "lifecycle/engine.h"
-#include "lifecycle/settings.h"
+#include "lifecycle/keeper_settings.h"
 #include "router/base/attr.h"
 #include "router/base/metrics.h"
 #include "router/base/strbuf.h"
@@ -27,9 +27,9 @@ struct timers;
 struct fleet_options {
     struct loop *loop;
     struct timers *timers;
-    const struct lifecycle_settings *settings;
-    const struct machine *machine; /* NULL: nothing is bounded */
-    struct engine *engine;         /* NULL: external apps only */
+    struct keeper_settings *settings; /* the fleet has its own reference */
+    const struct machine *machine;    /* NULL: nothing is bounded */
+    struct engine *engine;            /* NULL: external apps only */
     struct metrics_registry *metrics;
     struct event_log *events; /* NULL: nobody keeps them */
     const char *proc; /* where meminfo and pressure are; NULL: "/proc" */
@@ -45,6 +45,18 @@ void fleet_on_engine_up(struct fleet *fleet);
 /* A container of ours has ended, as the engine's events say. */
 void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
                           int exit_code);
+
+/* From now on `next` is in force. Adds to ret_apps an object for each app:
+ * {"name", "result"}, of unchanged, changed (in place: no container is made
+ * anew), rolling, added, removed. Apps that are gone serve what waits for them
+ * until fleet_on_switched(), then drain; the rest of the work goes on by
+ * itself. */
+void fleet_reload(struct fleet *fleet, struct keeper_settings *next,
+                  struct cJSON *ret_apps);
+/* The front routes by the settings of the last fleet_reload(). */
+void fleet_on_switched(struct fleet *fleet);
+/* The first that it has. Followed by fleet_on_engine_up(). */
+void fleet_set_engine(struct fleet *fleet, struct engine *engine);
 
 /* A new front listens: tell it all that is there. Borrowed until
  * fleet_on_front_down(). */

@@ -10,6 +10,7 @@
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
+#include "lifecycle/rollout.h"
 #include "lifecycle/start_log.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -25,6 +26,11 @@
 static const struct app_settings *settings_of(const struct fleet_app *app)
 {
     return app->settings->app;
+}
+
+struct app_revision *fleet_app_revision_of(const struct replica *replica)
+{
+    return app_revision_of(replica_app(replica));
 }
 
 static bool is_external(const struct fleet_app *app)
@@ -178,18 +184,19 @@ static void add_event(const struct fleet_app *app,
 /* From here on its id leads to it, until it is gone. */
 static void add_replica(struct fleet_app *app, struct replica *replica)
 {
+    app_revision_ref(fleet_app_revision_of(replica)); /* free_replica() */
     list_add_tail(&app->replicas, replica_node(replica));
     id_map_put(&app->host->by_id, replica_view(replica)->id, replica);
     if (!replica_view(replica)->is_external)
         add_event(app, replica_view(replica), NULL);
 }
 
-static void start_one(struct fleet_app *app)
+void fleet_app_start(struct fleet_app *app, struct app_revision *revision)
 {
     struct replica_owner owner;
 
     fleet_scale_settle(app);
-    add_replica(app, replica_start(&app->host->replicas, app->settings,
+    add_replica(app, replica_start(&app->host->replicas, &revision->app,
                                    app->host->next_replica_id++,
                                    app->queued > 0, owner_of(app, &owner)));
 }
@@ -209,7 +216,8 @@ static bool resume_one(struct fleet_app *app)
     LIST_FOREACH (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
-        if (replica_view(replica)->state == REPLICA_DRAINING) {
+        if (replica_view(replica)->state == REPLICA_DRAINING &&
+            rollout_may_resume(app, replica)) {
             replica_resume(replica, "a request came");
             return true;
         }
@@ -239,7 +247,7 @@ static void grow(struct fleet_app *app, const struct fleet_app_counts *counts)
          missing--)
         starting++;
     for (; missing > 0 && may_start(app, starting); missing--) {
-        start_one(app);
+        fleet_app_start(app, app->revision);
         starting++;
     }
 }
@@ -348,6 +356,18 @@ static void ask_autoscaler(struct fleet_app *app,
     app->wanted_reason = out.reason;
 }
 
+/* No route leads here any more, and nothing waits. What is still on its way
+ * here waits in the front's queue then, and is seen as demand. */
+static void decide_to_go(struct fleet_app *app)
+{
+    app->wanted = 0;
+    if (!app->may_leave)
+        return;
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        replica_leave(replica_of_node(node), "its app was removed");
+    }
+}
+
 static void decide(struct loop_task *task)
 {
     struct fleet_app *app = container_of(task, struct fleet_app, decide_task);
@@ -356,9 +376,13 @@ static void decide(struct loop_task *task)
     fleet_app_count(app, &counts);
     if (is_external(app)) {
         app->wanted = counts.ready;
+    } else if (app->is_removed && app->queued == 0) {
+        decide_to_go(app);
     } else if (app->host->may_start && app->adopting == 0) {
         ask_autoscaler(app, &counts);
-        if (app->wanted > counts.starting + counts.ready)
+        if (rollout_decide(app))
+            fleet_app_count(app, &counts);
+        else if (app->wanted > counts.starting + counts.ready)
             grow(app, &counts);
         else if (app->wanted < counts.starting + counts.ready)
             shrink(app, &counts);
@@ -540,8 +564,10 @@ static void tell_front_of_state(struct fleet_app *app, struct replica *replica,
 static void free_replica(void *ptr)
 {
     struct replica *replica = ptr;
+    struct app_revision *revision = fleet_app_revision_of(replica);
 
     replica_free(&replica);
+    app_revision_unref(&revision);
 }
 
 static void on_room_wanted(void *arg, struct replica *replica)
@@ -574,6 +600,7 @@ static void on_replica_state(void *arg, struct replica *replica,
         app->retry_at_us = 0;
         fleet_scale_settle(app);
         record_start(app, replica, NULL);
+        rollout_on_ready(app, replica);
         break;
     case REPLICA_FAILED:
         app->failing++;
@@ -641,6 +668,9 @@ static void on_replica_failed(void *arg, struct replica *replica,
                         ? METRIC_START_TIMEOUTS
                         : METRIC_START_FAILURES,
                     1);
+    fleet_app_decide_soon(app);
+    if (rollout_on_failed(app, replica, failure))
+        return;
     /* Of several that were begun together, the first failure counts. */
     if (!failure->was_ready && id >= app->first_id_after_failure) {
         app->first_id_after_failure = app->host->next_replica_id;
@@ -651,7 +681,6 @@ static void on_replica_failed(void *arg, struct replica *replica,
         if (app->is_refusing)
             app->state_is_known = false;
     }
-    fleet_app_decide_soon(app);
 }
 
 static const struct replica_owner *owner_of(struct fleet_app *app,
@@ -666,18 +695,38 @@ static const struct replica_owner *owner_of(struct fleet_app *app,
     return owner;
 }
 
+/* The revision of that name, or a stand-in for it: a reference. */
+static struct app_revision *find_revision(struct fleet_app *app,
+                                          const char *hex)
+{
+    if (strcmp(app->revision->hex, hex) == 0)
+        return app_revision_ref(app->revision);
+    LIST_FOREACH (&app->replicas, node) {
+        struct app_revision *revision =
+            fleet_app_revision_of(replica_of_node(node));
+
+        if (strcmp(revision->hex, hex) == 0)
+            return app_revision_ref(revision);
+    }
+    return app_revision_found(app->revision, hex);
+}
+
 bool fleet_app_adopt(struct fleet_app *app,
                      const struct engine_container *container, struct err *err)
 {
     struct replica_owner owner;
+    AUTO(app_revision_unref)
+    struct app_revision *revision = find_revision(app, container->revision);
     struct replica *replica =
-        replica_adopt(&app->host->replicas, app->settings, container,
+        replica_adopt(&app->host->replicas, &revision->app, container,
                       owner_of(app, &owner), err);
 
     if (!replica)
         return false;
     add_replica(app, replica);
     fleet_place_adopted(app->host->place, app, replica);
+    if (revision != app->revision)
+        rollout_found_older(app);
     fleet_scale_hold(app);
     if (replica_is_announced(replica))
         front_announce_replica(app->host->channel, app->id, settings_of(app),
@@ -709,6 +758,8 @@ void fleet_app_stop(struct fleet_app *app)
 
 void fleet_app_announce(struct fleet_app *app)
 {
+    if (app->is_removed)
+        return; /* this front has never heard of it */
     LIST_FOREACH (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
@@ -722,10 +773,20 @@ void fleet_app_announce(struct fleet_app *app)
     fleet_scale_announce_starts(app);
 }
 
+void fleet_app_remove(struct fleet_app *app)
+{
+    app->is_removed = true;
+    app->removed_us = clock_now_us();
+    timer_stop(&app->retry_timer);
+    rollout_done(app);
+    fleet_app_decide_soon(app);
+}
+
 void fleet_app_on_front_down(struct fleet_app *app)
 {
     fleet_scale_on_front_down(app);
     app->state_is_known = false;
+    finish_drains(app); /* the next front may be there before a decision is */
     fleet_app_decide_soon(app);
 }
 
@@ -744,30 +805,90 @@ void fleet_app_on_demand(struct fleet_app *app,
 
 /* --- made and freed --- */
 
-static void add_external(struct fleet_app *app)
+static void add_external(struct fleet_app *app, const struct address *address)
+{
+    struct replica_owner owner;
+    struct replica *replica = replica_external(
+        &app->host->replicas, app->settings, app->host->next_replica_id++,
+        address, owner_of(app, &owner));
+
+    add_replica(app, replica);
+    front_announce_replica(app->host->channel, app->id, settings_of(app),
+                           replica);
+}
+
+static bool is_at(const struct replica *replica, const struct address *address)
+{
+    const struct replica_view *view = replica_view(replica);
+
+    if (!view->is_external || view->state != REPLICA_READY)
+        return false;
+    if (address->any.sa_family == AF_UNIX)
+        return view->reach.socket_path &&
+               strcmp(view->reach.socket_path, address->un.sun_path) == 0;
+    return view->reach.connect == CONNECT_DIRECT &&
+           address_equal(&view->reach.address, address);
+}
+
+static bool is_named(const struct app_settings *settings,
+                     const struct replica *replica)
+{
+    for (uint32_t i = 0; i < settings->upstream_count; i++)
+        if (is_at(replica, &settings->upstreams[i]))
+            return true;
+    return false;
+}
+
+static bool has_external(const struct fleet_app *app,
+                         const struct address *address)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        if (is_at(replica_of_node(node), address))
+            return true;
+    }
+    return false;
+}
+
+void fleet_app_sync_external(struct fleet_app *app)
 {
     const struct app_settings *settings = settings_of(app);
-    struct replica_owner owner;
 
-    for (uint32_t i = 0; i < settings->upstream_count; i++) {
-        struct replica *replica = replica_external(
-            &app->host->replicas, app->settings, app->host->next_replica_id++,
-            &settings->upstreams[i], owner_of(app, &owner));
-
-        add_replica(app, replica);
+    for (uint32_t i = 0; i < settings->upstream_count; i++)
+        if (!has_external(app, &settings->upstreams[i]))
+            add_external(app, &settings->upstreams[i]);
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        if (!is_named(settings, replica_of_node(node)))
+            replica_leave(replica_of_node(node), "not an upstream any more");
     }
-    app->state = APP_READY;
-    app->wanted = settings->upstream_count;
+}
+
+struct app_revision *fleet_app_use(struct fleet_app *app,
+                                   struct app_revision *revision)
+{
+    struct app_revision *before = app->revision;
+
+    app->revision = revision;
+    app->settings = &revision->app;
+    backoff_reset(&app->start_backoff);
+    backoff_reset(&app->crash_backoff);
+    timer_stop(&app->retry_timer);
+    app->retry_at_us = 0;
+    app->is_refusing = false;
+    app->first_id_after_failure = app->host->next_replica_id;
+    fleet_app_decide_soon(app);
+    return before;
 }
 
 struct fleet_app *fleet_app_new(struct fleet_host *host,
+                                struct keeper_settings *from,
                                 const struct keeper_app *settings,
                                 struct metrics_registry *metrics)
 {
     struct fleet_app *app = xcalloc(1, sizeof *app);
 
     app->host = host;
-    app->settings = settings;
+    app->revision = app_revision_new(from, settings);
+    app->settings = &app->revision->app;
     app->id = settings->app->id;
     app->state_since_us = clock_now_us();
     app->start_backoff = (struct backoff){.first_ms = START_BACKOFF_FIRST_MS,
@@ -779,8 +900,12 @@ struct fleet_app *fleet_app_new(struct fleet_host *host,
         metrics_cell_new(metrics, METRIC_SCOPE_KEEPER_APP, settings->app->name);
     app->starts = start_log_new();
     list_init(&app->replicas);
-    if (is_external(app))
-        add_external(app);
+    rollout_init(app);
+    if (is_external(app)) {
+        fleet_app_sync_external(app);
+        app->state = APP_READY;
+        app->wanted = settings_of(app)->upstream_count;
+    }
     return app;
 }
 
@@ -791,13 +916,15 @@ void fleet_app_free(struct fleet_app **app_ptr)
     if (!app)
         return;
     timer_stop(&app->retry_timer);
+    rollout_done(app);
     LIST_FOREACH_SAFE (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
         id_map_remove(&app->host->by_id, replica_view(replica)->id);
-        replica_free(&replica);
+        free_replica(replica);
     }
     start_log_free(&app->starts);
+    app_revision_unref(&app->revision);
     free(app->error.log);
     free(app);
     *app_ptr = NULL;

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lifecycle/app_revision.h"
 #include "lifecycle/backoff.h"
 #include "lifecycle/fleet_place.h"
 #include "lifecycle/learned.h"
 #include "lifecycle/replica.h"
+#include "lifecycle/rollout_state.h"
 #include "lifecycle/settings.h"
 #include "router/app.h"
 #include "router/autoscaler.h"
@@ -59,7 +61,12 @@ struct fleet_app_asked {
 
 struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     struct fleet_host *host;
-    const struct keeper_app *settings;
+    struct app_revision *revision;     /* what starts are made from */
+    const struct keeper_app *settings; /* &revision->app */
+    struct rollout rollout;
+    bool is_removed;      /* by a reload: no route leads here any more */
+    bool may_leave;       /* and no request is on its way here */
+    uint64_t removed_us;  /* when */
     uint32_t id;          /* app_settings.id: what the channel calls it */
     struct list replicas; /* replica_node() */
     uint32_t adopting;    /* containers that are looked at: start none */
@@ -102,8 +109,10 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     struct metrics_cell *cell;
 };
 
-/* Borrows all. External apps get their replicas at once. */
+/* Borrows all; from: whose `settings` are (app_revision_new()). External apps
+ * get their replicas at once. */
 MUST_USE struct fleet_app *fleet_app_new(struct fleet_host *host,
+                                         struct keeper_settings *from,
                                          const struct keeper_app *settings,
                                          struct metrics_registry *metrics);
 /* Containers stay as they are. NULL is skipped. */
@@ -144,6 +153,19 @@ void fleet_app_on_wait(struct fleet_app *app);
 
 /* Decide at the end of this turn how many replicas there shall be. */
 void fleet_app_decide_soon(struct fleet_app *app);
+
+/* Starts are made from `revision` (taken) from now on; app->revision is given
+ * back to the caller, who owns it. An earlier failure is forgotten. */
+MUST_USE struct app_revision *fleet_app_use(struct fleet_app *app,
+                                            struct app_revision *revision);
+/* Start one of that revision, now. */
+void fleet_app_start(struct fleet_app *app, struct app_revision *revision);
+/* External apps: have the replicas that the settings name, and no others. */
+void fleet_app_sync_external(struct fleet_app *app);
+struct app_revision *fleet_app_revision_of(const struct replica *replica);
+/* A reload took the app away: it goes once nothing waits for it and
+ * app->may_leave is set. */
+void fleet_app_remove(struct fleet_app *app);
 
 /* Let all replicas leave, and start no other (host->may_start is false). */
 void fleet_app_stop(struct fleet_app *app);

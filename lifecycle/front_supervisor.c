@@ -107,17 +107,18 @@ static void on_channel_message(void *arg, enum channel_type type,
                                unsigned fd_count)
 {
     struct front_supervisor *supervisor = arg;
+    struct channel_ready ready;
 
     if (type != CHANNEL_READY) {
         supervisor->options.on_message(supervisor->options.arg, type, payload,
                                        fds, fd_count);
         return;
     }
-    if (supervisor->is_ready)
+    if (!channel_decode_ready(payload, &ready))
         return;
     supervisor->is_ready = true;
     backoff_reset(&supervisor->backoff);
-    supervisor->options.on_ready(supervisor->options.arg);
+    supervisor->options.on_ready(supervisor->options.arg, ready.generation);
 }
 
 static bool start(struct front_supervisor *supervisor, struct err *err)

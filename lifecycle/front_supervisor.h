@@ -28,8 +28,8 @@ struct front_supervisor_options {
     struct front_identity identity;
     /* A new front listens on `channel`: send it all it needs, up to GO. */
     void (*on_start)(void *arg, struct channel *channel);
-    /* It answered READY. */
-    void (*on_ready)(void *arg);
+    /* It answered READY: it has started, or reloaded. */
+    void (*on_ready)(void *arg, uint64_t generation);
     /* Any other message; fds as channel_message_fn has them. */
     void (*on_message)(void *arg, enum channel_type type,
                        struct strview payload, int *fds, unsigned fd_count);

@@ -121,6 +121,11 @@ void image_pulls_free(struct image_pulls **pulls_ptr)
     *pulls_ptr = NULL;
 }
 
+void image_pulls_set_engine(struct image_pulls *pulls, struct engine *engine)
+{
+    pulls->engine = engine;
+}
+
 void image_pulls_renew(struct image_pulls *pulls,
                        const struct podman_settings *settings)
 {

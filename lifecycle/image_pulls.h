@@ -66,6 +66,8 @@ void image_pulls_free(struct image_pulls **pulls);
 void image_pulls_renew(struct image_pulls *pulls,
                        const struct podman_settings *settings);
 
+void image_pulls_set_engine(struct image_pulls *pulls, struct engine *engine);
+
 void image_pulls_ask(struct image_pulls *pulls, const struct pull_ask *ask,
                      struct pull_want *want);
 /* Wait no longer; nothing where it does not wait. A pull that nobody waits for

@@ -86,6 +86,12 @@ void image_store_renew(struct image_store *store,
     setup_layers_renew(store->layers, settings);
 }
 
+void image_store_set_engine(struct image_store *store, struct engine *engine)
+{
+    store->engine = engine;
+    image_pulls_set_engine(store->pulls, engine);
+}
+
 /* --- the answer --- */
 
 static bool ask_for_sidecar(struct image_want *want);

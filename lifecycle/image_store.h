@@ -77,6 +77,9 @@ void image_store_free(struct image_store **store);
 void image_store_renew(struct image_store *store,
                        const struct podman_settings *settings);
 
+/* It was made without one, and nothing was asked of it. */
+void image_store_set_engine(struct image_store *store, struct engine *engine);
+
 /* Ask for all that the container and its sidecars need, to be pulled where its
  * pull_policy says. Borrows container until the want has its answer or is
  * cancelled. */

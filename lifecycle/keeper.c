@@ -4,12 +4,10 @@
  * Stopping: the front drains and ends, then (on_exit stop) the containers, then
  * the loop.
  */
-#include "lifecycle/keeper.h"
+#include "lifecycle/keeper_private.h"
 
 #include <assert.h>
-#include <cjson/cJSON.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,89 +38,28 @@
 /* A fast stop: what the front may take to close its connections. */
 #define FAST_STOP_MS 500
 
-static const int signals[] = {SIGQUIT, SIGTERM, SIGINT,
-                              SIGHUP,  SIGUSR1, SIGUSR2};
+static const int signals[KEEPER_SIGNALS] = {SIGQUIT, SIGTERM, SIGINT,
+                                            SIGHUP,  SIGUSR1, SIGUSR2};
 
-enum keeper_step {
-    KEEPER_WAITS_FOR_ENGINE, /* nothing is served yet */
-    KEEPER_RUNS,
-    KEEPER_DRAINS,           /* the front finishes */
-    KEEPER_STOPS_CONTAINERS, /* on_exit stop */
-    KEEPER_ENDS,
-};
-
-struct keeper {
-    const struct keeper_config *config;
-    enum keeper_step step;
-    int exit_code;
-    struct loop *loop;
-    struct timers *timers;
-    struct timer poll_timer;
-    struct service_manager *manager;
-    struct event *signal_events[ARRAY_LEN(signals)];
-    struct listen_sockets *sockets;
-    struct log_files *logs;
-    bool log_has_moved; /* from stderr to one of them */
-    struct front_identity identity;
-    int lock_fd;           /* in state_dir; -1: not taken */
-    int engine_lock_fd;    /* in the engine's run directory; likewise */
-    struct engine *engine; /* NULL: external apps only */
-    bool engine_is_up;
-    struct err engine_error; /* why it is down */
-    char run_dir[256];       /* the engine's, as it was at the start */
-    struct front_supervisor *front;
-    struct machine *machine;
-    struct fleet *fleet;
-    struct event_log *events;
-    struct front_desk *desk;
-    struct metrics_registry *metrics;
-    struct metrics_cell *cell;
-    uint64_t generation; /* of the configuration */
-    enum exit_policy on_exit;
-    uint64_t started_unix_ms;
-};
-
-static const struct lifecycle_settings *settings_of(const struct keeper *keeper)
+const struct lifecycle_settings *keeper_lifecycle(const struct keeper *keeper)
 {
-    return keeper->config->settings;
+    return keeper->settings->lifecycle;
 }
 
 /* --- stopping --- */
 
-static void end_loop(struct keeper *keeper)
+void keeper_end_loop(struct keeper *keeper)
 {
     keeper->step = KEEPER_ENDS;
     loop_stop(keeper->loop);
 }
 
-static void on_containers_stopped(void *arg)
-{
-    end_loop(arg);
-}
-
-static void on_front_finished(void *arg)
-{
-    struct keeper *keeper = arg;
-
-    fleet_on_front_down(keeper->fleet);
-    front_desk_set_channel(keeper->desk, NULL);
-    if (keeper->on_exit == EXIT_KEEP) {
-        end_loop(keeper);
-        return;
-    }
-    keeper->step = KEEPER_STOPS_CONTAINERS;
-    service_manager_status(keeper->manager, "stopping the containers");
-    log_notice("keeper", "stopping the containers", "%s", "");
-    fleet_stop(keeper->fleet, on_containers_stopped, keeper);
-}
-
-/* May be called again to hurry up. */
-static void stop(struct keeper *keeper, uint64_t timeout_ms)
+void keeper_stop(struct keeper *keeper, uint64_t timeout_ms)
 {
     switch (keeper->step) {
     case KEEPER_WAITS_FOR_ENGINE:
     case KEEPER_STOPS_CONTAINERS: /* asked twice: what is left stays */
-        end_loop(keeper);
+        keeper_end_loop(keeper);
         break;
     case KEEPER_RUNS:
     case KEEPER_DRAINS:
@@ -141,17 +78,7 @@ static void stop_fast(struct keeper *keeper, int signal_number)
 {
     log_notice("keeper", "asked to stop at once", "signal=%s",
                sigabbrev_np(signal_number));
-    stop(keeper, FAST_STOP_MS);
-}
-
-static void send_log_files(struct keeper *keeper, struct channel *channel)
-{
-    for (unsigned i = 0; i < log_files_count(keeper->logs); i++) {
-        struct channel_log_file message = {.index = i};
-        int fd = fcntl(log_files_fd(keeper->logs, i), F_DUPFD_CLOEXEC, 0);
-
-        channel_send_log_file(channel, &message, &fd, fd >= 0);
-    }
+    keeper_stop(keeper, FAST_STOP_MS);
 }
 
 /* The files were rotated: write to what stands at their paths now. */
@@ -163,7 +90,8 @@ static void reopen_logs(struct keeper *keeper)
     if (errors.len > 0)
         log_error("keeper", "cannot open a log file anew; it goes on as it was",
                   "reason=\"%.*s\"", (int)errors.len - 1, errors.data);
-    send_log_files(keeper, front_supervisor_channel(keeper->front));
+    keeper_send_log_files(front_supervisor_channel(keeper->front),
+                          keeper->logs);
     log_notice("keeper", "log files opened anew", "count=%u",
                log_files_count(keeper->logs));
 }
@@ -180,7 +108,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
             break;
         }
         log_notice("keeper", "asked to drain and stop", "signal=QUIT");
-        stop(keeper, settings_of(keeper)->drain_timeout_ms);
+        keeper_stop(keeper, keeper_lifecycle(keeper)->drain_timeout_ms);
         break;
     case SIGTERM:
     case SIGINT:
@@ -189,6 +117,9 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     case SIGUSR1:
         if (keeper->front)
             reopen_logs(keeper);
+        break;
+    case SIGHUP:
+        keeper_reload_by_signal(keeper);
         break;
     default:
         log_notice("keeper", "this version does nothing on that signal",
@@ -210,278 +141,13 @@ static void watch_signals(struct keeper *keeper)
     }
 }
 
-/* --- what the front asks --- */
-
-static void write_status(const struct keeper *keeper, struct strbuf *ret_text)
-{
-    cJSON *json = cJSON_CreateObject();
-    cJSON *front = cJSON_AddObjectToObject(json, "front");
-    cJSON *engine;
-    char *text;
-
-    cJSON_AddNumberToObject(json, "pid", getpid());
-    cJSON_AddStringToObject(json, "namespace",
-                            settings_of(keeper)->podman.namespace_name);
-    cJSON_AddNumberToObject(json, "started_unix_ms",
-                            (double)keeper->started_unix_ms);
-    cJSON_AddNumberToObject(front, "pid", front_supervisor_pid(keeper->front));
-    cJSON_AddNumberToObject(front, "restarts",
-                            (double)front_supervisor_restarts(keeper->front));
-    if (keeper->engine) {
-        const struct engine_capabilities *capabilities =
-            engine_capabilities(keeper->engine);
-
-        engine = cJSON_AddObjectToObject(json, "engine");
-        cJSON_AddStringToObject(engine, "name", capabilities->name);
-        cJSON_AddStringToObject(engine, "version", capabilities->version);
-        cJSON_AddBoolToObject(engine, "up", keeper->engine_is_up);
-        cJSON_AddStringToObject(engine, "freezer",
-                                capabilities->freezes_by_cgroup ? "cgroup"
-                                                                : "pause");
-        cJSON_AddStringToObject(engine, "freezer_note",
-                                capabilities->freeze_text);
-        cJSON_AddBoolToObject(engine, "can_hibernate",
-                              capabilities->can_hibernate);
-        cJSON_AddStringToObject(engine, "hibernation_note",
-                                capabilities->hibernate_text);
-        if (keeper->engine_is_up)
-            cJSON_AddNullToObject(engine, "error");
-        else
-            cJSON_AddStringToObject(engine, "error", keeper->engine_error.text);
-    } else {
-        cJSON_AddNullToObject(json, "engine");
-    }
-    cJSON_AddItemToObject(json, "resources",
-                          fleet_status_resources(keeper->fleet));
-    cJSON_AddItemToObject(json, "apps", fleet_status_apps(keeper->fleet));
-    text = cJSON_PrintUnformatted(json);
-    if (text)
-        strbuf_add_str(ret_text, text);
-    cJSON_free(text);
-    cJSON_Delete(json);
-}
-
-static void reply(struct keeper *keeper, uint64_t id, bool ok,
-                  struct strview body)
-{
-    struct channel_reply message = {.id = id, .ok = ok, .body = body};
-
-    channel_send_reply(front_supervisor_channel(keeper->front), &message, NULL,
-                       0);
-}
-
-static bool on_query(struct keeper *keeper, struct strview payload)
-{
-    AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
-    struct channel_query query;
-
-    if (!channel_decode_query(payload, &query))
-        return false;
-    if (sv_eq(query.what, SV("status"))) {
-        write_status(keeper, &text);
-    } else if (sv_eq(query.what, SV("metrics"))) {
-        metrics_expose(keeper->metrics, &text);
-        fleet_expose_resources(keeper->fleet, &text);
-        process_metrics_expose(&text, "keeper");
-    } else {
-        front_desk_query(keeper->desk, &query);
-        return true;
-    }
-    reply(keeper, query.id, true, strbuf_view(&text));
-    return true;
-}
-
-static bool on_action(struct keeper *keeper, struct strview payload)
-{
-    struct channel_action action;
-
-    if (!channel_decode_action(payload, &action))
-        return false;
-    if (!sv_eq(action.what, SV("stop"))) {
-        front_desk_action(keeper->desk, &action);
-        return true;
-    }
-    if (sv_eq(action.argument, SV("keep")))
-        keeper->on_exit = EXIT_KEEP;
-    else if (sv_eq(action.argument, SV("stop")))
-        keeper->on_exit = EXIT_STOP;
-    log_notice("keeper", "asked to drain and stop", "by=admin");
-    reply(keeper, action.id, true, SV("stopping"));
-    stop(keeper, settings_of(keeper)->drain_timeout_ms);
-    return true;
-}
-
-static bool on_ping(struct keeper *keeper, struct strview payload)
-{
-    struct channel_ping ping;
-    struct channel_pong pong;
-
-    if (!channel_decode_ping(payload, &ping))
-        return false;
-    pong = (struct channel_pong){ping.at_us};
-    channel_send_pong(front_supervisor_channel(keeper->front), &pong, NULL, 0);
-    return true;
-}
-
-static void on_front_message(void *arg, enum channel_type type,
-                             struct strview payload, int *fds,
-                             unsigned fd_count)
-{
-    struct keeper *keeper = arg;
-    bool ok;
-
-    (void)fds;
-    (void)fd_count; /* the front passes none; channel closes what it did */
-    if (type == CHANNEL_PING)
-        ok = on_ping(keeper, payload);
-    else if (type == CHANNEL_QUERY)
-        ok = on_query(keeper, payload);
-    else if (type == CHANNEL_ACTION)
-        ok = on_action(keeper, payload);
-    else if (type == CHANNEL_CREDIT || type == CHANNEL_FORGET)
-        ok = front_desk_on_message(keeper->desk, type, payload);
-    else if (type == CHANNEL_PREPARED)
-        ok = true; /* at the start: READY says it again */
-    else
-        ok = fleet_on_message(keeper->fleet, type, payload);
-    if (!ok)
-        log_error("keeper", "the front sent what makes no sense", "type=%s",
-                  channel_type_name(type));
-}
-
-/* --- the front's life --- */
-
-static void send_listeners(struct keeper *keeper, struct channel *channel)
-{
-    unsigned count = listen_sockets_count(keeper->sockets);
-
-    for (unsigned i = 0; i < count; i++) {
-        struct channel_listener message = {.listener = i};
-        unsigned fd_count;
-        const int *fds = listen_sockets_fds(keeper->sockets, i, &fd_count);
-
-        /* In parts: a message carries so many descriptors at most. */
-        for (unsigned j = 0; j < fd_count; j += CHANNEL_DESCRIPTORS_MAX) {
-            int copies[CHANNEL_DESCRIPTORS_MAX];
-            unsigned n = 0;
-
-            for (; n < CHANNEL_DESCRIPTORS_MAX && j + n < fd_count; n++) {
-                copies[n] = fcntl(fds[j + n], F_DUPFD_CLOEXEC, 0);
-                if (copies[n] < 0)
-                    break;
-            }
-            channel_send_listener(channel, &message, copies, n);
-        }
-    }
-}
-
-static void on_front_start(void *arg, struct channel *channel)
-{
-    struct keeper *keeper = arg;
-    struct channel_config config = {
-        keeper->generation,
-        keeper->config->front_settings(keeper->config->arg)};
-    struct channel_go go = {keeper->generation};
-
-    channel_send_config(channel, &config, NULL, 0);
-    send_log_files(keeper, channel);
-    send_listeners(keeper, channel);
-    fleet_on_front_up(keeper->fleet, channel);
-    front_desk_set_channel(keeper->desk, channel);
-    channel_send_go(channel, &go, NULL, 0);
-}
-
-/* Until it serves, whoever started it looks at stderr. */
-static void move_log(struct keeper *keeper)
-{
-    uint32_t number = settings_of(keeper)->error_log;
-
-    if (number == 0 || keeper->log_has_moved)
-        return;
-    keeper->log_has_moved = true;
-    log_notice("keeper", "the log goes on in a file", "path=\"%s\"",
-               settings_of(keeper)->log_files.items[number - 1]);
-    log_set_fd(log_files_fd(keeper->logs, number - 1));
-}
-
-static void on_poll_timer(struct timer *timer)
-{
-    struct keeper *keeper = container_of(timer, struct keeper, poll_timer);
-    const struct keeper_config *config = keeper->config;
-
-    if (keeper->front && keeper->step == KEEPER_RUNS)
-        config->on_poll(config->arg, front_supervisor_channel(keeper->front));
-    timer_start(keeper->timers, timer, config->poll_ms);
-}
-
-/* For `systemctl status`: what is served, and what is the matter if anything
- * is. */
-static void tell_manager(struct keeper *keeper)
-{
-    char status[256];
-
-    snprintf(status, sizeof status, "serving %u apps on %u addresses%s",
-             settings_of(keeper)->app_count,
-             listen_sockets_count(keeper->sockets),
-             keeper->engine && !keeper->engine_is_up
-                 ? "; the engine is away: nothing can be started"
-                 : "");
-    service_manager_ready(keeper->manager, status);
-}
-
-static void on_front_ready(void *arg)
-{
-    struct keeper *keeper = arg;
-
-    tell_manager(keeper);
-    event_log_add(keeper->events,
-                  &(struct event){.kind = EVENT_FRONT, .to = "ready"});
-    move_log(keeper);
-    log_notice("keeper", "serving", "front_pid=%d listeners=%u apps=%u",
-               (int)front_supervisor_pid(keeper->front),
-               listen_sockets_count(keeper->sockets),
-               settings_of(keeper)->app_count);
-}
-
-static void on_front_down(void *arg)
-{
-    struct keeper *keeper = arg;
-
-    metrics_add(keeper->cell, METRIC_FRONT_RESTARTS, 1);
-    event_log_add(keeper->events,
-                  &(struct event){.kind = EVENT_FRONT,
-                                  .to = "ended",
-                                  .reason = "another one is started"});
-    fleet_on_front_down(keeper->fleet);
-    front_desk_set_channel(keeper->desk, NULL);
-}
-
-static bool start_front(struct keeper *keeper, struct err *err)
-{
-    struct front_supervisor_options options = {
-        .loop = keeper->loop,
-        .timers = keeper->timers,
-        .argv = keeper->config->front_argv,
-        .identity = keeper->identity,
-        .on_start = on_front_start,
-        .on_ready = on_front_ready,
-        .on_message = on_front_message,
-        .on_down = on_front_down,
-        .on_finished = on_front_finished,
-        .arg = keeper,
-    };
-
-    keeper->front = front_supervisor_new(&options, err);
-    return keeper->front != NULL;
-}
-
 /* --- starting --- */
 
 static void fail(struct keeper *keeper, const char *why)
 {
     log_error("keeper", "cannot start", "reason=\"%s\"", why);
     keeper->exit_code = 1;
-    end_loop(keeper);
+    keeper_end_loop(keeper);
 }
 
 static void log_lines(const struct strbuf *lines)
@@ -507,7 +173,7 @@ static bool lock_engine(struct keeper *keeper, struct err *err)
     if (!capabilities->run_dir[0] || keeper->engine_lock_fd >= 0)
         return true;
     if (instance_lock_take(capabilities->run_dir,
-                           settings_of(keeper)->podman.namespace_name,
+                           keeper_lifecycle(keeper)->podman.namespace_name,
                            &keeper->engine_lock_fd, err))
         return true;
     if (err->code == ERR_EXISTS)
@@ -527,8 +193,20 @@ static void begin(struct keeper *keeper)
         return;
     }
     keeper->step = KEEPER_RUNS;
-    if (!start_front(keeper, &err))
+    metrics_set(keeper->cell, METRIC_CONFIG_LAST_RELOAD,
+                clock_unix_ms() / 1000);
+    if (!keeper_start_front(keeper, &err))
         fail(keeper, err.text);
+}
+
+static void on_poll_timer(struct timer *timer)
+{
+    struct keeper *keeper = container_of(timer, struct keeper, poll_timer);
+
+    if (keeper->front && keeper->step == KEEPER_RUNS)
+        keeper->settings->ops->poll(keeper->settings,
+                                    front_supervisor_channel(keeper->front));
+    timer_start(keeper->timers, timer, keeper->config->poll_ms);
 }
 
 /* After the Podman that was there went away, another one may answer (a service
@@ -537,6 +215,10 @@ static void begin(struct keeper *keeper)
 static bool is_same_engine(struct keeper *keeper,
                            const struct engine_capabilities *capabilities)
 {
+    if (!keeper->engine_is_known)
+        snprintf(keeper->run_dir, sizeof keeper->run_dir, "%s",
+                 capabilities->run_dir);
+    keeper->engine_is_known = true;
     if (strcmp(keeper->run_dir, capabilities->run_dir) == 0)
         return true;
     err_set(&keeper->engine_error, ERR_FAILED,
@@ -549,19 +231,29 @@ static bool is_same_engine(struct keeper *keeper,
     return false;
 }
 
+/* A reload has started it; the fleet gets it when that is in force. */
+static void on_late_engine(struct keeper *keeper)
+{
+    struct err err;
+
+    if (lock_engine(keeper, &err)) {
+        keeper_reload_on_engine(keeper, NULL);
+        return;
+    }
+    keeper->engine_is_up = false;
+    keeper->engine_error = err;
+    keeper_reload_on_engine(keeper, &err);
+}
+
 static void on_engine_up(void *arg,
                          const struct engine_capabilities *capabilities)
 {
     struct keeper *keeper = arg;
 
-    if (keeper->step == KEEPER_WAITS_FOR_ENGINE)
-        snprintf(keeper->run_dir, sizeof keeper->run_dir, "%s",
-                 capabilities->run_dir);
     if (!is_same_engine(keeper, capabilities)) {
         fleet_hold_starts(keeper->fleet);
         return;
     }
-
     keeper->engine_is_up = true;
     metrics_set(keeper->cell, METRIC_PODMAN_UP, 1);
     event_log_add(keeper->events,
@@ -573,11 +265,15 @@ static void on_engine_up(void *arg,
                capabilities->name, capabilities->version,
                capabilities->rootless, capabilities->sockets_inside);
     if (keeper->step == KEEPER_RUNS)
-        tell_manager(keeper);
+        keeper_tell_manager(keeper);
     if (keeper->step == KEEPER_WAITS_FOR_ENGINE)
         begin(keeper);
-    if (keeper->step == KEEPER_RUNS)
+    if (keeper->step != KEEPER_RUNS)
+        return;
+    if (keeper->fleet_has_engine)
         fleet_on_engine_up(keeper->fleet);
+    else
+        on_late_engine(keeper);
 }
 
 static void on_engine_down(void *arg, const struct err *err)
@@ -599,7 +295,9 @@ static void on_engine_down(void *arg, const struct err *err)
               "started",
               "reason=\"%s\"", err->text);
     if (keeper->step == KEEPER_RUNS)
-        tell_manager(keeper);
+        keeper_tell_manager(keeper);
+    if (!keeper->fleet_has_engine)
+        keeper_reload_on_engine(keeper, err);
 }
 
 static void on_engine_died(void *arg, const char *id, int exit_code)
@@ -609,7 +307,7 @@ static void on_engine_died(void *arg, const char *id, int exit_code)
     fleet_on_engine_died(keeper->fleet, id, exit_code);
 }
 
-static bool needs_engine(const struct lifecycle_settings *settings)
+bool keeper_needs_engine(const struct lifecycle_settings *settings)
 {
     for (uint32_t i = 0; i < settings->app_count; i++) {
         if (settings->apps[i].container.image)
@@ -622,7 +320,7 @@ static bool needs_engine(const struct lifecycle_settings *settings)
  */
 static bool prepare(struct keeper *keeper)
 {
-    const struct lifecycle_settings *settings = settings_of(keeper);
+    const struct lifecycle_settings *settings = keeper_lifecycle(keeper);
     AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
     struct err err;
 
@@ -638,8 +336,9 @@ static bool prepare(struct keeper *keeper)
     keeper->logs = log_files_open(&settings->log_files, &errors);
     /* Another berth holds its ports: to complain of them too is noise. */
     if (keeper->lock_fd >= 0)
-        keeper->sockets = listen_sockets_open(
-            keeper->config->listeners, keeper->config->listener_count, &errors);
+        keeper->sockets =
+            listen_sockets_open(keeper->settings->listeners,
+                                keeper->settings->listener_count, &errors);
     /* From here on, who connects waits in the kernel until there is a front:
      * after a crash nobody is refused while Podman is looked for. */
     if (errors.len == 0 && !listen_sockets_listen(keeper->sockets, &errors))
@@ -663,22 +362,20 @@ static void drop_inherited(void)
     }
 }
 
-static void start_engine(struct keeper *keeper)
+void keeper_start_engine(struct keeper *keeper,
+                         struct keeper_settings *settings)
 {
     struct podman_options options = {
         .loop = keeper->loop,
         .timers = keeper->timers,
-        .settings = &settings_of(keeper)->podman,
-        .state_dir = settings_of(keeper)->state_dir,
-        .cell = keeper->cell,
         .events = {.on_died = on_engine_died,
                    .on_down = on_engine_down,
                    .on_up = on_engine_up,
                    .arg = keeper},
     };
 
-    if (needs_engine(settings_of(keeper)))
-        keeper->engine = podman_new(&options);
+    keeper->engine_settings = keeper_settings_ref(settings);
+    keeper->engine = podman_new(&options);
 }
 
 static void start_fleet(struct keeper *keeper)
@@ -686,7 +383,7 @@ static void start_fleet(struct keeper *keeper)
     struct fleet_options options = {
         .loop = keeper->loop,
         .timers = keeper->timers,
-        .settings = settings_of(keeper),
+        .settings = keeper->settings,
         .machine = keeper->machine,
         .engine = keeper->engine,
         .metrics = keeper->metrics,
@@ -701,6 +398,7 @@ static void start_fleet(struct keeper *keeper)
     keeper->fleet = fleet_new(&options);
     desk.fleet = keeper->fleet;
     keeper->desk = front_desk_new(&desk);
+    keeper->fleet_has_engine = keeper->engine != NULL;
 }
 
 static void free_logs(struct keeper *keeper)
@@ -711,6 +409,7 @@ static void free_logs(struct keeper *keeper)
 
 static void keeper_done(struct keeper *keeper)
 {
+    keeper_reload_free(&keeper->reload);
     front_supervisor_free(&keeper->front);
     front_desk_free(&keeper->desk);
     fleet_free(&keeper->fleet);
@@ -730,17 +429,20 @@ static void keeper_done(struct keeper *keeper)
     auto_close(&keeper->lock_fd);
     machine_free(&keeper->machine);
     free_logs(keeper);
+    keeper_settings_unref(&keeper->engine_settings);
+    keeper_settings_unref(&keeper->settings);
 }
 
 int keeper_run(const struct keeper_config *config)
 {
     struct keeper keeper = {
         .config = config,
+        .settings = keeper_settings_ref(config->settings),
         .step = KEEPER_WAITS_FOR_ENGINE,
         .lock_fd = -1,
         .engine_lock_fd = -1,
         .generation = 1,
-        .on_exit = config->settings->on_exit,
+        .on_exit = config->settings->lifecycle->on_exit,
         .started_unix_ms = clock_unix_ms(),
     };
 
@@ -750,6 +452,7 @@ int keeper_run(const struct keeper_config *config)
         auto_close(&keeper.lock_fd);
         machine_free(&keeper.machine);
         free_logs(&keeper);
+        keeper_settings_unref(&keeper.settings);
         return 1;
     }
     keeper.loop = loop_new("keeper");
@@ -762,7 +465,9 @@ int keeper_run(const struct keeper_config *config)
     keeper.cell = metrics_cell_new(keeper.metrics, METRIC_SCOPE_PROCESS, "");
     keeper.events = event_log_new();
     watch_signals(&keeper);
-    start_engine(&keeper);
+    keeper.reload = keeper_reload_new(&keeper);
+    if (keeper_needs_engine(keeper_lifecycle(&keeper)))
+        keeper_start_engine(&keeper, keeper.settings);
     start_fleet(&keeper);
     if (!keeper.engine)
         begin(&keeper);

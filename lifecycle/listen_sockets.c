@@ -23,6 +23,8 @@ struct listener {
     int *fds;
     bool made_file; /* a Unix socket whose file is ours to remove */
     ino_t inode;    /* of that file */
+    bool is_new;
+    struct listener *kept; /* of the set that runs; NULL: it is ours */
 };
 
 struct listen_sockets {
@@ -95,17 +97,45 @@ static int bind_one(const struct address *address, int *ret_fd)
     return 0;
 }
 
-static int bind_all(struct listener *listener)
+/* Whether we listen on that port ourselves, by another address of it: then it
+ * is in use, and ours to use. */
+static bool has_port(const struct listen_sockets *running,
+                     const struct address *address)
 {
-    const struct listen_request *request = listener->request;
+    for (unsigned i = 0; running && i < running->count; i++) {
+        const struct address *other = &running->listeners[i].request->address;
+
+        if (other->any.sa_family != AF_UNIX &&
+            address_port(other) == address_port(address))
+            return true;
+    }
+    return false;
+}
+
+static int find_free(const struct listen_sockets *running,
+                     const struct address *address)
+{
+    int tries = running ? 1 : TRIES;
     int result = 0;
 
-    for (int i = 0; i < TRIES; i++) {
-        result = probe_port(&request->address);
+    if (has_port(running, address))
+        return 0;
+    for (int i = 0; i < tries; i++) {
+        result = probe_port(address);
         if (result != EADDRINUSE)
             break;
-        wait_a_little();
+        if (i + 1 < tries)
+            wait_a_little();
     }
+    return result;
+}
+
+static int bind_all(const struct listen_sockets *running,
+                    struct listener *listener)
+{
+    const struct listen_request *request = listener->request;
+    int result = find_free(running, &request->address);
+
     while (result == 0 && listener->fd_count < request->socket_count) {
         result =
             bind_one(&request->address, &listener->fds[listener->fd_count]);
@@ -137,9 +167,61 @@ static void explain_tcp(const struct listen_request *request, int errno_value,
     strbuf_add_char(errors, '\n');
 }
 
+/* false: it has that address, for another purpose. */
+static bool keep(const struct listen_sockets *running,
+                 struct listener *listener, struct strbuf *errors)
+{
+    const struct listen_request *request = listener->request;
+
+    for (unsigned i = 0; running && i < running->count; i++) {
+        struct listener *other = &running->listeners[i];
+
+        if (!address_equal(&other->request->address, &request->address))
+            continue;
+        if (other->request->is_admin != request->is_admin) {
+            strbuf_printf(errors,
+                          "cannot listen on %s: a reload cannot change it "
+                          "between admin and http; leave it out, reload, and "
+                          "add it then\n",
+                          request->text);
+            return false;
+        }
+        listener->kept = other;
+        break;
+    }
+    return true;
+}
+
+static bool open_one(const struct listen_sockets *running,
+                     struct listener *listener, struct strbuf *errors)
+{
+    const struct listen_request *request = listener->request;
+    int result;
+
+    if (!keep(running, listener, errors))
+        return false;
+    listener->is_new = !listener->kept;
+    if (listener->kept)
+        return true;
+    listener->fds = xcalloc(request->socket_count + 1U, sizeof(int));
+    listener->fds[0] = inherited_sockets_take(&request->address);
+    if (listener->fds[0] >= 0) {
+        listener->fd_count = 1; /* all workers share it */
+        return true;
+    }
+    if (request->address.any.sa_family == AF_UNIX)
+        return true;
+    result = bind_all(running, listener);
+    if (result == 0)
+        return true;
+    explain_tcp(request, result, errors);
+    return false;
+}
+
 struct listen_sockets *
-listen_sockets_open(const struct listen_request *requests, unsigned count,
-                    struct strbuf *ret_errors)
+listen_sockets_reopen(const struct listen_sockets *running,
+                      const struct listen_request *requests, unsigned count,
+                      struct strbuf *ret_errors)
 {
     struct listen_sockets *sockets = xcalloc(1, sizeof *sockets);
     bool ok = true;
@@ -147,27 +229,20 @@ listen_sockets_open(const struct listen_request *requests, unsigned count,
     sockets->listeners = xcalloc(count ? count : 1, sizeof(struct listener));
     sockets->count = count;
     for (unsigned i = 0; i < count; i++) {
-        struct listener *listener = &sockets->listeners[i];
-        int result;
-
-        listener->request = &requests[i];
-        listener->fds = xcalloc(requests[i].socket_count + 1U, sizeof(int));
-        listener->fds[0] = inherited_sockets_take(&requests[i].address);
-        if (listener->fds[0] >= 0) {
-            listener->fd_count = 1; /* all workers share it */
-            continue;
-        }
-        if (requests[i].address.any.sa_family == AF_UNIX)
-            continue;
-        result = bind_all(listener);
-        if (result != 0) {
-            explain_tcp(&requests[i], result, ret_errors);
+        sockets->listeners[i].request = &requests[i];
+        if (!open_one(running, &sockets->listeners[i], ret_errors))
             ok = false;
-        }
     }
     if (!ok)
         listen_sockets_free(&sockets);
     return sockets;
+}
+
+struct listen_sockets *
+listen_sockets_open(const struct listen_request *requests, unsigned count,
+                    struct strbuf *ret_errors)
+{
+    return listen_sockets_reopen(NULL, requests, count, ret_errors);
 }
 
 /* --- Unix sockets --- */
@@ -260,7 +335,7 @@ bool listen_sockets_listen(struct listen_sockets *sockets,
         struct listener *listener = &sockets->listeners[i];
         bool is_unix = listener->request->address.any.sa_family == AF_UNIX;
 
-        if (is_unix && listener->fd_count == 0 &&
+        if (is_unix && !listener->kept && listener->fd_count == 0 &&
             !bind_unix(listener, ret_errors)) {
             ok = false;
             continue;
@@ -274,6 +349,35 @@ bool listen_sockets_listen(struct listen_sockets *sockets,
         }
     }
     return ok;
+}
+
+bool listen_sockets_is_new(const struct listen_sockets *sockets, unsigned index)
+{
+    return sockets->listeners[index].is_new;
+}
+
+static void take(struct listener *listener)
+{
+    struct listener *kept = TAKE(listener->kept);
+
+    listener->fds = TAKE(kept->fds);
+    listener->fd_count = kept->fd_count;
+    listener->made_file = kept->made_file;
+    listener->inode = kept->inode;
+    kept->fd_count = 0;
+    kept->made_file = false;
+    if (listener->made_file)
+        chmod(listener->request->address.un.sun_path,
+              listener->request->unix_mode);
+}
+
+void listen_sockets_take_over(struct listen_sockets *next,
+                              struct listen_sockets **running)
+{
+    for (unsigned i = 0; i < next->count; i++)
+        if (next->listeners[i].kept)
+            take(&next->listeners[i]);
+    listen_sockets_free(running);
 }
 
 unsigned listen_sockets_count(const struct listen_sockets *sockets)

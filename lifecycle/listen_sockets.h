@@ -23,6 +23,7 @@ struct listen_request {
     const char *text;      /* as the configuration has it, for messages */
     uint32_t socket_count; /* TCP: one each worker (SO_REUSEPORT); Unix: 1 */
     uint32_t unix_mode;    /* of a Unix socket's file */
+    bool is_admin;         /* sockets never change between the two kinds */
 };
 
 struct listen_sockets; /* opaque; defined in listen_sockets.c */
@@ -40,6 +41,22 @@ listen_sockets_open(const struct listen_request *requests, unsigned count,
  * replaced), and listen on all. false: reasons in *ret_errors. */
 MUST_USE bool listen_sockets_listen(struct listen_sockets *sockets,
                                     struct strbuf *ret_errors);
+
+/* At a reload: sockets for the new requests. Those that `running` has are kept,
+ * not opened; nothing happens to `running` before listen_sockets_take_over(),
+ * and freeing the result first undoes all. An address in use fails at once. To
+ * be followed by listen_sockets_listen(), too. NULL as above. */
+MUST_USE struct listen_sockets *
+listen_sockets_reopen(const struct listen_sockets *running,
+                      const struct listen_request *requests, unsigned count,
+                      struct strbuf *ret_errors);
+/* Whether request `index` is none of those that were kept. */
+bool listen_sockets_is_new(const struct listen_sockets *sockets,
+                           unsigned index);
+/* next has what it kept from *running, whose rest is closed: *running is NULL
+ * afterwards. The files of Unix sockets get the modes that are asked for. */
+void listen_sockets_take_over(struct listen_sockets *next,
+                              struct listen_sockets **running);
 
 unsigned listen_sockets_count(const struct listen_sockets *sockets);
 /* The descriptors of one request, borrowed; ret_count of them. */

@@ -296,6 +296,7 @@ static const struct engine_ops podman_ops = {
     .create = podman_create,
     .init = podman_init,
     .start = podman_start,
+    .update = podman_update,
     .stop = podman_stop,
     .remove = podman_remove,
     .inspect = podman_inspect,

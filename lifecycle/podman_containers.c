@@ -377,6 +377,42 @@ struct engine_call *podman_wait(struct engine *engine, const char *id,
     return &call->base;
 }
 
+/* ------------------------------------------------------------------ limits */
+
+static void on_limits_changed(struct podman_call *call,
+                              const struct podman_answer *answer,
+                              const struct err *failure)
+{
+    struct err err;
+
+    if (podman_answer_is_good(answer, failure, &err))
+        podman_call_finish(call);
+    else
+        podman_call_fail(call, &err);
+}
+
+struct engine_call *podman_update(struct engine *engine, const char *id,
+                                  const struct container_settings *limits,
+                                  engine_done_fn done, void *arg)
+{
+    struct podman_call *call = podman_call_new(engine, PODMAN_DONE, arg);
+    struct strbuf path = podman_call_path(id, "/update");
+    struct podman_step step = {
+        .method = "POST",
+        .path = path.data,
+        .timeout_ms = CREATE_TIMEOUT_MS,
+        .max_body = SMALL_MAX_BYTES,
+    };
+
+    call->done.plain = done;
+    call->on_answer = on_limits_changed;
+    call->body = container_spec_limits(limits);
+    step.json = call->body;
+    podman_call_send(call, &step);
+    strbuf_done(&path);
+    return &call->base;
+}
+
 /* -------------------------------------------------------------------- list */
 
 static void on_listed(struct podman_call *call,

@@ -18,6 +18,9 @@ struct engine_call *podman_init_one(struct engine *engine, const char *id,
                                     engine_container_fn done, void *arg);
 struct engine_call *podman_start_one(struct engine *engine, const char *id,
                                      engine_container_fn done, void *arg);
+struct engine_call *podman_update(struct engine *engine, const char *id,
+                                  const struct container_settings *limits,
+                                  engine_done_fn done, void *arg);
 struct engine_call *podman_inspect(struct engine *engine, const char *id,
                                    engine_container_fn done, void *arg);
 struct engine_call *podman_wait(struct engine *engine, const char *id,

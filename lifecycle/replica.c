@@ -174,6 +174,13 @@ void replica_on_broken(struct replica *replica, struct strview text)
                        on_inspected, replica);
 }
 
+void replica_on_outcomes(struct replica *replica, uint64_t answers,
+                         uint64_t failures)
+{
+    replica->view.answers = answers;
+    replica->view.failures = failures;
+}
+
 /* --- draining --- */
 
 static void drain(struct replica *replica, const char *why)
@@ -297,6 +304,10 @@ void replica_stop_now(struct replica *replica, const char *why)
     replica_set_state(replica, REPLICA_STOPPING, why);
     replica->is_priming = false;
     replica->is_hibernating = false;
+    if (replica->view.is_external) {
+        replica_leave_for_good(replica, why);
+        return;
+    }
     if (!replica->container.is_running)
         replica_remove_container(replica);
     else if (!replica_thaw_to_stop(replica))
@@ -533,6 +544,11 @@ bool replica_waits_for_turn(const struct replica *replica)
 bool replica_is_urgent(const struct replica *replica)
 {
     return replica->is_urgent;
+}
+
+const struct keeper_app *replica_app(const struct replica *replica)
+{
+    return replica->app;
 }
 
 void *replica_owner_arg(const struct replica *replica)

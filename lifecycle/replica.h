@@ -100,6 +100,8 @@ struct replica_view {
     uint64_t asleep_at_us; /* when it was frozen last */
     uint64_t hibernate_failed_at_us; /* 0: never */
     uint64_t began_unix_ms;
+    uint64_t answers;  /* that it gave, as the front counts them */
+    uint64_t failures; /* attempts at it that failed, 5xx among them */
     struct replica_phases phases;
     struct replica_reach reach; /* from PROBING on */
 };
@@ -168,6 +170,8 @@ const char *replica_container_name(const struct replica *replica);
 struct list *replica_node(struct replica *replica);
 struct replica *replica_of_node(struct list *node);
 
+/* What it is made from; borrowed. */
+const struct keeper_app *replica_app(const struct replica *replica);
 void *replica_owner_arg(const struct replica *replica);
 /* On its way to READY: up to PROBING, or thawed to be published. */
 bool replica_is_starting(const struct replica *replica);
@@ -225,6 +229,8 @@ void replica_on_ready(struct replica *replica, uint64_t boot_us,
 void replica_on_probe_status(struct replica *replica, struct strview text);
 void replica_on_drained(struct replica *replica);
 void replica_on_broken(struct replica *replica, struct strview text);
+void replica_on_outcomes(struct replica *replica, uint64_t answers,
+                         uint64_t failures);
 
 /* The engine says that its container has ended, or is not there any more.
  * exit_code: -1 when it is not known. */

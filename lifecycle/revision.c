@@ -108,10 +108,6 @@ static void add_limits(struct strbuf *buf,
         wire_put_u64(buf, container->ulimits[i].soft);
         wire_put_u64(buf, container->ulimits[i].hard);
     }
-    /* In here for as long as they are not changed in place. */
-    add_number(buf, "cpus", container->cpu_millis);
-    add_number(buf, "memory", container->memory_bytes);
-    add_number(buf, "pids", container->pids);
     add_number(buf, "gpus", container->gpu_millis);
     add_number(buf, "gpu_memory", container->gpu_memory_bytes);
 }
@@ -134,11 +130,16 @@ static void add_sidecars(struct strbuf *buf,
         add_text(buf, "sidecar", it->name);
         add_text(buf, "image", it->container.image);
         add_container(buf, &it->container);
+        /* Theirs are not changed in place. */
+        add_number(buf, "cpus", it->container.cpu_millis);
+        add_number(buf, "memory", it->container.memory_bytes);
+        add_number(buf, "pids", it->container.pids);
     }
 }
 
 /* The pull policy, time-outs of the pull and of the stop are no part of it:
- * they change nothing in the container. */
+ * they change nothing in the container. Nor are cpus, memory and pids, which
+ * are changed while it runs. */
 void revision_compute(const struct container_settings *container,
                       const char *content_id, char *ret_hex)
 {

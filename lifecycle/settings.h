@@ -14,12 +14,21 @@
 #include "router/base/log.h"
 #include "router/settings.h"
 
+/* How one revision takes the place of another. */
+struct update_settings {
+    bool recreate;  /* the old ones are stopped before the new ones start */
+    uint32_t surge; /* replicas more than are wanted, meanwhile */
+    uint32_t unavailable; /* replicas fewer */
+    bool rollback;
+};
+
 struct keeper_app {
     const struct app_settings *app; /* borrowed from proxy_settings */
     struct container_settings container;
     /* Idle replicas may be stopped to make room for another app. */
     bool is_evictable;
     int32_t importance;
+    struct update_settings update;
 };
 
 struct gpu_setting {

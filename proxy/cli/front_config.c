@@ -102,23 +102,40 @@ static uint64_t now_ms(void)
     return clock_now_us() / 1000;
 }
 
+/* Sessions outlive a reload: from the same secret come the same keys. */
+static bool make_tickets(struct front_config *config,
+                         const struct front_config *before)
+{
+    uint64_t rotation = config->settings->tickets.rotation_ms;
+    unsigned char secret[TLS_TICKET_SECRET_BYTES];
+
+    if (rotation == 0)
+        return true;
+    if (before && before->tickets.rotation_ms == rotation) {
+        config->tickets = before->tickets;
+        return true;
+    }
+    if (before && before->tickets.rotation_ms > 0)
+        memcpy(secret, before->tickets.secret, sizeof secret);
+    else if (!tls_tickets_secret(secret))
+        return false;
+    tls_tickets_init(&config->tickets, secret, rotation, now_ms());
+    explicit_bzero(secret, sizeof secret);
+    return true;
+}
+
 struct front_config *front_config_new(struct proxy_settings *settings,
+                                      const struct front_config *before,
                                       struct err *err)
 {
     struct front_config *config = xcalloc(1, sizeof *config);
-    unsigned char secret[TLS_TICKET_SECRET_BYTES];
 
     config->settings = settings;
     settings->tickets.rotation_ms = rotation_ms(settings);
-    if (settings->tickets.rotation_ms > 0) {
-        if (!tls_tickets_secret(secret)) {
-            err_set(err, ERR_FAILED, "the system has no random bytes");
-            front_config_free(&config);
-            return NULL;
-        }
-        tls_tickets_init(&config->tickets, secret,
-                         settings->tickets.rotation_ms, now_ms());
-        explicit_bzero(secret, sizeof secret);
+    if (!make_tickets(config, before)) {
+        err_set(err, ERR_FAILED, "the system has no random bytes");
+        front_config_free(&config);
+        return NULL;
     }
     config->watched =
         xcalloc(settings->server_count + 1U, sizeof *config->watched);

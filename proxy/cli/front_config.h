@@ -18,9 +18,12 @@ struct channel;
 struct front_config; /* opaque; defined in front_config.c */
 
 /* Borrows settings, whose certificates are loaded, and keeps them up to date.
- * NULL with ERR_FAILED when the system has no randomness. */
-MUST_USE struct front_config *front_config_new(struct proxy_settings *settings,
-                                               struct err *err);
+ * before: of the configuration that this one is to follow, whose session
+ * tickets stay good; NULL: there is none. NULL with ERR_FAILED when the system
+ * has no randomness. */
+MUST_USE struct front_config *
+front_config_new(struct proxy_settings *settings,
+                 const struct front_config *before, struct err *err);
 void front_config_free(struct front_config **config);
 
 /* CHANNEL_CONFIG's settings for a front that starts now. Borrowed until the

@@ -22,6 +22,7 @@ cli_listen_requests(const struct proxy_settings *settings)
             .text = listener->text,
             .socket_count = is_shared ? 1 : settings->worker_count,
             .unix_mode = listener->unix_mode,
+            .is_admin = listener->is_admin,
         };
     }
     return requests;

@@ -11,13 +11,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "conf/config.h"
 #include "lifecycle/front_process.h"
 #include "lifecycle/keeper.h"
 #include "proxy/admin/admin.h"
 #include "proxy/cli/cli.h"
 #include "proxy/cli/front_config.h"
-#include "proxy/cli/listen_requests.h"
+#include "proxy/cli/run_settings.h"
 #include "proxy/front.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -80,54 +79,42 @@ static int parse_options(int argc, char **argv, const char **ret_path)
     return CLI_OK;
 }
 
-static int run_keeper(const struct config *config)
+static int run_keeper(struct run_source *source,
+                      struct keeper_settings *settings)
 {
     static char name[] = "berth";
     static char front[] = "front";
     char *const front_argv[] = {name, front, NULL};
-    AUTO(auto_free)
-    struct listen_request *requests = cli_listen_requests(config->proxy);
-    struct err err;
-    AUTO(front_config_free)
-    struct front_config *front_config = front_config_new(config->proxy, &err);
     struct keeper_config keeper = {
-        .settings = config->lifecycle,
-        .front_settings = front_config_encode,
-        .on_poll = front_config_poll,
+        .settings = settings,
+        .load = run_settings_load,
+        .arg = source,
         .poll_ms = FRONT_CONFIG_POLL_MS,
-        .arg = front_config,
-        .listener_count = config->proxy->listener_count,
-        .listeners = requests,
         .front_argv = front_argv,
     };
 
-    if (!front_config) {
-        log_error("run", "cannot start", "reason=\"%s\"", err.text);
-        return 1;
-    }
     return keeper_run(&keeper);
 }
 
 int cli_run(int argc, char **argv)
 {
     AUTO(strbuf_done) struct strbuf messages = STRBUF_INIT;
-    AUTO(config_free) struct config *config = NULL;
-    const char *path = NULL;
-    int code = parse_options(argc, argv, &path);
+    AUTO(keeper_settings_unref) struct keeper_settings *settings = NULL;
+    struct run_source source = {.path = NULL};
+    int code = parse_options(argc, argv, &source.path);
 
     if (code != CLI_OK)
         return code;
     signal(SIGQUIT, on_early_quit);
     log_setup(STDERR_FILENO, LOG_INFO, false, "keeper");
     raise_descriptor_limit();
-    config = config_load(path, &messages);
+    settings = run_settings_load(&source, NULL, &messages);
     if (messages.len > 0)
         fputs(messages.data, stderr);
-    if (!config)
+    if (!settings)
         return CLI_FAILED;
-    log_setup(STDERR_FILENO, config->proxy->log_level, config->proxy->log_json,
-              "keeper");
-    return run_keeper(config) == 0 ? CLI_OK : CLI_FAILED;
+    log_setup(STDERR_FILENO, settings->log_level, settings->log_json, "keeper");
+    return run_keeper(&source, settings) == 0 ? CLI_OK : CLI_FAILED;
 }
 
 int cli_front(int argc, char **argv)

@@ -33,17 +33,30 @@ Test(adopt, only_what_runs_for_a_configured_app_is_kept, .init = init,
         struct engine_container container;
         bool is_kept;
     } cases[] = {
-        {"runs", 0, {.replica = 3, .is_running = true}, true},
-        {"no such app", 2, {.replica = 3, .is_running = true}, false},
-        {"upstream now", 1, {.replica = 3, .is_running = true}, false},
-        {"no replica label", 0, {.is_running = true}, false},
+        {"runs",
+         0,
+         {.revision = "0ld", .replica = 3, .is_running = true},
+         true},
+        {"no such app",
+         2,
+         {.revision = "0ld", .replica = 3, .is_running = true},
+         false},
+        {"upstream now",
+         1,
+         {.revision = "0ld", .replica = 3, .is_running = true},
+         false},
+        {"no replica label", 0, {.revision = "0ld", .is_running = true}, false},
+        {"no revision", 0, {.replica = 3, .is_running = true}, false},
         {"ended", 0, {.replica = 3}, false},
-        {"never started", 0, {.replica = 3, .is_created = true}, false},
+        {"never started",
+         0,
+         {.revision = "0ld", .replica = 3, .is_created = true},
+         false},
     };
 
     bench_make_external(&bench, 1, "127.0.0.1:1");
-    app = fleet_app_new(&host, &bench.keeper_apps[0], bench.metrics);
-    external = fleet_app_new(&host, &bench.keeper_apps[1], bench.metrics);
+    app = fleet_app_new(&host, NULL, &bench.keeper_apps[0], bench.metrics);
+    external = fleet_app_new(&host, NULL, &bench.keeper_apps[1], bench.metrics);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fleet_app *of[] = {app, external, NULL};
 

@@ -31,9 +31,10 @@ static void on_start(void *arg, struct channel *channel)
     channel_send_go(channel, &go, NULL, 0);
 }
 
-static void on_ready(void *arg)
+static void on_ready(void *arg, uint64_t generation)
 {
     (void)arg;
+    (void)generation;
     readies++;
 }
 

@@ -254,6 +254,9 @@ static void finish(struct fake_engine *fake, struct fake_call *call,
     case FAKE_START:
         answer_start(fake, call, err);
         break;
+    case FAKE_UPDATE:
+        ((engine_done_fn)call->done)(call->arg, err);
+        break;
     case FAKE_STOP:
     case FAKE_REMOVE:
         answer_stop(fake, call, err);
@@ -443,6 +446,18 @@ static struct engine_call *op_remove(struct engine *engine, const char *id,
                                      engine_done_fn done, void *arg)
 {
     return WITH_DONE(call_new(engine, FAKE_REMOVE, "remove", id));
+}
+
+static struct engine_call *op_update(struct engine *engine, const char *id,
+                                     const struct container_settings *limits,
+                                     engine_done_fn done, void *arg)
+{
+    AUTO(auto_free)
+    char *text = xasprintf("update memory=%lu pids=%lu",
+                           (unsigned long)limits->memory_bytes,
+                           (unsigned long)limits->pids);
+
+    return WITH_DONE(call_new(engine, FAKE_UPDATE, text, id));
 }
 
 static struct engine_call *op_inspect(struct engine *engine, const char *id,
@@ -680,6 +695,7 @@ static const struct engine_ops fake_ops = {
     .create = op_create,
     .init = op_init,
     .start = op_start,
+    .update = op_update,
     .stop = op_stop,
     .remove = op_remove,
     .inspect = op_inspect,

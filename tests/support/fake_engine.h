@@ -21,6 +21,7 @@ enum fake_kind {
     FAKE_CREATE,
     FAKE_INIT,
     FAKE_START,
+    FAKE_UPDATE,
     FAKE_STOP,
     FAKE_REMOVE,
     FAKE_INSPECT,

@@ -14,6 +14,55 @@
 #include "router/base/loop.h"
 #include "router/base/timers.h"
 
+static void free_nothing(struct keeper_settings *settings)
+{
+    (void)settings;
+}
+
+static const struct keeper_settings_ops lasting = {.free = free_nothing};
+
+static void free_generation(struct keeper_settings *settings)
+{
+    free(container_of(settings, struct bench_generation, base));
+}
+
+static const struct keeper_settings_ops freed = {.free = free_generation};
+
+struct bench_generation *bench_generation(const struct fleet_bench *bench)
+{
+    struct bench_generation *next = xcalloc(1, sizeof *next);
+
+    next->settings = bench->settings;
+    next->settings.apps = next->keeper_apps;
+    memcpy(next->apps, bench->apps, sizeof next->apps);
+    memcpy(next->keeper_apps, bench->keeper_apps, sizeof next->keeper_apps);
+    for (unsigned i = 0; i < BENCH_APPS; i++)
+        next->keeper_apps[i].app = &next->apps[i];
+    next->base = (struct keeper_settings){
+        .ops = &freed, .refs = 1, .lifecycle = &next->settings};
+    return next;
+}
+
+char *bench_reload(struct fleet_bench *bench, struct bench_generation *next)
+{
+    struct keeper_settings *base = &next->base;
+    struct strbuf text = STRBUF_INIT;
+    cJSON *apps = cJSON_CreateArray();
+    const cJSON *app;
+
+    fleet_reload(bench->fleet, base, apps);
+    cJSON_ArrayForEach(app, apps)
+    {
+        strbuf_printf(
+            &text, "%s%s=%s", text.len > 0 ? " " : "",
+            cJSON_GetObjectItemCaseSensitive(app, "name")->valuestring,
+            cJSON_GetObjectItemCaseSensitive(app, "result")->valuestring);
+    }
+    cJSON_Delete(apps);
+    keeper_settings_unref(&base);
+    return text.data;
+}
+
 void bench_init(struct fleet_bench *bench, unsigned app_count)
 {
     static char *names[BENCH_APPS] = {"a", "b", "c"};
@@ -41,6 +90,8 @@ void bench_init(struct fleet_bench *bench, unsigned app_count)
         bench->keeper_apps[i].container = (struct container_settings){
             .image = images[i], .stop_timeout_ms = 1000};
         bench->keeper_apps[i].is_evictable = true;
+        bench->keeper_apps[i].update =
+            (struct update_settings){.surge = 1, .rollback = true};
     }
     bench->settings = (struct lifecycle_settings){
         .state_dir = bench->state_dir,
@@ -51,6 +102,8 @@ void bench_init(struct fleet_bench *bench, unsigned app_count)
         .app_count = app_count,
         .apps = bench->keeper_apps,
     };
+    bench->first = (struct keeper_settings){
+        .ops = &lasting, .refs = 1, .lifecycle = &bench->settings};
     bench->loop = loop_new("test");
     bench->timers = timers_new(bench->loop);
     bench->metrics = metrics_registry_new();
@@ -97,7 +150,7 @@ void bench_start(struct fleet_bench *bench)
     struct fleet_options options = {
         .loop = bench->loop,
         .timers = bench->timers,
-        .settings = &bench->settings,
+        .settings = &bench->first,
         .machine = bench->machine,
         .engine = &bench->engine->base,
         .metrics = bench->metrics,

@@ -27,6 +27,15 @@ struct fleet_bench {
     struct keeper_app keeper_apps[BENCH_APPS];
     const struct machine *machine; /* NULL: nothing is bounded */
     char state_dir[64];
+    struct keeper_settings first; /* what fleet_new() gets: the above */
+};
+
+/* Another configuration, to be changed before it is applied. */
+struct bench_generation {
+    struct keeper_settings base;
+    struct lifecycle_settings settings;
+    struct app_settings apps[BENCH_APPS];
+    struct keeper_app keeper_apps[BENCH_APPS];
 };
 
 /* Apps "a", "b" (images) with short times, which tests may change before
@@ -38,6 +47,12 @@ void bench_make_external(struct fleet_bench *bench, unsigned index,
 /* The fleet, its list of what runs, a front. */
 void bench_start(struct fleet_bench *bench);
 void bench_done(struct fleet_bench *bench);
+
+/* As the bench's settings are now. */
+struct bench_generation *bench_generation(const struct fleet_bench *bench);
+/* Reload with it (taken): what fleet_reload() says of each app, as "a=changed
+ * b=unchanged". malloc'ed. */
+char *bench_reload(struct fleet_bench *bench, struct bench_generation *next);
 
 void bench_front_up(struct fleet_bench *bench);
 void bench_front_down(struct fleet_bench *bench);

@@ -1,0 +1,60 @@
+/* app_revision.h - one version of an app as replicas are made from it: the
+ * container's specification, which never changes, and beside it what does (the
+ * app's settings, limits, times), which each reload brings up to date.
+ *
+ * Counted: it lives as long as a replica of it does, and so do the settings
+ * that its texts are borrowed from. Thread: keeper main.
+ */
+#ifndef LIFECYCLE_APP_REVISION_H
+#define LIFECYCLE_APP_REVISION_H
+
+#include <stdbool.h>
+
+#include "lifecycle/keeper_settings.h"
+#include "lifecycle/settings.h"
+#include "router/base/attr.h"
+#include "router/base/digest.h"
+
+struct app_revision {
+    struct keeper_app app; /* what replicas point to; its place is for life */
+    unsigned refs;
+    uint64_t serial;                  /* the front prefers larger ones */
+    struct keeper_settings *app_from; /* whose app.app is */
+    struct keeper_settings
+        *container_from; /* whose app.container's texts are */
+    /* Its name, once what `image` means was looked up; "" before. */
+    char hex[DIGEST_HEX_SIZE];
+    /* Only its name is known, from the label of a container that was found:
+     * none can be made of it, and app.container is a stand-in. */
+    bool is_found;
+};
+
+/* from: whose `app` is; NULL: whoever owns it outlives all. */
+MUST_USE struct app_revision *app_revision_new(struct keeper_settings *from,
+                                               const struct keeper_app *app);
+/* Of a container that was found, whose label says `hex`; the rest is as in
+ * `like`. */
+MUST_USE struct app_revision *
+app_revision_found(const struct app_revision *like, const char *hex);
+struct app_revision *app_revision_ref(struct app_revision *revision);
+/* *revision is NULL afterwards; NULL is skipped. */
+void app_revision_unref(struct app_revision **revision);
+
+/* The revision that a replica's settings are part of. */
+struct app_revision *app_revision_of(const struct keeper_app *app);
+
+/* Whether both settings make the same container, as far as can be known without
+ * a look at the image. Upstream apps: always, they make none. */
+bool app_revision_is_same(const struct keeper_app *a,
+                          const struct keeper_app *b);
+/* Whether a running container would have to be told: cpus, memory, pids. */
+bool app_revision_same_limits(const struct keeper_app *a,
+                              const struct keeper_app *b);
+
+/* Take from `next` what containers are not made from: the app's settings,
+ * limits, times. */
+void app_revision_update(struct app_revision *revision,
+                         struct keeper_settings *from,
+                         const struct keeper_app *next);
+
+#endif

@@ -1,0 +1,712 @@
+/* rollout.c - from one revision of an app to the next while it serves. */
+#include "lifecycle/rollout.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lifecycle/event_log.h"
+#include "lifecycle/revision.h"
+#include "router/base/clock.h"
+#include "router/base/log.h"
+
+/* So long the first replica of a new revision serves beside the old ones before
+ * any of those leaves: what is wrong with it shows in its first requests. */
+#define TRIAL_US 3000000U
+/* Between two starts of a new revision that failed. */
+#define RETRY_FIRST_MS 250U
+/* No revision is called worse than the one before for fewer failures. */
+#define FAILURES_MIN 2.0
+/* An error rate that is borne even where the old revision had none. */
+#define RATE_MIN 0.01
+
+/* The app's replicas, by revision. */
+struct tally {
+    uint32_t new_starting;
+    uint32_t new_ready;
+    uint32_t old_starting;
+    uint32_t old_ready;
+    uint32_t old_rest; /* that leave, or wait on a lower rung */
+};
+
+static bool is_new(const struct fleet_app *app, const struct replica *replica)
+{
+    return fleet_app_revision_of(replica) == app->revision;
+}
+
+/* It takes requests, awake or not. */
+static bool is_up(const struct replica *replica)
+{
+    enum replica_state state = replica_view(replica)->state;
+
+    return state == REPLICA_READY ||
+           (state == REPLICA_FROZEN && !replica_is_withheld(replica));
+}
+
+static void count(const struct fleet_app *app, struct tally *ret_tally)
+{
+    struct tally tally = {0};
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+        bool is_ready = is_up(replica);
+
+        if (is_new(app, replica)) {
+            tally.new_starting += replica_is_starting(replica);
+            tally.new_ready += is_ready;
+        } else if (replica_is_starting(replica)) {
+            tally.old_starting++;
+        } else if (is_ready) {
+            tally.old_ready++;
+        } else {
+            tally.old_rest++;
+        }
+    }
+    *ret_tally = tally;
+}
+
+static const struct update_settings *update_of(const struct fleet_app *app)
+{
+    return &app->settings->update;
+}
+
+static bool can_roll_back(const struct fleet_app *app)
+{
+    const struct rollout *rollout = &app->rollout;
+
+    return rollout->fallback && !rollout->fallback->is_found &&
+           update_of(app)->rollback;
+}
+
+static bool is_under_way(const struct rollout *rollout)
+{
+    return rollout->step == ROLLOUT_TRIES || rollout->step == ROLLOUT_MOVES;
+}
+
+bool rollout_is_under_way(const struct fleet_app *app)
+{
+    return app->rollout.step != ROLLOUT_RESTS;
+}
+
+static void tell(const struct fleet_app *app, const char *to,
+                 const char *reason)
+{
+    const struct rollout *rollout = &app->rollout;
+
+    event_log_add(app->host->events,
+                  &(struct event){.kind = EVENT_ROLLOUT,
+                                  .app = app->settings->app->name,
+                                  .from = rollout->from,
+                                  .to = to,
+                                  .reason = reason,
+                                  .took_ms = rollout->took_us / 1000});
+}
+
+/* --- the end --- */
+
+static void end(struct fleet_app *app, enum rollout_outcome outcome,
+                const char *reason)
+{
+    struct rollout *rollout = &app->rollout;
+
+    timer_stop(&rollout->timer);
+    fleet_app_decide_soon(app);
+    if (rollout->next) { /* it was about to be overtaken */
+        rollout->step = ROLLOUT_PULLS;
+        return;
+    }
+    rollout->step = ROLLOUT_RESTS;
+    rollout->outcome = outcome;
+    rollout->took_us = clock_now_us() - rollout->began_us;
+    snprintf(rollout->reason, sizeof rollout->reason, "%s", reason);
+}
+
+/* Nobody asked for it: it was there to prove that it can be. */
+static void leave_again(struct fleet_app *app)
+{
+    if (app->wanted > 0 || app->queued > 0 || app->in_flight > 0)
+        return;
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        replica_leave(replica_of_node(node), "it has proven its revision");
+    }
+}
+
+static void finish(struct fleet_app *app)
+{
+    struct rollout *rollout = &app->rollout;
+
+    end(app, ROLLOUT_DONE, "");
+    app_revision_unref(&rollout->fallback);
+    log_notice("rollout", "a new revision serves",
+               "app=%s from=%s to=%s took_ms=%llu", app->settings->app->name,
+               rollout->from[0] ? rollout->from : "-", rollout->to,
+               (unsigned long long)rollout->took_us / 1000);
+    tell(app, "done", "");
+    leave_again(app);
+}
+
+/* The old ones first: from one moment to the next they have it all again. */
+static void go_back(struct fleet_app *app)
+{
+    struct app_revision *failed =
+        fleet_app_use(app, TAKE(app->rollout.fallback));
+
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (is_new(app, replica))
+            replica_resume(replica, "the revision after it was rolled back");
+    }
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        if (!is_new(app, replica_of_node(node)))
+            replica_leave(replica_of_node(node), "its revision failed");
+    }
+    app_revision_unref(&failed);
+}
+
+static void roll_back(struct fleet_app *app, const char *reason)
+{
+    struct rollout *rollout = &app->rollout;
+
+    log_error("rollout",
+              "a new revision is rolled back; the one before serves on",
+              "app=%s from=%s to=%s reason=\"%s\"", app->settings->app->name,
+              rollout->from[0] ? rollout->from : "-",
+              rollout->to[0] ? rollout->to : "-", reason);
+    end(app, ROLLOUT_ROLLED_BACK, reason);
+    if (rollout->fallback)
+        go_back(app);
+    tell(app, "rolled_back", reason);
+}
+
+/* --- the beginning --- */
+
+static void short_name(const struct app_revision *revision, char *ret_text)
+{
+    snprintf(ret_text, 13, "%.12s", revision->hex);
+}
+
+/* Its image is there, and its name is known: it takes over. */
+static void try(struct fleet_app *app, struct app_revision *next)
+{
+    struct rollout *rollout = &app->rollout;
+    struct app_revision *before;
+
+    short_name(next, rollout->to);
+    next->serial = app->revision->serial + 1;
+    before = fleet_app_use(app, next);
+    if (!is_under_way(rollout))
+        rollout->fallback = TAKE(before);
+    app_revision_unref(&before); /* it was never proven itself */
+    rollout->step = ROLLOUT_TRIES;
+    rollout->ready_us = 0;
+    rollout->failures = 0;
+    timer_stop(&rollout->timer);
+    log_notice("rollout", "a new revision is tried",
+               "app=%s from=%s to=%s image=%s", app->settings->app->name,
+               rollout->from[0] ? rollout->from : "-", rollout->to,
+               app->settings->container.image);
+    tell(app, "trying", rollout->to);
+}
+
+static void note_beginning(struct fleet_app *app)
+{
+    struct rollout *rollout = &app->rollout;
+
+    if (!is_under_way(rollout))
+        short_name(app->revision, rollout->from);
+    rollout->to[0] = '\0';
+    rollout->reason[0] = '\0';
+    rollout->outcome = ROLLOUT_UNDER_WAY;
+    rollout->began_us = clock_now_us();
+    rollout->began_unix_ms = clock_unix_ms();
+    rollout->took_us = 0;
+}
+
+/* Only the specification's words changed, or the tag's, not what they mean. */
+static void take_over_in_place(struct fleet_app *app, struct app_revision *next)
+{
+    struct app_revision *revision = app->revision;
+    struct keeper_settings *before = revision->container_from;
+
+    revision->app = next->app;
+    revision->container_from = keeper_settings_ref(next->container_from);
+    keeper_settings_unref(&before);
+    app_revision_unref(&next);
+    end(app, ROLLOUT_DONE, "");
+}
+
+/* The reload before this one is taken back while it is carried out. */
+static void return_to_fallback(struct fleet_app *app, struct app_revision *next)
+{
+    struct rollout *rollout = &app->rollout;
+
+    short_name(rollout->fallback, rollout->to);
+    app_revision_unref(&next);
+    end(app, ROLLOUT_DONE, "");
+    go_back(app);
+    tell(app, "done", "back to the revision before");
+}
+
+/* What stands in the registry is something else now, by the same name. */
+static void on_looked(struct fleet_app *app, const char *hex)
+{
+    struct app_revision *revision = app->revision;
+    struct app_revision *next;
+
+    if (revision->hex[0] == '\0') {
+        memcpy(revision->hex, hex, sizeof revision->hex);
+        return;
+    }
+    if (strcmp(revision->hex, hex) == 0)
+        return;
+    next = app_revision_new(revision->container_from, &revision->app);
+    app_revision_update(next, revision->app_from, &revision->app);
+    memcpy(next->hex, hex, sizeof next->hex);
+    note_beginning(app);
+    try(app, next);
+}
+
+static void on_image(struct image_want *want, const struct image_answer *answer,
+                     const struct err *err)
+{
+    struct rollout *rollout = container_of(want, struct rollout, want);
+    struct fleet_app *app = container_of(rollout, struct fleet_app, rollout);
+    struct app_revision *next = TAKE(rollout->next);
+    const struct container_settings *container =
+        next ? &next->app.container : &app->settings->container;
+    char hex[DIGEST_HEX_SIZE];
+
+    if (err && !next) {
+        log_warn("fleet", "an app's image is not there, and could not be had",
+                 "app=%s image=%s reason=\"%s\"", app->settings->app->name,
+                 container->image, err->text);
+        return;
+    }
+    if (err) {
+        struct err reason;
+
+        err_set(&reason, err->code, "image %s: %s", container->image,
+                err->text);
+        app_revision_unref(&next);
+        roll_back(app, reason.text);
+        return;
+    }
+    revision_compute(container, answer->content_id, hex);
+    if (!next) {
+        on_looked(app, hex);
+        return;
+    }
+    memcpy(next->hex, hex, sizeof next->hex);
+    if (!is_under_way(rollout) && strcmp(app->revision->hex, hex) == 0)
+        take_over_in_place(app, next);
+    else if (rollout->fallback && strcmp(rollout->fallback->hex, hex) == 0)
+        return_to_fallback(app, next);
+    else
+        try(app, next);
+}
+
+void rollout_look(struct fleet_app *app)
+{
+    struct rollout *rollout = &app->rollout;
+
+    if (!list_is_linked(&rollout->want.node))
+        image_store_ensure(app->host->replicas.images,
+                           &app->settings->container, &rollout->want);
+}
+
+void rollout_update(struct fleet_app *app, struct keeper_settings *from,
+                    const struct keeper_app *next)
+{
+    struct rollout *rollout = &app->rollout;
+
+    app_revision_update(app->revision, from, next);
+    if (rollout->fallback)
+        app_revision_update(rollout->fallback, from, next);
+    if (rollout->next)
+        app_revision_update(rollout->next, from, next);
+}
+
+bool rollout_is_to(const struct fleet_app *app, const struct keeper_app *next)
+{
+    const struct app_revision *target =
+        app->rollout.next ? app->rollout.next : app->revision;
+
+    return app_revision_is_same(&target->app, next);
+}
+
+void rollout_to_external(struct fleet_app *app, struct app_revision *next)
+{
+    struct app_revision *before;
+
+    rollout_done(app);
+    next->serial = app->revision->serial + 1;
+    before = fleet_app_use(app, next);
+    app_revision_unref(&before);
+}
+
+void rollout_begin(struct fleet_app *app, struct app_revision *next)
+{
+    struct rollout *rollout = &app->rollout;
+
+    image_want_cancel(&rollout->want);
+    app_revision_unref(&rollout->next);
+    note_beginning(app);
+    rollout->next = next;
+    if (!is_under_way(rollout))
+        rollout->step = ROLLOUT_PULLS;
+    tell(app, "pulling", next->app.container.image);
+    image_store_ensure(app->host->replicas.images, &next->app.container,
+                       &rollout->want);
+}
+
+/* An earlier berth made them; how, only they know. */
+void rollout_found_older(struct fleet_app *app)
+{
+    struct rollout *rollout = &app->rollout;
+
+    if (rollout_is_under_way(app))
+        return;
+    note_beginning(app);
+    rollout->from[0] = '\0';
+    short_name(app->revision, rollout->to);
+    rollout->step = ROLLOUT_TRIES;
+    rollout->ready_us = 0;
+    rollout->failures = 0;
+    log_notice("rollout",
+               "replicas of an older revision serve until new ones do",
+               "app=%s to=%s", app->settings->app->name,
+               rollout->to[0] ? rollout->to : "-");
+    tell(app, "trying", rollout->to);
+}
+
+/* --- deciding --- */
+
+/* Whether so many failures are more than chance makes of the rate that the old
+ * revision has: three standard deviations of a binomial count. */
+static bool is_worse(uint64_t attempts, uint64_t failures, double rate)
+{
+    double n = (double)attempts;
+    double p = rate < RATE_MIN ? RATE_MIN : rate > 1 ? 1 : rate;
+
+    return (double)failures > n * p + 3 * sqrt(n * p * (1 - p)) + FAILURES_MIN;
+}
+
+static bool fails_more(const struct fleet_app *app, char *ret_reason,
+                       size_t size)
+{
+    uint64_t failures[2] = {0, 0};
+    uint64_t attempts[2] = {0, 0};
+    double rate;
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+        const struct replica_view *view = replica_view(replica);
+        unsigned i = is_new(app, replica);
+
+        failures[i] += view->failures;
+        attempts[i] +=
+            view->answers > view->failures ? view->answers : view->failures;
+    }
+    rate = attempts[0] > 0 ? (double)failures[0] / (double)attempts[0] : 0;
+    snprintf(ret_reason, size,
+             "%llu of its %llu requests failed; of the revision before it %.1f "
+             "%%",
+             (unsigned long long)failures[1], (unsigned long long)attempts[1],
+             rate * 100);
+    return is_worse(attempts[1], failures[1], rate);
+}
+
+/* Whether the new revision may take the place of the old one: its first replica
+ * has stood its trial, or there is nothing that would serve instead. */
+static void judge(struct fleet_app *app, const struct tally *tally)
+{
+    struct rollout *rollout = &app->rollout;
+    uint64_t stood_us;
+
+    if (rollout->step != ROLLOUT_TRIES || tally->new_ready == 0)
+        return;
+    stood_us = clock_now_us() - rollout->ready_us;
+    if (tally->old_ready == 0 || stood_us >= TRIAL_US)
+        rollout->step = ROLLOUT_MOVES;
+    else if (!timer_is_running(&rollout->timer))
+        timer_start(app->host->replicas.timers, &rollout->timer,
+                    (TRIAL_US - stood_us) / 1000 + 1);
+}
+
+static bool may_start_new(const struct fleet_app *app)
+{
+    return app->failing == 0 && (app->rollout.ready_us != 0 ||
+                                 !timer_is_running(&app->rollout.timer));
+}
+
+static void start_new(struct fleet_app *app, struct tally *tally)
+{
+    fleet_app_start(app, app->revision);
+    tally->new_starting++;
+}
+
+/* While the new revision is tried, more load is the old one's. */
+static void start_old(struct fleet_app *app, struct tally *tally)
+{
+    struct app_revision *old = app->rollout.fallback;
+    uint32_t total = tally->old_starting + tally->old_ready + tally->new_ready;
+
+    if (!old || old->is_found || !old->app.container.image ||
+        timer_is_running(&app->retry_timer))
+        return;
+    for (; total < app->wanted && app->failing == 0; total++) {
+        fleet_app_start(app, old);
+        tally->old_starting++;
+    }
+}
+
+/* The oldest that serves, so that it is the same one from call to call. */
+static void drain_one(struct fleet_app *app, struct tally *tally)
+{
+    LIST_FOREACH (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (is_new(app, replica) || !is_up(replica))
+            continue;
+        replica_leave(replica, "a newer revision serves");
+        tally->old_ready--;
+        return;
+    }
+}
+
+static void drop_the_rest(struct fleet_app *app)
+{
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (!is_new(app, replica) && !is_up(replica))
+            replica_leave(replica, "a newer revision serves");
+    }
+}
+
+static void drain_all(struct fleet_app *app, struct tally *tally)
+{
+    while (tally->old_ready > 0)
+        drain_one(app, tally);
+    drop_the_rest(app);
+}
+
+/* Start before stop, within surge and unavailable. */
+static void replace(struct fleet_app *app, struct tally *tally)
+{
+    const struct update_settings *update = update_of(app);
+    bool is_proven = app->rollout.step == ROLLOUT_MOVES;
+    uint32_t goal = app->wanted > 0 || is_proven ? app->wanted : 1;
+    uint32_t most = is_proven ? goal : 1; /* of the new ones */
+    uint32_t total = tally->new_starting + tally->new_ready +
+                     tally->old_starting + tally->old_ready;
+    uint32_t room = goal + update->surge;
+
+    /* Where none more may be there, one less must be first. */
+    if (!is_proven && update->surge == 0 && total >= goal &&
+        tally->new_starting + tally->new_ready == 0 && tally->old_ready > 0) {
+        drain_one(app, tally);
+        total--;
+    }
+    if (!is_proven && room <= total && update->surge > 0)
+        room = total + 1; /* the old ones may be more than are wanted now */
+    while (tally->new_starting + tally->new_ready < most && total < room &&
+           may_start_new(app)) {
+        start_new(app, tally);
+        total++;
+    }
+    if (!is_proven) {
+        start_old(app, tally);
+        return;
+    }
+    while (tally->old_ready > 0 &&
+           tally->new_ready + tally->old_ready + update->unavailable > goal)
+        drain_one(app, tally);
+    drop_the_rest(app);
+}
+
+static void recreate(struct fleet_app *app, struct tally *tally)
+{
+    uint32_t goal = app->wanted > 0 ? app->wanted : 1;
+
+    drain_all(app, tally);
+    if (tally->old_starting + tally->old_rest > 0 || !may_start_new(app))
+        return;
+    if (app->rollout.step == ROLLOUT_TRIES)
+        goal = 1;
+    while (tally->new_starting + tally->new_ready < goal)
+        start_new(app, tally);
+}
+
+static bool is_done(const struct fleet_app *app, const struct tally *tally)
+{
+    return app->rollout.step == ROLLOUT_MOVES &&
+           tally->old_ready + tally->old_starting == 0 &&
+           tally->new_ready >= app->wanted;
+}
+
+/* After a `recreate` that was rolled back, too, the two are never there at the
+ * same time. */
+static bool waits_for_room(const struct fleet_app *app)
+{
+    struct tally tally;
+
+    if (!update_of(app)->recreate ||
+        app->rollout.outcome != ROLLOUT_ROLLED_BACK)
+        return false;
+    count(app, &tally);
+    return tally.old_starting + tally.old_ready + tally.old_rest > 0;
+}
+
+bool rollout_decide(struct fleet_app *app)
+{
+    struct tally tally;
+    char reason[256];
+
+    if (!is_under_way(&app->rollout))
+        return waits_for_room(app);
+    if (can_roll_back(app) && fails_more(app, reason, sizeof reason)) {
+        roll_back(app, reason);
+        return true;
+    }
+    count(app, &tally);
+    judge(app, &tally);
+    if (update_of(app)->recreate)
+        recreate(app, &tally);
+    else
+        replace(app, &tally);
+    count(app, &tally);
+    if (is_done(app, &tally))
+        finish(app);
+    return true;
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct rollout *rollout = container_of(timer, struct rollout, timer);
+
+    fleet_app_decide_soon(container_of(rollout, struct fleet_app, rollout));
+}
+
+/* --- what becomes of the replicas --- */
+
+void rollout_on_ready(struct fleet_app *app, const struct replica *replica)
+{
+    struct rollout *rollout = &app->rollout;
+
+    if (rollout->step != ROLLOUT_TRIES || !is_new(app, replica) ||
+        rollout->ready_us != 0)
+        return;
+    rollout->ready_us = clock_now_us();
+    timer_stop(&rollout->timer);
+    tell(app, "proving", "its first replica is ready");
+}
+
+bool rollout_on_failed(struct fleet_app *app, const struct replica *replica,
+                       const struct replica_failure *failure)
+{
+    struct rollout *rollout = &app->rollout;
+    unsigned tries = app->settings->app->start_retries;
+    uint64_t delay_ms;
+    struct tally tally;
+
+    if (!is_under_way(rollout) || !is_new(app, replica))
+        return false;
+    count(app, &tally);
+    rollout->failures++;
+    if (rollout->failures >= (tries > 0 ? tries : 1) || failure->is_permanent ||
+        failure->was_ready || strcmp(failure->code, "start_timeout") == 0) {
+        if (can_roll_back(app)) {
+            roll_back(app, failure->reason);
+            return true;
+        }
+    }
+    /* Nothing to go back to, and nothing that serves: the app has failed. */
+    if (!can_roll_back(app) && tally.old_ready == 0)
+        return false;
+    if (tally.new_ready == 0)
+        rollout->ready_us = 0;
+    delay_ms = RETRY_FIRST_MS
+               << (rollout->failures < 7 ? rollout->failures : 7);
+    timer_start(app->host->replicas.timers, &rollout->timer, delay_ms);
+    return true;
+}
+
+void rollout_on_outcomes(struct fleet_app *app, struct replica *replica,
+                         uint64_t answers, uint64_t failures)
+{
+    replica_on_outcomes(replica, answers, failures);
+    if (failures > 0 && is_under_way(&app->rollout))
+        fleet_app_decide_soon(app);
+}
+
+bool rollout_may_resume(const struct fleet_app *app,
+                        const struct replica *replica)
+{
+    return is_new(app, replica);
+}
+
+/* --- for status --- */
+
+cJSON *rollout_status(const struct fleet_app *app)
+{
+    static const char *const outcomes[] = {
+        [ROLLOUT_UNDER_WAY] = "rolling",
+        [ROLLOUT_DONE] = "done",
+        [ROLLOUT_ROLLED_BACK] = "rolled_back",
+    };
+    static const char *const steps[] = {
+        [ROLLOUT_PULLS] = "pulling",
+        [ROLLOUT_TRIES] = "trying",
+        [ROLLOUT_MOVES] = "moving",
+    };
+    const struct rollout *rollout = &app->rollout;
+    struct tally tally;
+    cJSON *json;
+
+    if (rollout->outcome == ROLLOUT_NEVER)
+        return cJSON_CreateNull();
+    count(app, &tally);
+    json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "result", outcomes[rollout->outcome]);
+    if (rollout->outcome == ROLLOUT_UNDER_WAY)
+        cJSON_AddStringToObject(json, "step", steps[rollout->step]);
+    cJSON_AddStringToObject(json, "from", rollout->from);
+    cJSON_AddStringToObject(json, "to", rollout->to);
+    cJSON_AddNumberToObject(json, "began_unix_ms",
+                            (double)rollout->began_unix_ms);
+    cJSON_AddNumberToObject(
+        json, "took_ms",
+        (double)(rollout->outcome == ROLLOUT_UNDER_WAY
+                     ? (clock_now_us() - rollout->began_us) / 1000
+                     : rollout->took_us / 1000));
+    cJSON_AddStringToObject(json, "reason", rollout->reason);
+    cJSON_AddNumberToObject(json, "new_ready", tally.new_ready);
+    cJSON_AddNumberToObject(json, "new_starting", tally.new_starting);
+    cJSON_AddNumberToObject(json, "old_ready", tally.old_ready);
+    cJSON_AddNumberToObject(json, "old_leaving", tally.old_rest);
+    cJSON_AddNumberToObject(json, "start_failures", rollout->failures);
+    return json;
+}
+
+/* --- made and freed --- */
+
+void rollout_init(struct fleet_app *app)
+{
+    app->rollout.want.on_image = on_image;
+    app->rollout.timer.on_expire = on_timer;
+}
+
+void rollout_done(struct fleet_app *app)
+{
+    struct rollout *rollout = &app->rollout;
+
+    timer_stop(&rollout->timer);
+    image_want_cancel(&rollout->want);
+    app_revision_unref(&rollout->next);
+    app_revision_unref(&rollout->fallback);
+    rollout->step = ROLLOUT_RESTS;
+    rollout->outcome = ROLLOUT_NEVER;
+}
