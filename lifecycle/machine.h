@@ -37,7 +37,7 @@ MUST_USE struct machine *machine_of(const struct lifecycle_settings *settings,
                                     struct strbuf *ret_problems);
 void machine_free(struct machine **machine); /* NULL is skipped */
 
-/* What one replica of the app reserves. */
+/* What one replica of the app reserves, its sidecars included. */
 struct placement_need machine_need_of(const struct keeper_app *app);
 
 /* A line for each app of which not one replica fits, even alone. */

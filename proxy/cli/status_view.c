@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proxy/cli/answer_json.h"
+#include "proxy/cli/resources_view.h"
 #include "proxy/cli/table.h"
 #include "proxy/cli/view.h"
 #include "router/base/clock.h"
@@ -166,6 +167,7 @@ void status_view_all(const struct cJSON *status, const struct view *view,
         add_app_row(table, app);
     }
     table_format(table, view->has_colour, view->width, buf);
+    resources_view(answer_member(status, "resources"), view, buf);
 }
 
 /* --- one app --- */

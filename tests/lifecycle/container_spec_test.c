@@ -249,6 +249,23 @@ Test(container_spec, memory_and_devices_in_the_file_system)
 }
 
 /* As `podman run --read-only` does; what is mounted there already stays. */
+Test(container_spec, reserved_devices_are_named_told_and_labelled)
+{
+    static const char *const reserved[] = {"n/gpu=1", "n/gpu=3", NULL};
+    char *devices[] = {TEXT("/dev/fuse")};
+
+    expect("none", "BERTH_GPUS", "-");
+    expect("none", "berth.reserved", "-");
+    settings.devices = (struct string_list){1, devices};
+    spec.devices = reserved;
+    spec.reserved = "gpus=2";
+    expect("by name, beside paths", "devices",
+           "[{\"path\":\"n/gpu=1\"},{\"path\":\"n/gpu=3\"},"
+           "{\"path\":\"/dev/fuse\"}]");
+    expect("variable", "BERTH_GPUS", "\"n/gpu=1,n/gpu=3\"");
+    expect("label", "berth.reserved", "\"gpus=2\"");
+}
+
 Test(container_spec, a_read_only_root_leaves_folders_for_passing_files)
 {
     struct tmpfs_setting tmpfs[] = {{TEXT("/tmp"), 4096}};

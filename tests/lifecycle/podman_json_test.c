@@ -107,7 +107,8 @@ Test(podman_json, an_image_has_one_port_or_none)
     "\",\"State\":{" state "},\"Config\":{\"Labels\":{\"berth.app\":\"a\","    \
     "\"berth.revision\":\"beef\",\"berth.replica\":\"7\","                     \
     "\"berth.port\":\"8000\",\"berth.inside\":\"true\","                       \
-    "\"berth.socket\":\"/s/x\"}},\"NetworkSettings\":{\"Ports\":" ports "}}"
+    "\"berth.reserved\":\"gpus=1\",\"berth.socket\":\"/s/"                     \
+    "x\"}},\"NetworkSettings\":{\"Ports\":" ports "}}"
 
 #define RUNNING "\"Status\":\"running\",\"Pid\":12,\"ExitCode\":0"
 
@@ -128,6 +129,7 @@ Test(podman_json, an_inspected_container_is_read)
     cr_assert_str_eq(it.app, "a");
     cr_assert_str_eq(it.revision, "beef");
     cr_assert_str_eq(it.socket_path, "/s/x");
+    cr_assert_str_eq(it.reserved, "gpus=1");
     cr_assert_eq(it.replica, 7);
     cr_assert_eq(it.port, 8000);
     cr_assert_eq(it.host_port, 40001);
