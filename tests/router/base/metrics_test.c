@@ -64,8 +64,10 @@ Test(metrics, cells_of_one_label_are_summed)
     cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "x"), 0);
     cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, NULL), 15);
     expose();
-    cr_assert(has_line("berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 5"));
-    cr_assert(has_line("berth_retries_total{app=\"c\",reason=\"upstream_connect\"} 10"));
+    cr_assert(has_line(
+        "berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 5"));
+    cr_assert(has_line(
+        "berth_retries_total{app=\"c\",reason=\"upstream_connect\"} 10"));
     cr_assert(has_line("berth_in_flight{app=\"a\"} 4"));
     cr_assert(has_line("berth_in_flight{app=\"c\"} 0"));
     cr_assert(has_line("# TYPE berth_retries_total counter"));
@@ -229,7 +231,8 @@ Test(metrics, reading_while_others_count_loses_nothing)
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     expose();
-    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), THREADS * COUNTS);
+    cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"),
+                 THREADS * COUNTS);
     snprintf(line, sizeof line, "berth_queue_wait_seconds_count{app=\"a\"} %u",
              THREADS * COUNTS);
     cr_assert(has_line(line));
@@ -265,7 +268,8 @@ Test(metrics, a_cell_goes_on_while_anybody_holds_one_of_its_label)
     again = metrics_cell_take(registry, METRIC_SCOPE_APP, "a", 0);
     metrics_add(again, METRIC_RETRIES_CONNECT, 1);
     cr_assert_eq(metrics_sum(registry, METRIC_RETRIES_CONNECT, "a"), 8);
-    cr_assert(exposes("berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 8\n"));
+    cr_assert(exposes(
+        "berth_retries_total{app=\"a\",reason=\"upstream_connect\"} 8\n"));
     metrics_cell_drop(registry, &again);
     metrics_cell_drop(registry, &other);
     cr_assert(!exposes("app=\"a\""));
