@@ -24,7 +24,7 @@ static bool options_fit(struct builder *builder, const struct conf_node *node,
 {
     static const char known[] =
         "ro|rw|z|Z|U|exec|noexec|dev|nodev|suid|nosuid|bind|rbind|shared|"
-        "rshared|slave|rslave|private|rprivate|copy|nocopy";
+        "rshared|slave|rslave|private|rprivate|copy|nocopy|O";
     struct strview rest = sv_of(options);
     struct strview option;
     unsigned index;

@@ -1,7 +1,7 @@
 /* image_store.c - makes sure that all a container is made of is on this host.
  *
- * Each want goes through the same steps: the image, the layer, the secrets, then
- * the same for each sidecar by a want of its own, the answer.
+ * Each want goes through the same steps: the image, the layer, the secrets,
+ * then the same for each sidecar by a want of its own, the answer.
  */
 #include "lifecycle/image_store.h"
 

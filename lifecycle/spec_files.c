@@ -39,6 +39,31 @@ static void append_bind(cJSON *mounts, const char *source,
     put_options(mount, "options", options);
 }
 
+/* O: what the app writes there is its own, and goes with the container. */
+static bool is_overlay(const char *options)
+{
+    struct strview rest = sv_of(options);
+    struct strview option;
+
+    while (rest.len > 0 && sv_split(&rest, ',', &option))
+        if (sv_eq(option, SV("O")))
+            return true;
+    return false;
+}
+
+static void append_overlay(cJSON *json, const struct volume_setting *volume)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "overlay_volumes");
+    cJSON *item;
+
+    if (!list)
+        list = json_put_array(json, "overlay_volumes");
+    item = json_append(list, json_object());
+    json_put_text(item, "source", volume->source);
+    json_put_text(item, "destination", volume->destination);
+    put_options(item, "options", volume->options);
+}
+
 static void append_named(cJSON *volumes, const struct volume_setting *volume)
 {
     cJSON *item = json_append(volumes, cJSON_CreateObject());
@@ -92,7 +117,9 @@ static void put_mounts(cJSON *json, const struct engine_spec *spec)
     for (uint32_t i = 0; i < container->volume_count; i++) {
         const struct volume_setting *volume = &container->volumes[i];
 
-        if (volume->source[0] == '/')
+        if (volume->source[0] == '/' && is_overlay(volume->options))
+            append_overlay(json, volume);
+        else if (volume->source[0] == '/')
             append_bind(mounts, volume->source, volume->destination,
                         volume->options);
         else

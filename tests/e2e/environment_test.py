@@ -144,6 +144,17 @@ def test_volume_options_hold(t):
     assert os.stat(folder / "x").st_uid == 1234, "U gives it to the app's user"
 
 
+def test_what_is_written_over_a_folder_is_the_containers_own(t):
+    folder = t.dir / "data"
+    folder.mkdir(mode=0o755)
+    t.write("data/x", "from the host")
+    berth = t.berth(CONF % f"volume {folder}:/data:O;")
+    assert read(berth, "/data/x") == "from the host"
+    assert berth.post("/file?path=/data/x&write=1", b"changed").status == 200
+    assert read(berth, "/data/x") == "changed"
+    assert (folder / "x").read_text() == "from the host"
+
+
 def test_a_volume_of_podmans_is_shared_and_stays(t):
     name = f"{t.namespace}-data"
     t.cleanup(lambda: t.podman.run("volume", "rm", "--force", name, check=False))

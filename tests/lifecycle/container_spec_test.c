@@ -323,6 +323,23 @@ Test(container_spec, names_notes_and_the_log)
     expect("another image", "image", "\"localhost/berth-setup/prod:abc\"");
 }
 
+Test(container_spec, an_overlay_volume_has_a_list_of_its_own)
+{
+    struct volume_setting volumes[] = {
+        {TEXT("/srv"), TEXT("/o"), TEXT("O,U")},
+        {TEXT("/srv"), TEXT("/b"), TEXT("ro")},
+    };
+
+    settings.volumes = volumes;
+    settings.volume_count = 2;
+    expect("overlay", "overlay_volumes",
+           "[{\"source\":\"/srv\",\"destination\":\"/o\","
+           "\"options\":[\"O\",\"U\"]}]");
+    expect("the other", "mounts",
+           "[{\"type\":\"bind\",\"source\":\"/srv\",\"destination\":\"/b\","
+           "\"options\":[\"ro\"]}]");
+}
+
 Test(container_spec, each_kind_of_network)
 {
     static const struct {
