@@ -379,6 +379,7 @@ static void fill_memory(void)
     /* Not zeros: pages of those can be merged or compressed away. */
     for (size_t i = 0; i < size; i++)
         memory[i] = (char)(i * 2654435761u >> 13);
+    app.memory = memory;
     testapp_log("testapp: filled %ld MB at %p", app.memory_mb, (void *)memory);
 }
 

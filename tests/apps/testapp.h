@@ -29,6 +29,7 @@ struct testapp {
     char id[80]; /* of this process: host name and a random number */
     long long started_ms;
     atomic_bool unready; /* set by /unready */
+    char *memory;        /* memory_mb of it, filled */
 
     /* Counters shown by /inflight. Requests for it and for the health check
      * are not counted. */

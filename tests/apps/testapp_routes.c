@@ -377,6 +377,17 @@ static void route_oom(struct conn *conn)
     }
 }
 
+/* /touch: each page of what --memory filled is read. */
+static void route_touch(struct conn *conn)
+{
+    size_t size = (size_t)app.memory_mb << 20;
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < size; i += 4096)
+        sum += (unsigned char)app.memory[i];
+    reply_printf(conn, 200, "%zu %u\n", size, sum);
+}
+
 /* /file?path=PATH: a file as the container has it; write=1 stores the
  * request's body there. */
 /* /connect?ip=IPV4&port=N: whether a connection from here gets there, within
@@ -478,7 +489,7 @@ static const struct {
     {"/pid", route_pid},         {"/oom", route_oom},
     {"/file", route_file},       {"/inflight", route_inflight},
     {"/log", route_log},         {"/unready", route_unready},
-    {"/connect", route_connect},
+    {"/connect", route_connect}, {"/touch", route_touch},
 };
 
 void testapp_route(struct conn *conn)

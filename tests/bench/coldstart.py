@@ -1,14 +1,19 @@
 """The measuring part of coldstart.sh: needs BERTH_TEST_PODMAN, as root.
 
-berth's own share = the client's time to the first byte - Podman's create and
-start calls - the app's boot (until it accepts a connection), all of one start.
+berth's own share = the client's time to the first byte - what Podman's calls and
+the app took of it (create, start, boot), all of one start.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import pathlib
+import selectors
 import shutil
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,62 +22,25 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import harness  # noqa: E402
 
 WAYS = {
-    "none, inside": "network none;",
-    "private, inside": "",
-    "none, Unix socket": "network none; socket app.sock; command --unix;",
-    "private, published": "port 8000 published;",
+    "none": "network none;",
+    "private": "",
+    "published": "port 8000 published;",
 }
-RAW = {
-    "none, inside": {"netns": {"nsmode": "none"}},
-    "private, published": {
-        "netns": {"nsmode": "bridge"},
-        "portmappings": [{"container_port": 8000, "host_ip": "127.0.0.1"}],
-    },
+RUNGS = {  # what keeps an app there, and the state that says so
+    "pulled": ("keep_primed 0; idle_timeout 50ms;", None),
+    "primed": ("keep_primed 1; idle_timeout 50ms;", "primed"),
+    "hibernated": ("keep_primed 0; freeze_after 50ms; hibernate_after 50ms;", "hibernated"),
+    "frozen": ("keep_primed 0; freeze_after 50ms;", "frozen"),
+    "ready": ("keep_primed 0; replicas 1 1;", "ready"),
 }
-
-
-def raw_start(podman, spec, name):
-    """Create and start by bare calls of the API; milliseconds of both."""
-    limits = [{"type": kind, "soft": 1024, "hard": 1024} for kind in ("nofile", "nproc")]
-    body = {"image": harness.APP, "name": name, "r_limits": limits,
-            "healthconfig": {"Test": ["NONE"]}, **spec}
-    begin = time.monotonic()
-    made = podman.api("POST", "/containers/create", body).json()
-    podman.api("POST", f"/containers/{made['Id']}/start")
-    took = (time.monotonic() - begin) * 1000
-    podman.api("DELETE", f"/containers/{made['Id']}?force=true&timeout=0")
-    return took
-
-
-
-
-def measure(test, starts):
-    conf = "http { server { listen 127.0.0.1:@port@;\n"
-    for i in range(len(WAYS)):
-        conf += f"route /w{i} {{ app w{i}; }}\n"
-    conf += "} }\n"
-    for i, how in enumerate(WAYS.values()):
-        conf += f"app w{i} {{ image {harness.APP}; replicas 0 1; idle_timeout 100ms; {how} }}\n"
-    berth = test.berth(conf)
-    rows = {way: [] for way in WAYS}
-    raw = {way: [] for way in RAW}
-    for n in range(starts + 1):
-        for i, way in enumerate(WAYS):
-            answer = berth.get(f"/w{i}/hash")
-            assert answer.status == 200, answer
-            start = berth.status(f"w{i}")["last_start"]
-            phases = {p["name"]: p["us"] / 1000 for p in start["phases"]}
-            known = phases["create"] + phases["start"] + phases["boot"]
-            harness.wait_until(lambda: not berth.containers(), 20, "idle app is gone")
-            if n > 0:  # the first one of each warms caches
-                rows[way].append(
-                    phases | {"total": answer.first_byte_ms,
-                              "own": answer.first_byte_ms - known})
-        for way, spec in RAW.items():
-            took = raw_start(test.podman, spec, f"raw-{n}-{len(way)}")
-            if n > 0:
-                raw[way].append(took)
-    return rows, raw
+PODMAN = ("create", "prime", "start", "boot")
+NETWORKS = {
+    "none": {"netns": {"nsmode": "none"}},
+    "private": {"netns": {"nsmode": "bridge"}},
+    "published": {"netns": {"nsmode": "bridge"},
+                  "portmappings": [{"container_port": 8000, "host_ip": "127.0.0.1"}]},
+}
+RUN = {"none": ["--network", "none"], "private": [], "published": ["-p", "127.0.0.1::8000"]}
 
 
 def quantile(values, q):
@@ -80,30 +48,263 @@ def quantile(values, q):
     return values[min(len(values) - 1, int(q * len(values)))]
 
 
+@contextlib.contextmanager
+def swap(folder, mib):
+    """A swap file, for the rung below frozen."""
+    path = pathlib.Path(folder) / "swap"
+    with open(path, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        for _ in range(mib):
+            file.write(bytes(1 << 20))
+    subprocess.run(["mkswap", path], check=True, capture_output=True)
+    subprocess.run(["swapon", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["swapoff", path], check=True)
+        path.unlink()
+
+
+# --- what Podman alone takes ----------------------------------------------------
+
+
+def raw_calls(podman, way, name):
+    """Milliseconds of create, start; and of init, then start of a primed one."""
+    limits = [{"type": kind, "soft": 1024, "hard": 1024} for kind in ("nofile", "nproc")]
+    body = {"image": harness.APP, "r_limits": limits,
+            "healthconfig": {"Test": ["NONE"]}, **NETWORKS[way]}
+
+    def timed(method, path, body=None):
+        begin = time.monotonic()
+        answer = podman.api(method, path, body)
+        return answer, (time.monotonic() - begin) * 1000
+
+    made, create = timed("POST", "/containers/create", body | {"name": name + "-a"})
+    made = made.json()["Id"]
+    _, start = timed("POST", f"/containers/{made}/start")
+    _, pause = timed("POST", f"/containers/{made}/pause")
+    _, unpause = timed("POST", f"/containers/{made}/unpause")
+    podman.api("DELETE", f"/containers/{made}?force=true&timeout=0")
+    made = timed("POST", "/containers/create", body | {"name": name + "-b"})[0].json()["Id"]
+    timed("POST", f"/containers/{made}/init")
+    _, after_init = timed("POST", f"/containers/{made}/start")
+    podman.api("DELETE", f"/containers/{made}?force=true&timeout=0")
+    return {"pulled": create + start, "primed": after_init, "frozen": unpause,
+            "hibernated": unpause}
+
+
+def podman_run(podman, way, name):
+    begin = time.monotonic()
+    podman.run("run", "-d", "--name", name, *RUN[way], harness.APP)
+    took = (time.monotonic() - begin) * 1000
+    podman.run("rm", "-f", "-t", "0", name)
+    return took
+
+
+# --- berth ----------------------------------------------------------------------
+
+
+def wait_for_rung(berth, app, state):
+    def there():
+        states = [r["state"] for r in berth.app(app)["replicas"]]
+        return states == [state] if state else not states
+
+    harness.wait_until(there, 30, f"{app} {state or 'asleep'}", interval=0.01)
+    # Status comes from the keeper: what it decided is under way to the front.
+    time.sleep(0.03)
+
+
+def one_start(berth, app, rung):
+    answer = berth.get(f"/{app}/hash")
+    assert answer.status == 200, answer
+    row = {"total": answer.first_byte_ms}
+    if rung != "ready":
+        start = berth.app(app)["last_start"]
+        assert start["from"] == rung, (rung, start)
+        row |= {p["name"]: p["us"] / 1000 for p in start["phases"]}
+        row["own"] = row["total"] - sum(row.get(p, 0) for p in PODMAN)
+    return row
+
+
+def measure(test, rungs, starts):
+    conf = "http { server { listen 127.0.0.1:@port@;\n"
+    apps = {f"{rung}-{way}": (rung, way) for rung in rungs for way in WAYS}
+    for app in apps:
+        conf += f"route /{app} {{ app {app}; }}\n"
+    conf += "} }\n"
+    for app, (rung, way) in apps.items():
+        conf += f"app {app} {{ image {harness.APP}; {RUNGS[rung][0]} {WAYS[way]} }}\n"
+    berth = test.berth(conf)
+    rows = {app: [] for app in apps}
+    raw = {way: [] for way in WAYS}
+    run = {way: [] for way in WAYS}
+    for app, (rung, _) in apps.items():  # those below ready have been there once
+        if rung in ("frozen", "hibernated"):
+            assert berth.get(f"/{app}/hash").status == 200
+    for n in range(starts + 1):
+        for app, (rung, _) in apps.items():
+            wait_for_rung(berth, app, RUNGS[rung][1])
+            row = one_start(berth, app, rung)
+            if n > 0:  # the first one of each warms caches
+                rows[app].append(row)
+        for way in WAYS:
+            calls = raw_calls(test.podman, way, f"raw-{n}-{way}")
+            if n > 0:
+                raw[way].append(calls)
+                run[way].append(podman_run(test.podman, way, f"run-{n}-{way}"))
+    berth.stop()
+    return {"starts": rows, "raw": raw, "run": run}
+
+
+# --- many at once ----------------------------------------------------------------
+
+
+def burst(port, targets):
+    """A request to each target at once, on connections that are open already;
+    milliseconds from the first byte sent to the first byte of each answer."""
+    selector = selectors.DefaultSelector()
+    socks = []
+    for target in targets:
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(sock, selectors.EVENT_READ)
+        socks.append((sock, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+    time.sleep(0.1)
+    begin = time.monotonic()
+    for sock, request in socks:
+        sock.send(request)
+    took = []
+    while len(took) < len(socks):
+        events = selector.select(10)
+        assert events, f"{len(took)} of {len(socks)} were answered"
+        for key, _ in events:
+            data = key.fileobj.recv(65536)
+            assert data.startswith(b"HTTP/1.1 200"), data[:200]
+            took.append((time.monotonic() - begin) * 1000)
+            selector.unregister(key.fileobj)
+    for sock, _ in socks:
+        sock.close()
+    return took
+
+
+def measure_burst(test, count, rounds):
+    conf = "worker_threads 2; http { server { listen 127.0.0.1:@port@;\n"
+    conf += "".join(f"route /b{i} {{ app b{i}; }}\n" for i in range(count)) + "} }\n"
+    conf += "".join(f"app b{i} {{ image {harness.APP}; network none; replicas 1 1; "
+                    "freeze_after 2s; keep_primed 0; }\n" for i in range(count))
+    berth = test.berth(conf)
+    found = {"frozen": [], "ready": []}
+
+    def all_frozen():
+        apps = berth.status()["apps"]
+        return all([r["state"] for r in a["replicas"]] == ["frozen"] for a in apps)
+
+    targets = [f"/b{i}/hash" for i in range(count)]
+    for n in range(rounds + 1):
+        harness.wait_until(all_frozen, 180, "all frozen", interval=0.2)
+        time.sleep(0.1)
+        frozen = burst(berth.port, targets)
+        ready = burst(berth.port, targets)
+        if n > 0:
+            found["frozen"].append(max(frozen))
+            found["ready"].append(max(ready))
+    berth.stop()
+    return found
+
+
+# --- a large one -----------------------------------------------------------------
+
+
+def measure_large(test, mib, folder):
+    """An app that has filled its memory, hibernated."""
+    with swap(folder, mib + 256):
+        berth = test.berth(f"""
+            http {{ server {{ listen 127.0.0.1:@port@; route /a {{ app a; }} }} }}
+            app a {{ image {harness.APP}; network none; keep_primed 0; freeze_after 500ms;
+                hibernate_after 500ms; env TESTAPP_MEMORY {mib}; }}""")
+        assert berth.get("/a/touch").status == 200
+        before = berth.app("a")["replicas"][0]["memory"]
+        begin = time.monotonic()
+        wait_for_rung(berth, "a", "hibernated")
+        down = time.monotonic() - begin - 1.0
+        after = berth.app("a")["replicas"][0]["memory"]
+        first = berth.get("/a/hash")
+        again = berth.get("/a/touch", timeout=60)
+        assert first.status == again.status == 200
+        berth.stop()
+        return {"resident_before": before["resident"], "resident_after": after["resident"],
+                "swapped": after["swapped"], "down_s": down,
+                "first_byte_ms": first.first_byte_ms, "all_back_ms": again.first_byte_ms}
+
+
+# --- telling ---------------------------------------------------------------------
+
+
+def print_starts(found, starts):
+    columns = ["queue", "pull", "create", "prime", "start", "boot", "ready", "thaw"]
+    print(f"{starts} starts each, in turn; ms from the request's first byte to the answer's;"
+          " phases and own: p50")
+    print(f"{'from':12}{'network':11}{'p50':>7}{'p90':>7}{'p99':>7}{'max':>7}"
+          + "".join(f"{c:>8}" for c in columns)
+          + f"{'own':>7}{'own p90':>8}{'raw calls':>11}{'podman run':>11}")
+    for app, rows in found["starts"].items():
+        rung, way = app.split("-")
+        totals = [r["total"] for r in rows]
+        line = f"{rung:12}{way:11}" + "".join(
+            f"{v:7.2f}" for v in [statistics.median(totals), quantile(totals, 0.9),
+                                  quantile(totals, 0.99), max(totals)])
+        if rung == "ready":
+            print(line)
+            continue
+        line += "".join(f"{statistics.median(r.get(c, 0) for r in rows):8.2f}" for c in columns)
+        own = [r["own"] for r in rows]
+        line += f"{statistics.median(own):7.2f}{quantile(own, 0.9):8.2f}"
+        line += f"{statistics.median(c[rung] for c in found['raw'][way]):11.2f}"
+        line += f"{statistics.median(found['run'][way]):11.1f}"
+        print(line)
+    print("raw calls: the same Podman calls by a script (create and start; start of one that"
+          " was initialised; unpause). podman run: until the command returns.")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--starts", type=int, default=30)
+    parser.add_argument("--burst", type=int, default=100, help="frozen apps asked at once; 0: skip")
+    parser.add_argument("--large", type=int, default=512, help="MB of an app; 0: skip")
+    parser.add_argument("--no-swap", action="store_true", help="no rung hibernated")
     parser.add_argument("--json")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="berth-t-")
-    test = harness.Test("coldstart", folder)
+    rungs = [r for r in RUNGS if r != "hibernated" or not options.no_swap]
+    found, wrong = {}, []
+
+    def part(name, run):
+        test = harness.Test(name, str(pathlib.Path(folder) / name))
+        pathlib.Path(test.dir).mkdir()
+        try:
+            return run(test)
+        finally:
+            wrong.extend(test.finish())
+
     try:
-        rows, raw = measure(test, options.starts)
+        with contextlib.nullcontext() if options.no_swap else swap(folder, 256):
+            found = part("starts", lambda t: measure(t, rungs, options.starts))
+        print_starts(found, options.starts)
+        if options.burst:
+            found["burst"] = part("burst", lambda t: measure_burst(t, options.burst, 5))
+            print(f"{options.burst} apps asked at once, ms until the last one's first byte: "
+                  + ", ".join(f"{k} {statistics.median(v):.1f} (max {max(v):.1f})"
+                              for k, v in found["burst"].items()))
+        if options.large and not options.no_swap:
+            found["large"] = part(
+                "large", lambda t: measure_large(t, options.large, folder))
+            print(f"an app of {options.large} MB, hibernated: "
+                  + ", ".join(f"{k} {v:.1f}" if isinstance(v, float) else f"{k} {v >> 20} MB"
+                              for k, v in found["large"].items()))
     finally:
-        wrong = test.finish()
         shutil.rmtree(folder, ignore_errors=True)
-    columns = ["total", "queue", "pull", "create", "start", "boot", "ready", "own"]
-    print(f"{options.starts} starts each, in turn; ms, p50 (p90, max of total and own)")
-    print(f"{'way':20}" + "".join(f"{c:>9}" for c in columns)
-          + f"{'total p90':>11}{'max':>8}{'own p90':>9}{'max':>8}{'raw calls':>11}")
-    for way, found in rows.items():
-        p50 = [statistics.median(r[c] for r in found) for c in columns]
-        tail = [quantile([r[c] for r in found], q) for c in ("total", "own") for q in (0.9, 1)]
-        beside = f"{statistics.median(raw[way]):11.1f}" if way in raw else f"{'':>11}"
-        print(f"{way:20}" + "".join(f"{v:9.1f}" for v in p50)
-              + f"{tail[0]:11.1f}{tail[1]:8.1f}{tail[2]:9.1f}{tail[3]:8.1f}" + beside)
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"starts": rows, "raw": raw}, indent=1))
+        pathlib.Path(options.json).write_text(json.dumps(found, indent=1))
     if wrong:
         sys.exit("\n".join(wrong))
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Cold starts: from a request's first byte to its answer's first byte, with the
-# image present, for each way in which berth reaches an app; beside the same
-# Podman calls made by a small script.
+# Starts from every rung of the warmth ladder: from a request's first byte to its
+# answer's, for each network; beside the same Podman calls made by a small script,
+# and beside `podman run`. Then 100 frozen apps at once, and a large one hibernated.
 #
-#   tests/bench/coldstart.sh [--starts N] [--json FILE]
+#   tests/bench/coldstart.sh [--starts N] [--burst N] [--large MB] [--no-swap] [--json FILE]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=conf/demo/deps.sh
