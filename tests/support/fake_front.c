@@ -19,9 +19,12 @@ static void on_add(struct fake_front *front, struct strview payload,
     front->last_replica = m.replica;
     strbuf_printf(&front->log,
                   "add app=%u replica=%lu name=%.*s connect=%u address=%.*s "
-                  "port=%u probe=%u fds=%u\n",
+                  "port=%u probe=%u fds=%u",
                   m.app, (unsigned long)m.replica, SV_ARG(m.name), m.connect,
                   SV_ARG(m.address), m.port, m.probe, fd_count);
+    if (m.sleep)
+        strbuf_printf(&front->log, " sleep=%u family=%u", m.sleep, m.family);
+    strbuf_add_char(&front->log, '\n');
 }
 
 static void on_state(struct fake_front *front, struct strview payload)
@@ -86,6 +89,28 @@ static void on_replica(struct fake_front *front, enum channel_type type,
         abort();
 }
 
+static void on_sleep(struct fake_front *front, enum channel_type type,
+                     struct strview payload)
+{
+    struct channel_app_sleep app;
+    struct channel_replica_sleep sleep;
+    struct channel_replica_awake awake;
+
+    if (type == CHANNEL_APP_SLEEP && channel_decode_app_sleep(payload, &app))
+        strbuf_printf(&front->log, "sleep app=%u awake=%u\n", app.app,
+                      app.awake);
+    else if (type == CHANNEL_REPLICA_SLEEP &&
+             channel_decode_replica_sleep(payload, &sleep))
+        strbuf_printf(&front->log, "sleep replica=%lu published=%u\n",
+                      (unsigned long)sleep.replica, sleep.published);
+    else if (type == CHANNEL_REPLICA_AWAKE &&
+             channel_decode_replica_awake(payload, &awake))
+        strbuf_printf(&front->log, "awake replica=%lu answer=%u\n",
+                      (unsigned long)awake.replica, awake.answer);
+    else
+        abort();
+}
+
 static void on_sockets(struct fake_front *front, struct strview payload,
                        unsigned fd_count)
 {
@@ -124,6 +149,11 @@ static void on_front_message(void *arg, enum channel_type type,
     case CHANNEL_APP_SHRINK:
     case CHANNEL_REPLICA_EVICT:
         on_replica(front, type, payload);
+        break;
+    case CHANNEL_APP_SLEEP:
+    case CHANNEL_REPLICA_SLEEP:
+    case CHANNEL_REPLICA_AWAKE:
+        on_sleep(front, type, payload);
         break;
     default:
         strbuf_printf(&front->log, "%s\n", channel_type_name(type));
@@ -205,4 +235,22 @@ unsigned fake_front_count(const struct fake_front *front, const char *text)
          at += strlen(text))
         count++;
     return count;
+}
+
+void fake_front_asleep(struct fake_front *front, uint64_t replica, bool ok,
+                       bool is_withheld)
+{
+    const struct channel_replica_asleep message = {.replica = replica,
+                                                   .ok = ok,
+                                                   .withheld = is_withheld,
+                                                   .reason = SV("it is busy")};
+
+    channel_send_replica_asleep(front->channel, &message, NULL, 0);
+}
+
+void fake_front_wake(struct fake_front *front, uint64_t replica)
+{
+    const struct channel_replica_wake message = {replica, clock_now_us()};
+
+    channel_send_replica_wake(front->channel, &message, NULL, 0);
 }

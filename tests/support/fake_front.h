@@ -33,6 +33,11 @@ void fake_front_free(struct fake_front **front);
 void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
                        uint32_t in_flight, uint64_t unserved);
 
+/* It says that the replica sleeps; that a request woke it. */
+void fake_front_asleep(struct fake_front *front, uint64_t replica, bool ok,
+                       bool is_withheld);
+void fake_front_wake(struct fake_front *front, uint64_t replica);
+
 /* Lines of the log that hold `text`. */
 unsigned fake_front_count(const struct fake_front *front, const char *text);
 

@@ -154,6 +154,7 @@ void bench_start(struct fleet_bench *bench)
         .machine = bench->machine,
         .engine = &bench->engine->base,
         .metrics = bench->metrics,
+        .proc = bench->proc,
         .events = bench->events,
     };
 

@@ -36,6 +36,7 @@ struct bench_generation {
     struct lifecycle_settings settings;
     struct app_settings apps[BENCH_APPS];
     struct keeper_app keeper_apps[BENCH_APPS];
+    const char *proc; /* of the fleet's options */
 };
 
 /* Apps "a", "b" (images) with short times, which tests may change before
