@@ -27,6 +27,7 @@ struct fleet_bench {
     struct keeper_app keeper_apps[BENCH_APPS];
     const struct machine *machine; /* NULL: nothing is bounded */
     char state_dir[64];
+    const char *proc; /* of the fleet's options */
     struct keeper_settings first; /* what fleet_new() gets: the above */
 };
 
@@ -36,7 +37,6 @@ struct bench_generation {
     struct lifecycle_settings settings;
     struct app_settings apps[BENCH_APPS];
     struct keeper_app keeper_apps[BENCH_APPS];
-    const char *proc; /* of the fleet's options */
 };
 
 /* Apps "a", "b" (images) with short times, which tests may change before
