@@ -164,8 +164,8 @@ static void on_id(void *arg, const char *id, const struct err *err)
     note(world, err);
 }
 
-static void on_image(void *arg, const struct engine_image *image,
-                     const struct err *err)
+void engine_world_on_image(void *arg, const struct engine_image *image,
+                           const struct err *err)
 {
     struct engine_world *world = arg;
 
@@ -225,7 +225,7 @@ void engine_world_on_exit(void *arg)
 bool engine_world_image(struct engine_world *world, const char *image)
 {
     engine_world_begin(world);
-    engine_image_inspect(world->engine, image, on_image, world);
+    engine_image_inspect(world->engine, image, engine_world_on_image, world);
     return engine_world_finish(world);
 }
 
@@ -234,7 +234,8 @@ bool engine_world_pull(struct engine_world *world, const char *image)
     struct engine_pull pull = {.image = image, .timeout_ms = 60000};
 
     engine_world_begin(world);
-    engine_pull(world->engine, &pull, on_progress, on_image, world);
+    engine_pull(world->engine, &pull, on_progress, engine_world_on_image,
+                world);
     return engine_world_finish(world);
 }
 

@@ -88,6 +88,8 @@ bool engine_world_hibernate(struct engine_world *world,
 void engine_world_begin(struct engine_world *world);
 bool engine_world_finish(struct engine_world *world);
 void engine_world_on_done(void *arg, const struct err *err);
+void engine_world_on_image(void *arg, const struct engine_image *image,
+                           const struct err *err);
 void engine_world_on_text(void *arg, struct strview text,
                           const struct err *err);
 /* For engine_attach(): counts `exits`. */
