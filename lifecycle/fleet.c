@@ -538,6 +538,7 @@ static void on_tick(struct timer *timer)
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct fleet_app *app = fleet->apps[i];
 
+        fleet_progress_tell(app, fleet->images);
         if (app->queued > 0 || fleet_scale_min(app) > 0 || app->is_removed ||
             !list_is_empty(&app->replicas))
             fleet_app_decide_soon(app);

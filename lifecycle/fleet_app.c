@@ -785,6 +785,7 @@ void fleet_app_remove(struct fleet_app *app)
 void fleet_app_on_front_down(struct fleet_app *app)
 {
     fleet_scale_on_front_down(app);
+    app->progress = (struct fleet_progress){0};
     app->state_is_known = false;
     finish_drains(app); /* the next front may be there before a decision is */
     fleet_app_decide_soon(app);

@@ -13,6 +13,7 @@
 #include "lifecycle/app_revision.h"
 #include "lifecycle/backoff.h"
 #include "lifecycle/fleet_place.h"
+#include "lifecycle/fleet_progress.h"
 #include "lifecycle/learned.h"
 #include "lifecycle/replica.h"
 #include "lifecycle/rollout_state.h"
@@ -105,6 +106,7 @@ struct fleet_app { /* open for fleet.c and fleet_status.c, which only read */
     uint64_t prime_after_us; /* the last one failed: not before */
     struct fleet_app_error error;
     struct start_log *starts; /* the last ones */
+    struct fleet_progress progress;
     struct loop_task decide_task;
     struct metrics_cell *cell;
 };

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/exchange_wait.h"
 #include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/routes.h"
@@ -78,6 +79,8 @@ static void on_timer(struct timer *timer)
         break;
     case EXCHANGE_RETRY:
         exchange_set_state(x, EXCHANGE_ACQUIRE);
+        break;
+    case EXCHANGE_FOLLOW:
         break;
     case EXCHANGE_CONNECT:
         if (!exchange_abandon_connect(x))
@@ -654,6 +657,9 @@ void exchange_run(struct exchange *x)
             break;
         case EXCHANGE_AUTH:
             step = exchange_step_auth(x);
+            break;
+        case EXCHANGE_FOLLOW:
+            step = exchange_step_follow(x);
             break;
         case EXCHANGE_BUFFER:
             step = exchange_step_buffer(x);

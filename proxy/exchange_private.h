@@ -1,9 +1,5 @@
-/* exchange_private.h - what the files of the exchange share.
- *
- * exchange.c its life and its step loop, exchange_route.c from the head to
- * the queue, exchange_secure.c what TLS means for it, exchange_slot.c from the
- * queue to a connection, exchange_relay.c what goes over it, exchange_reply.c
- * berth's own answers.
+/* exchange_private.h - what the files of the exchange share: exchange.c is its
+ * life and its step loop, the others what their names say.
  */
 #ifndef PROXY_EXCHANGE_PRIVATE_H
 #define PROXY_EXCHANGE_PRIVATE_H
@@ -20,6 +16,7 @@
 #include "proxy/request_id.h"
 #include "proxy/worker.h"
 #include "router/app.h"
+#include "router/app_progress.h"
 #include "router/app_sockets.h"
 #include "router/base/arena.h"
 #include "router/base/timers.h"
@@ -114,8 +111,10 @@ struct exchange {
     uint64_t reader_bytes;    /* the client had when reader_timer was */
     uint64_t answer_bytes;
     size_t interim_bytes; /* of answer_body.head: before the final head */
-    uint32_t attempts;    /* that failed */
-    uint16_t status;      /* of the answer; 0: none yet */
+    uint64_t follow_until_us;
+    struct app_progress followed; /* what was told last */
+    uint32_t attempts;            /* that failed */
+    uint16_t status;              /* of the answer; 0: none yet */
     uint8_t interim_count;
     bool keep_alive;         /* the client's connection, afterwards */
     bool has_bytes_from_app; /* on this connection */

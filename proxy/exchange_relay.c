@@ -89,7 +89,8 @@ bool exchange_write_client(struct exchange *x)
     while ((result = write_next(&x->answer_body, &client->stream, &count)) ==
            IO_DONE) {
         x->sent_bytes += count;
-        if (x->state == EXCHANGE_RELAY || x->state == EXCHANGE_REPLY)
+        if (x->state == EXCHANGE_RELAY || x->state == EXCHANGE_REPLY ||
+            x->state == EXCHANGE_FOLLOW)
             x->answer_began = true;
         if (client->is_writing)
             timer_start(x->worker->timers, &x->send_timer,

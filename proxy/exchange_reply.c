@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proxy/exchange_private.h"
+#include "proxy/exchange_wait.h"
 #include "proxy/generation.h"
 #include "proxy/local_reply.h"
 #include "proxy/routes.h"
@@ -24,7 +25,7 @@ static uint32_t seconds_of(uint64_t ms)
 }
 
 /* For Retry-After: how long who comes now would wait, in whole seconds. */
-static uint64_t retry_after_ms(struct exchange *x)
+uint64_t exchange_retry_after_ms(struct exchange *x)
 {
     struct app_counts counts;
     uint64_t ms;
@@ -52,9 +53,7 @@ static void cut(struct exchange *x)
     exchange_set_state(x, EXCHANGE_REPLY);
 }
 
-/* Free what the request held, and have `x->answer_body.head` for an answer.
- * false: there is no more place for one. */
-static bool begin_reply(struct exchange *x)
+bool exchange_begin_reply(struct exchange *x)
 {
     assert(!x->is_queued && !x->awaits_socket && !x->handover);
     timer_stop(&x->body_timer);
@@ -76,14 +75,13 @@ static bool begin_reply(struct exchange *x)
     return true;
 }
 
-static void end_reply(struct exchange *x, unsigned status)
+void exchange_end_reply(struct exchange *x, unsigned status)
 {
     x->status = (uint16_t)status;
     exchange_set_state(x, EXCHANGE_REPLY);
 }
 
-/* Field lines that berth's own answers have, too, and more. */
-static struct strview extra_fields(struct exchange *x, struct strview more)
+struct strview exchange_extra_fields(struct exchange *x, struct strview more)
 {
     struct strview hsts = exchange_hsts(x);
     size_t size = hsts.len + more.len + 64;
@@ -127,14 +125,14 @@ static void reject(struct exchange *x, const struct rejection *rejection,
     size_t begin;
 
     x->error = rejection_name(rejection->code);
-    if (!begin_reply(x))
+    if (!exchange_begin_reply(x))
         return;
     begin = x->answer_body.head.len;
     reply.keep_alive = x->keep_alive;
-    reply.extra = extra_fields(x, extra);
+    reply.extra = exchange_extra_fields(x, extra);
     local_reply_reject(&reply, rejection, detail, &x->answer_body.head);
     exchange_log_answer(x, begin);
-    end_reply(x, status);
+    exchange_end_reply(x, status);
 }
 
 void exchange_reject_with(struct exchange *x, const struct rejection *rejection,
@@ -166,14 +164,14 @@ void exchange_reply_status(struct exchange *x, unsigned status,
 
     if (x->route && x->route->returns_json)
         reply.type = SV("application/json");
-    if (!begin_reply(x))
+    if (!exchange_begin_reply(x))
         return;
     begin = x->answer_body.head.len;
     reply.keep_alive = x->keep_alive;
-    reply.extra = extra_fields(x, sv_make(NULL, 0));
+    reply.extra = exchange_extra_fields(x, sv_make(NULL, 0));
     local_reply_return(&reply, status, text, &x->answer_body.head);
     exchange_log_answer(x, begin);
-    end_reply(x, status);
+    exchange_end_reply(x, status);
 }
 
 /* code: as the keeper names it. */
@@ -225,7 +223,8 @@ static void refuse_busy(struct exchange *x, enum reject_code code,
     const struct rejection rejection = {code, NULL};
 
     metrics_add(exchange_cell(x), metric, 1);
-    exchange_reject_with(x, &rejection, sv_make(NULL, 0), retry_after_ms(x));
+    exchange_reject_with(x, &rejection, sv_make(NULL, 0),
+                         exchange_retry_after_ms(x));
 }
 
 void exchange_refuse(struct exchange *x, enum refusal refusal)
@@ -239,6 +238,10 @@ void exchange_refuse(struct exchange *x, enum refusal refusal)
         refuse_busy(x, REJECT_QUEUE_TIMEOUT, METRIC_REJECTED_QUEUE_TIMEOUT);
         return;
     case REFUSED_STARTING:
+        if (x->waiter.takes_page) {
+            exchange_reply_page(x);
+            return;
+        }
         refuse_busy(x, REJECT_STARTING, METRIC_REJECTED_STARTING);
         return;
     case REFUSED_FAILED:

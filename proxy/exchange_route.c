@@ -6,11 +6,13 @@
 #include "proxy/exchange_private.h"
 #include "proxy/exchange_split.h"
 #include "proxy/field_time.h"
+#include "proxy/exchange_wait.h"
 #include "proxy/forward_headers.h"
 #include "proxy/listener.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/upstream.h"
+#include "proxy/wait_page.h"
 #include "router/base/clock.h"
 #include "router/base/metrics.h"
 #include "router/request_path.h"
@@ -343,6 +345,14 @@ static enum step admit(struct exchange *x)
         return STEP_MORE;
     }
     exchange_choose_app(x);
+    if (exchange_app(x)->on_cold_start == COLD_START_PAGE) {
+        if (wait_page_is_follow(&x->request)) {
+            in->start += (uint32_t)x->request.bytes;
+            exchange_follow(x);
+            return STEP_MORE;
+        }
+        x->waiter.takes_page = wait_page_is_for(&x->request);
+    }
     x->waiter.priority = priority_of(x);
     x->waiter.deadline_us = deadline_of(x);
     relay_set_limit(&x->request_body, buffer_bytes(x));

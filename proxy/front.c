@@ -18,6 +18,7 @@
 #include "proxy/settings.h"
 #include "proxy/worker.h"
 #include "router/app.h"
+#include "router/app_progress.h"
 #include "router/base/alloc.h"
 #include "router/base/list.h"
 #include "router/base/log.h"
@@ -191,16 +192,67 @@ static void on_app_starts(struct front *front,
         app_set_starts(front_app_of(app), message->until_us);
 }
 
-/* Decode and handle; false: not whole. */
-static bool handle(struct front *front, enum channel_type type,
-                   struct strview payload, int *fds, unsigned fd_count)
+static void on_app_progress(struct front *front,
+                            const struct channel_app_progress *message)
+{
+    struct front_app *app = front_apps_find(front->apps, message->app);
+
+    if (app)
+        app_set_progress(front_app_of(app), message->phase,
+                         message->layers_done, message->layers_known,
+                         message->bytes);
+}
+
+/* Each decodes and handles; false: not whole, or of no type that there is. */
+static bool handle_app(struct front *front, enum channel_type type,
+                       struct strview payload)
 {
     union {
-        struct channel_config config;
-        struct channel_listener listener;
-        struct channel_log_file log_file;
-        struct channel_go go;
-        struct channel_tls_update tls;
+        struct channel_app_state state;
+        struct channel_app_starts starts;
+        struct channel_app_progress progress;
+        struct channel_pong pong;
+        struct channel_drain end;
+    } m;
+
+    switch (type) {
+    case CHANNEL_APP_STATE:
+        if (!channel_decode_app_state(payload, &m.state))
+            return false;
+        on_app_state(front, &m.state);
+        return true;
+    case CHANNEL_APP_STARTS:
+        if (!channel_decode_app_starts(payload, &m.starts))
+            return false;
+        on_app_starts(front, &m.starts);
+        return true;
+    case CHANNEL_APP_PROGRESS:
+        if (!channel_decode_app_progress(payload, &m.progress))
+            return false;
+        on_app_progress(front, &m.progress);
+        return true;
+    case CHANNEL_PONG:
+        if (!channel_decode_pong(payload, &m.pong))
+            return false;
+        keeper_ping_on_pong(front->ping, m.pong.at_us);
+        return true;
+    case CHANNEL_REPLY:
+    case CHANNEL_REPLY_PART:
+        return questions_on_message(front->questions, type, payload);
+    case CHANNEL_DRAIN:
+        if (!channel_decode_drain(payload, &m.end))
+            return false;
+        drain(front, m.end.timeout_ms);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool handle_replica(struct front *front, enum channel_type type,
+                           struct strview payload, int *fds, unsigned fd_count)
+{
+    union {
         struct channel_replica_add add;
         struct channel_sockets sockets;
         struct channel_replica_drain drain;
@@ -208,36 +260,9 @@ static bool handle(struct front *front, enum channel_type type,
         struct channel_replica_evict evict;
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
-        struct channel_app_state state;
-        struct channel_app_starts starts;
-        struct channel_pong pong;
-        struct channel_drain end;
     } m;
 
     switch (type) {
-    case CHANNEL_CONFIG:
-        if (!channel_decode_config(payload, &m.config))
-            return false;
-        front_on_config(front, &m.config);
-        return true;
-    case CHANNEL_LISTENER:
-        if (!channel_decode_listener(payload, &m.listener))
-            return false;
-        front_on_listener(front, m.listener.listener, fds, fd_count);
-        return true;
-    case CHANNEL_LOG_FILE:
-        if (!channel_decode_log_file(payload, &m.log_file))
-            return false;
-        front_on_log_file(front, &m.log_file, fds, fd_count);
-        return true;
-    case CHANNEL_GO:
-        if (!channel_decode_go(payload, &m.go))
-            return false;
-        front_on_go(front, m.go.generation);
-        return true;
-    case CHANNEL_TLS_UPDATE:
-        return channel_decode_tls_update(payload, &m.tls) &&
-               on_tls_update(front, &m.tls);
     case CHANNEL_REPLICA_ADD:
         return channel_decode_replica_add(payload, &m.add) &&
                front_replicas_add(front->replicas, &m.add, fds, fd_count);
@@ -273,31 +298,48 @@ static bool handle(struct front *front, enum channel_type type,
             return false;
         front_replicas_remove(front->replicas, m.remove.replica);
         return true;
-    case CHANNEL_APP_STATE:
-        if (!channel_decode_app_state(payload, &m.state))
-            return false;
-        on_app_state(front, &m.state);
-        return true;
-    case CHANNEL_APP_STARTS:
-        if (!channel_decode_app_starts(payload, &m.starts))
-            return false;
-        on_app_starts(front, &m.starts);
-        return true;
-    case CHANNEL_PONG:
-        if (!channel_decode_pong(payload, &m.pong))
-            return false;
-        keeper_ping_on_pong(front->ping, m.pong.at_us);
-        return true;
-    case CHANNEL_REPLY:
-    case CHANNEL_REPLY_PART:
-        return questions_on_message(front->questions, type, payload);
-    case CHANNEL_DRAIN:
-        if (!channel_decode_drain(payload, &m.end))
-            return false;
-        drain(front, m.end.timeout_ms);
-        return true;
     default:
-        return false;
+        return handle_app(front, type, payload);
+    }
+}
+
+static bool handle(struct front *front, enum channel_type type,
+                   struct strview payload, int *fds, unsigned fd_count)
+{
+    union {
+        struct channel_config config;
+        struct channel_listener listener;
+        struct channel_log_file log_file;
+        struct channel_go go;
+        struct channel_tls_update tls;
+    } m;
+
+    switch (type) {
+    case CHANNEL_CONFIG:
+        if (!channel_decode_config(payload, &m.config))
+            return false;
+        front_on_config(front, &m.config);
+        return true;
+    case CHANNEL_LISTENER:
+        if (!channel_decode_listener(payload, &m.listener))
+            return false;
+        front_on_listener(front, m.listener.listener, fds, fd_count);
+        return true;
+    case CHANNEL_LOG_FILE:
+        if (!channel_decode_log_file(payload, &m.log_file))
+            return false;
+        front_on_log_file(front, &m.log_file, fds, fd_count);
+        return true;
+    case CHANNEL_GO:
+        if (!channel_decode_go(payload, &m.go))
+            return false;
+        front_on_go(front, m.go.generation);
+        return true;
+    case CHANNEL_TLS_UPDATE:
+        return channel_decode_tls_update(payload, &m.tls) &&
+               on_tls_update(front, &m.tls);
+    default:
+        return handle_replica(front, type, payload, fds, fd_count);
     }
 }
 

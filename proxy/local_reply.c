@@ -265,6 +265,33 @@ static void add_body(const struct local_reply *reply, struct strview type,
         strbuf_add_sv(buf, body);
 }
 
+static void add_error_fields(enum reject_code code, struct strbuf *buf)
+{
+    strbuf_printf(buf, "X-Berth-Error: %s\r\n", rejection_name(code));
+    /* 404, 405, 414 and 501 may be cached unless that is said. */
+    strbuf_add_str(buf, "Cache-Control: no-store\r\n"
+                        "Vary: Accept\r\n"
+                        "X-Content-Type-Options: nosniff\r\n");
+}
+
+void local_reply_page(const struct local_reply *reply, enum reject_code code,
+                      struct strview html, struct strbuf *buf)
+{
+    begin_head(reply, rejection_status(code), buf);
+    add_error_fields(code, buf);
+    add_body(reply, SV("text/html; charset=utf-8"), html, buf);
+}
+
+void local_reply_stream(const struct local_reply *reply, struct strbuf *buf)
+{
+    begin_head(reply, 200, buf);
+    strbuf_add_str(buf, "Content-Type: text/event-stream\r\n"
+                        "Cache-Control: no-store\r\n"
+                        "X-Accel-Buffering: no\r\n");
+    end_head(reply, buf);
+    strbuf_add_str(buf, "retry: 1000\n\n");
+}
+
 void local_reply_reject(const struct local_reply *reply,
                         const struct rejection *rejection,
                         struct strview detail, struct strbuf *buf)
@@ -281,12 +308,7 @@ void local_reply_reject(const struct local_reply *reply,
     else
         add_json_body(&body, rejection->code, message, reply->request_id);
     begin_head(reply, rejection_status(rejection->code), buf);
-    strbuf_printf(buf, "X-Berth-Error: %s\r\n",
-                  rejection_name(rejection->code));
-    /* 404, 405, 414 and 501 may be cached unless that is said. */
-    strbuf_add_str(buf, "Cache-Control: no-store\r\n"
-                        "Vary: Accept\r\n"
-                        "X-Content-Type-Options: nosniff\r\n");
+    add_error_fields(rejection->code, buf);
     add_body(reply,
              is_html ? SV("text/html; charset=utf-8") : SV("application/json"),
              strbuf_view(&body), buf);

@@ -34,6 +34,13 @@ void local_reply_reject(const struct local_reply *reply,
 void local_reply_return(const struct local_reply *reply, unsigned status,
                         struct strview text, struct strbuf *buf);
 
+/* An error with a page of its own, whoever asks. */
+void local_reply_page(const struct local_reply *reply, enum reject_code code,
+                      struct strview html, struct strbuf *buf);
+
+/* The head of a stream of server-sent events, which ends by close. */
+void local_reply_stream(const struct local_reply *reply, struct strbuf *buf);
+
 /* "HTTP/1.1 100 Continue" and its empty line. */
 void local_reply_continue(struct strbuf *buf);
 

@@ -54,7 +54,7 @@ void waiter_deliver(struct waiter *waiter)
     loop_post(waiter->loop, &waiter->task);
 }
 
-static void post_demand(struct app *app) REQUIRES(app->lock)
+void app_post_demand(struct app *app)
 {
     if (!app->on_demand || app->locked.demand_is_posted)
         return;
@@ -199,13 +199,22 @@ static bool waits_too_long(struct app *app, const struct waiter *waiter,
     return wait_us != WAIT_ESTIMATE_UNKNOWN && wait_us > timeout_us;
 }
 
+static bool may_wait_for_start(const struct app *app,
+                               const struct waiter *waiter) REQUIRES(app->lock)
+{
+    enum cold_start how = app->settings->on_cold_start;
+
+    return how == COLD_START_HOLD ||
+           (how == COLD_START_PAGE && !waiter->takes_page);
+}
+
 /* Why it may not wait; REFUSED_NOT: it may. */
 static enum refusal check_wait(struct app *app, const struct waiter *waiter,
                                bool is_new, uint64_t now_us) REQUIRES(app->lock)
 {
     if (app->locked.state == APP_FAILED)
         return REFUSED_FAILED;
-    if (app->settings->on_cold_start == COLD_START_REJECT && !has_replica(app))
+    if (!may_wait_for_start(app, waiter) && !has_replica(app))
         return REFUSED_STARTING;
     if (app->locked.queue.count >= app->settings->queue_size)
         return REFUSED_QUEUE_FULL;
@@ -235,7 +244,7 @@ static enum acquire acquire(struct app *app, struct waiter *waiter, bool is_new,
     waiter->slot = take_slot(app, waiter->worker, now_us);
     if (waiter->slot)
         return ACQUIRE_GRANTED;
-    post_demand(app);
+    app_post_demand(app);
     refusal = check_wait(app, waiter, is_new, now_us);
     if (refusal != REFUSED_NOT)
         return refuse(app, waiter, refusal);
@@ -453,7 +462,7 @@ bool app_is_left_out(struct app *app)
     is_failed = app->locked.state == APP_FAILED && !has_replica(app);
     if (is_failed) {
         app->locked.left++;
-        post_demand(app);
+        app_post_demand(app);
     }
     mutex_unlock(&app->lock);
     return is_failed;

@@ -43,7 +43,7 @@ enum refusal {
     REFUSED_LATE,       /* queue_timeout: it has waited, or would wait, for
                            longer than it may */
     REFUSED_FAILED,     /* start_failed, start_timeout: app_failure() */
-    REFUSED_STARTING,   /* starting: on_cold_start reject, no replica */
+    REFUSED_STARTING,   /* starting: no replica, and it does not wait for one */
     REFUSED_DRAINING,   /* draining */
 };
 
@@ -54,6 +54,7 @@ struct waiter {
     struct loop *loop;
     unsigned worker;
     enum app_priority priority;
+    bool takes_page;      /* on_cold_start page: it is not held */
     uint64_t deadline_us; /* past it nobody waits for an answer; 0: none */
     /* On `loop`: slot is set (granted), or refusal (refused). */
     void (*on_resolved)(struct waiter *waiter);

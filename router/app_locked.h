@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "router/app.h"
+#include "router/app_progress.h"
 #include "router/app_sleep.h"
 #include "router/app_sockets.h"
 #include "router/base/attr.h"
@@ -60,7 +61,8 @@ struct app {
         uint64_t slot_time_at_us;
         uint64_t last_end_us;
         uint64_t keep_until_us;
-    } locked; /* by lock */
+        struct app_progress progress; /* of its start */
+    } locked;                         /* by lock */
 };
 
 /* All of it by the app's lock. */
@@ -97,6 +99,9 @@ static inline bool app_takes_requests(const struct replica_locked *locked)
 {
     return locked->is_published && !locked->is_draining && !locked->is_removed;
 }
+
+/* A request came that no slot was free for: tell the demand hook. */
+void app_post_demand(struct app *app) REQUIRES(app->lock);
 
 /* Slots became free that no one released: hand them out. */
 void app_grant_waiting(struct app *app, uint64_t now_us) REQUIRES(app->lock);

@@ -159,8 +159,7 @@ bool app_settings_decode(struct wire_reader *reader,
     settings.drain_timeout_ms = wire_get_u64(reader);
     settings.start_timeout_ms = wire_get_u64(reader);
     settings.start_retries = wire_get_u32(reader);
-    settings.on_cold_start =
-        (enum cold_start)get_enum(reader, COLD_START_REJECT);
+    settings.on_cold_start = (enum cold_start)get_enum(reader, COLD_START_PAGE);
     decode_check(reader, &settings.ready_check);
     settings.upstream_keepalive = get_enum(reader, 1);
     settings.tunnel_timeout_ms = wire_get_u64(reader);

@@ -26,7 +26,7 @@ struct ready_check {
 /* In the queue of an app. */
 enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
-enum cold_start { COLD_START_HOLD, COLD_START_REJECT };
+enum cold_start { COLD_START_HOLD, COLD_START_REJECT, COLD_START_PAGE };
 
 enum hibernate_when { HIBERNATE_PRESSURE, HIBERNATE_AFTER, HIBERNATE_OFF };
 

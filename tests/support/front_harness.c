@@ -646,6 +646,19 @@ void harness_drain_replica(struct front_harness *h, uint64_t id)
     keeper_call(h, send_replica_drain, &id);
 }
 
+static void send_progress(struct front_harness *h, void *arg)
+{
+    channel_send_app_progress(h->channel, arg, NULL, 0);
+}
+
+void harness_app_progress(struct front_harness *h,
+                          const struct channel_app_progress *message)
+{
+    struct channel_app_progress copy = *message;
+
+    keeper_call(h, send_progress, &copy);
+}
+
 static void send_state(struct front_harness *h, void *arg)
 {
     channel_send_app_state(h->channel, arg, NULL, 0);

@@ -72,6 +72,8 @@ void harness_remove_replica(struct front_harness *harness, uint64_t id);
 void harness_drain_replica(struct front_harness *harness, uint64_t id);
 void harness_app_state(struct front_harness *harness, unsigned app,
                        unsigned state, const char *code, const char *reason);
+void harness_app_progress(struct front_harness *harness,
+                          const struct channel_app_progress *message);
 /* Answer SOCKETS_WANTED: family 0 with connections to this Unix path, others
  * with sockets of that family (in this network namespace); NULL and false:
  * with an error. */
