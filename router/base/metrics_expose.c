@@ -107,8 +107,15 @@ static void add_histogram_lines(struct strbuf *buf,
     struct strview name = family_name(row);
     struct metrics_histogram sum = {0};
     uint64_t count = 0;
+    uint64_t total = 0;
 
     metrics_add_histogram(label, row->index, &sum);
+    /* One of many parts of a family: twenty lines of zeros for each phase of
+     * each app would be most of what a thousand apps expose. */
+    for (unsigned i = 0; i < METRIC_BUCKETS; i++)
+        total += sum.buckets[i];
+    if (total == 0 && row_labels(row).len > 0)
+        return;
     for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
         char le[32] = "+Inf";
 
