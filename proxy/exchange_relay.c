@@ -353,6 +353,7 @@ static void start_answer(struct exchange *x)
     x->answer_body.is_chunked = framing.framing == FRAMING_CHUNKED;
     exchange_log_answer(x, x->interim_bytes);
     x->status = x->answer.status;
+    x->slot->outcome = x->status >= 500 ? OUTCOME_ERROR : OUTCOME_ANSWER;
     exchange_set_state(x, EXCHANGE_RELAY);
     x->answer_in->start += (uint32_t)x->answer.bytes;
     result = relay_adopt(&x->answer_body, &x->answer_in, &x->arena, &excess,

@@ -113,6 +113,12 @@ static struct strview error_page(const struct exchange *x, unsigned status)
     return sv_make(NULL, 0);
 }
 
+static bool is_replicas_fault(enum reject_code code)
+{
+    return code == REJECT_UPSTREAM_CONNECT || code == REJECT_UPSTREAM_CLOSED ||
+           code == REJECT_UPSTREAM_INVALID || code == REJECT_UPSTREAM_TIMEOUT;
+}
+
 static void reject(struct exchange *x, const struct rejection *rejection,
                    struct strview detail, uint64_t retry_after_ms,
                    struct strview extra)
@@ -125,6 +131,8 @@ static void reject(struct exchange *x, const struct rejection *rejection,
     size_t begin;
 
     x->error = rejection_name(rejection->code);
+    if (x->slot && is_replicas_fault(rejection->code))
+        x->slot->outcome = OUTCOME_FAILED;
     if (!exchange_begin_reply(x))
         return;
     begin = x->answer_body.head.len;

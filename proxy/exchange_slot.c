@@ -299,6 +299,8 @@ void exchange_fail_attempt(struct exchange *x, enum reject_code code,
     }
     log_debug("exchange", "attempt failed", "id=%.*s code=%s why=\"%s\"",
               SV_ARG(x->request_id), rejection_name(code), text ? text : "");
+    if (x->slot)
+        x->slot->outcome = OUTCOME_FAILED;
     exchange_release(x, false);
     exchange_stop_timers(x);
     if (!may || x->attempts >= x->route->settings->retry) {

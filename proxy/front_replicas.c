@@ -16,7 +16,11 @@
 #include "router/base/alloc.h"
 #include "router/base/id_map.h"
 #include "router/base/log.h"
+#include "router/base/timers.h"
 #include "router/settings.h"
+
+/* How often it is looked how their requests ended. */
+#define OUTCOME_MS 250
 
 struct front_replica {
     struct list node;
@@ -26,6 +30,8 @@ struct front_replica {
     struct front_app *app; /* held */
     struct probe *probe;   /* NULL: published */
     struct replica_sleep *sleep;
+    uint64_t answers; /* as the keeper was told */
+    uint64_t failures;
 };
 
 struct front_replicas {
@@ -38,6 +44,7 @@ struct front_replicas {
     struct replica_sleep_host sleep_host;
     struct list replicas;
     struct id_map by_id;
+    struct timer outcome_timer;
 };
 
 static void on_sockets_wanted(struct replica_ref *ref, unsigned count,
@@ -48,6 +55,32 @@ static void on_new_app(struct app *app, void *arg)
 {
     app_set_socket_hook(app, on_sockets_wanted, arg);
     app_set_wake_hook(app, on_taken, arg);
+}
+
+/* --- how requests end --- */
+
+static void tell_outcomes(struct front_replica *replica)
+{
+    struct channel_replica_outcomes message = {.replica = replica->id};
+
+    app_outcomes(replica->ref, &message.answers, &message.failures);
+    if (message.answers == replica->answers &&
+        message.failures == replica->failures)
+        return;
+    replica->answers = message.answers;
+    replica->failures = message.failures;
+    channel_send_replica_outcomes(*replica->all->channel, &message, NULL, 0);
+}
+
+static void on_outcome_timer(struct timer *timer)
+{
+    struct front_replicas *all =
+        container_of(timer, struct front_replicas, outcome_timer);
+
+    LIST_FOREACH (&all->replicas, node)
+        tell_outcomes(container_of(node, struct front_replica, node));
+    if (!list_is_empty(&all->replicas))
+        timer_start(all->timers, timer, OUTCOME_MS);
 }
 
 struct front_replicas *front_replicas_new(struct loop *loop,
@@ -62,6 +95,7 @@ struct front_replicas *front_replicas_new(struct loop *loop,
     all->channel = channel;
     all->apps = apps;
     list_init(&all->replicas);
+    all->outcome_timer.on_expire = on_outcome_timer;
     all->sleep_host = (struct replica_sleep_host){
         .loop = loop, .timers = timers, .channel = channel};
     front_apps_set_new_hook(apps, on_new_app, all);
@@ -110,6 +144,7 @@ void front_replicas_free(struct front_replicas **replicas)
 
     if (!all)
         return;
+    timer_stop(&all->outcome_timer);
     all->worker_count = 0; /* they are gone, and what they had parked */
     LIST_FOREACH_SAFE (&all->replicas, node)
         forget(container_of(node, struct front_replica, node));
@@ -258,6 +293,8 @@ bool front_replicas_add(struct front_replicas *all,
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
     list_add_tail(&all->replicas, &replica->node);
+    if (!timer_is_running(&all->outcome_timer))
+        timer_start(all->timers, &all->outcome_timer, OUTCOME_MS);
     id_map_put(&all->by_id, replica->id, replica);
     if (message->probe)
         start_probe(replica, message->forwarded);

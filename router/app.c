@@ -343,6 +343,13 @@ void app_suspect(struct replica_ref *replica, uint64_t now_us)
     mutex_unlock(&app->lock);
 }
 
+static void count_outcome(struct replica_locked *locked,
+                          enum slot_outcome outcome)
+{
+    locked->answers += outcome == OUTCOME_ANSWER || outcome == OUTCOME_ERROR;
+    locked->failures += outcome == OUTCOME_ERROR || outcome == OUTCOME_FAILED;
+}
+
 struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
                            uint64_t now_us, bool *ret_parked)
 {
@@ -355,6 +362,8 @@ struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
     slot->parked = app_takes_requests(replica->locked) ? parked : NULL;
     slot->parked_worker = worker;
     app->locked.completions++;
+    count_outcome(replica->locked, slot->outcome);
+    slot->outcome = OUTCOME_NONE;
     if (now_us > slot->taken_us)
         app->locked.service_time_us += now_us - slot->taken_us;
     waiter = pass_on(app, slot, now_us, ret_parked);

@@ -27,8 +27,17 @@ struct app; /* opaque; defined in app.c */
 enum app_state { APP_ASLEEP, APP_STARTING, APP_READY, APP_FAILED };
 const char *app_state_name(enum app_state state); /* "asleep" … */
 
+/* How a request at a replica ended, as far as the replica is to blame. */
+enum slot_outcome {
+    OUTCOME_NONE,   /* the client went, or it was not asked */
+    OUTCOME_ANSWER, /* below 500 */
+    OUTCOME_ERROR,  /* an answer of 5xx */
+    OUTCOME_FAILED, /* no connection, none or half an answer */
+};
+
 struct slot {
     struct replica_ref *replica; /* borrowed while the slot is held */
+    enum slot_outcome outcome;   /* its holder's, for app_release() */
     /* The idle connection it carries, opaque to router; NULL: none. It belongs
      * to the worker's loop `parked_worker` until that one gives it away. */
     void *parked;

@@ -73,6 +73,8 @@ struct replica_locked {
     bool is_draining;
     bool is_removed;
     uint32_t tunnels;
+    uint64_t answers; /* since it was added */
+    uint64_t failures;
     uint64_t last_used_us;
     uint64_t published_us;
     enum app_sleep sleep;

@@ -312,3 +312,12 @@ struct replica_ref *app_find_replica(struct app *app, uint64_t id)
     mutex_unlock(&app->lock);
     return found;
 }
+
+void app_outcomes(struct replica_ref *replica, uint64_t *ret_answers,
+                  uint64_t *ret_failures)
+{
+    mutex_lock(&replica->app->lock);
+    *ret_answers = replica->locked->answers;
+    *ret_failures = replica->locked->failures;
+    mutex_unlock(&replica->app->lock);
+}
