@@ -455,7 +455,7 @@ void fleet_place_ask(struct fleet_place *place, struct fleet_app *app,
 
     if (!it) {
         it = add_reservation(place, app, replica);
-        it->need = machine_need_of(app->settings);
+        it->need = machine_need_of(replica_app(replica));
     }
     if (it->is_asking)
         return;
@@ -562,38 +562,47 @@ void fleet_place_on_state(struct fleet_place *place, struct fleet_app *app,
     fleet_place_look(place);
 }
 
-static uint64_t grown(uint64_t held, uint64_t before, uint64_t after)
+/* Whether so much more than `held` is still within `total`. */
+static bool may_grow(uint64_t total, uint64_t held, uint64_t from, uint64_t to)
 {
-    return held - before + after;
+    return to <= from || held + (to - from) <= total;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 bool fleet_place_resize(struct fleet_place *place,
-                        const struct replica *replica, uint64_t cpu_millis,
-                        uint64_t memory_bytes)
+                        const struct replica *replica,
+                        const struct placement_need *need, bool is_growing)
 {
     const struct placement_machine *totals = &place->machine->totals;
     struct reservation *it = fleet_place_find(place, replica);
+    struct placement_need next = *need;
     struct placement_need held = {0};
 
     if (!it)
         return true;
+    if (is_growing) {
+        next.cpu_millis = larger(next.cpu_millis, it->need.cpu_millis);
+        next.memory_bytes = larger(next.memory_bytes, it->need.memory_bytes);
+    }
     LIST_FOREACH (&place->reservations, node) {
         struct placement_need one = fleet_place_held(reservation_of(node));
 
         held.cpu_millis += one.cpu_millis;
         held.memory_bytes += one.memory_bytes;
     }
-    if (fleet_place_held(it).cpu_millis > 0 || it->hold == PLACEMENT_ALL) {
-        if ((cpu_millis > it->need.cpu_millis &&
-             grown(held.cpu_millis, it->need.cpu_millis, cpu_millis) >
-                 totals->cpu_millis) ||
-            (memory_bytes > it->need.memory_bytes &&
-             grown(held.memory_bytes, it->need.memory_bytes, memory_bytes) >
-                 totals->memory_bytes))
-            return false;
-    }
-    it->need.cpu_millis = cpu_millis;
-    it->need.memory_bytes = memory_bytes;
+    /* What it does not hold now it will ask for. */
+    if ((it->hold == PLACEMENT_ALL || it->hold == PLACEMENT_ASLEEP) &&
+        (!may_grow(totals->cpu_millis, held.cpu_millis, it->need.cpu_millis,
+                   next.cpu_millis) ||
+         !may_grow(totals->memory_bytes, held.memory_bytes,
+                   it->need.memory_bytes, next.memory_bytes)))
+        return false;
+    it->need.cpu_millis = next.cpu_millis;
+    it->need.memory_bytes = next.memory_bytes;
     fleet_place_look_now(place);
     return true;
 }
@@ -667,7 +676,7 @@ void fleet_place_adopted(struct fleet_place *place, struct fleet_app *app,
 {
     struct reservation *it =
         find_container(place, replica_view(replica)->container_id);
-    struct placement_need need = machine_need_of(app->settings);
+    struct placement_need need = machine_need_of(replica_app(replica));
 
     if (!it)
         it = add_reservation(place, app, replica);

@@ -71,11 +71,13 @@ void fleet_place_take_back(struct fleet_place *place, struct replica *replica);
  * forgotten, and its reservation with its container. */
 void fleet_place_on_state(struct fleet_place *place, struct fleet_app *app,
                           struct replica *replica);
-/* Reserve other amounts for it, for limits that are changed in place. false:
- * there is no room for more now, nothing was changed. */
+/* Reserve other amounts of cpus and memory for it, whose limits are changed in
+ * place; is_growing: what is more than before, but nothing less. false: there
+ * is no room for more now, nothing was changed. */
 MUST_USE bool fleet_place_resize(struct fleet_place *place,
                                  const struct replica *replica,
-                                 uint64_t cpu_millis, uint64_t memory_bytes);
+                                 const struct placement_need *need,
+                                 bool is_growing);
 
 /* The app's demand has changed, and `served` requests of it have ended since
  * the last time: that says what its replicas are worth, and it may be idle now.

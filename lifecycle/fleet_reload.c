@@ -7,6 +7,7 @@
 
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
+#include "lifecycle/machine.h"
 #include "lifecycle/rollout.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -20,8 +21,10 @@
 
 struct limit_update {
     struct list node;
+    struct fleet *fleet;
     struct engine_call *call;
     char *replica;
+    uint64_t replica_id;
 };
 
 static void free_update(struct limit_update *update)
@@ -31,10 +34,34 @@ static void free_update(struct limit_update *update)
     free(update);
 }
 
+/* While they are changed, the larger of both is reserved. */
+static bool reserve_limits(struct fleet *fleet, struct replica *replica)
+{
+    const struct placement_need need = machine_need_of(replica_app(replica));
+
+    return fleet_place_resize(fleet->host.place, replica, &need, true);
+}
+
+static void settle_limits(const struct limit_update *update)
+{
+    struct replica *replica =
+        id_map_get(&update->fleet->host.by_id, update->replica_id);
+
+    if (replica) {
+        const struct placement_need need =
+            machine_need_of(replica_app(replica));
+
+        (void)!fleet_place_resize(update->fleet->host.place, replica, &need,
+                                  false);
+    }
+}
+
 static void on_updated(void *arg, const struct err *err)
 {
     struct limit_update *update = arg;
 
+    if (!err)
+        settle_limits(update);
     if (err && err->code != ERR_CANCELLED && err->code != ERR_NOT_FOUND)
         log_error("fleet",
                   "a running container keeps the limits that it had; its next "
@@ -54,7 +81,16 @@ void fleet_update_limits(struct fleet *fleet, struct replica *replica)
     if (view->is_external || view->container_id[0] == '\0' ||
         view->state >= REPLICA_STOPPING || !fleet->options.engine)
         return;
+    if (!reserve_limits(fleet, replica)) {
+        log_warn("fleet",
+                 "a running container keeps its limits: the machine has no "
+                 "room for more now; its next start has the new ones",
+                 "replica=%s", view->name);
+        return;
+    }
     update = xcalloc(1, sizeof *update);
+    update->fleet = fleet;
+    update->replica_id = view->id;
     update->replica = xstrdup(view->name);
     list_add_tail(&fleet->updates, &update->node);
     update->call =

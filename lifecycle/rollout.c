@@ -454,7 +454,8 @@ static void start_old(struct fleet_app *app, struct tally *tally)
     uint32_t total = tally->old_starting + tally->old_ready + tally->new_ready;
 
     if (!old || old->is_found || !old->app.container.image ||
-        timer_is_running(&app->retry_timer))
+        timer_is_running(&app->retry_timer) ||
+        app->place_wait.verdict != PLACEMENT_START)
         return;
     for (; total < app->wanted && app->failing == 0; total++) {
         fleet_app_start(app, old);
@@ -510,6 +511,10 @@ static void replace(struct fleet_app *app, struct tally *tally)
         drain_one(app, tally);
         total--;
     }
+    /* The machine has no room for one more, and no other app makes any. */
+    if (app->place_wait.verdict == PLACEMENT_WAIT && tally->new_starting > 0 &&
+        tally->old_ready > 0 && tally->old_rest == 0)
+        drain_one(app, tally);
     if (!is_proven && room <= total && update->surge > 0)
         room = total + 1; /* the old ones may be more than are wanted now */
     while (tally->new_starting + tally->new_ready < most && total < room &&

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import stat
 import threading
 import time
@@ -348,3 +349,48 @@ def test_more_than_the_machine_has_is_an_error_of_run_and_check_host(t):
         assert found.returncode != 0
         assert "app big: memory of 2048 MiB: there are 1024 MiB here" in text, text
         assert "gpu no.such/gpu=0 is in no CDI specification" in text, text
+
+
+# --- what a reload changes ----------------------------------------------------
+
+
+def reload(berth, conf):
+    berth.configure(conf)
+    berth.send_signal(signal.SIGHUP)
+
+
+@harness.limit(90)
+def test_a_new_revision_takes_the_one_device_from_the_old_one(t):
+    devices = Devices(t, 1)
+    conf = conf_of({"a": "gpus 1;"}, devices.conf())
+    berth = t.berth(conf)
+    watch = Watch(berth, lambda c: 1)
+    watch.start()
+    assert berth.get("/a/hash").status == 200
+    reload(berth, conf.replace("berth-test/app:1", "berth-test/app:2"))
+    wait_until(
+        lambda: [c["Image"] for c in berth.containers("a", all=False)]
+        == ["localhost/berth-test/app:2"], 30, "the new one has the device")
+    assert berth.get("/a/hash").status == 200
+    assert device_numbers(berth, devices, "a") == ["0"]
+    assert watch.stop() == 1
+
+
+@harness.limit(90)
+def test_limits_that_a_reload_raises_are_reserved_where_there_is_room(t):
+    conf = conf_of({"a": "memory 200m;", "b": "memory 300m; queue_timeout 1s;"},
+                   "memory 600m;")
+    berth = t.berth(conf)
+    assert berth.get("/a/hash").status == 200
+    held = lambda: reserved(berth)["memory_bytes"]["reserved"] >> 20  # noqa: E731
+    reload(berth, conf.replace("200m", "350m"))
+    wait_until(lambda: held() == 350, 10, "350 MiB are reserved")
+    reload(berth, conf.replace("200m", "250m"))
+    wait_until(lambda: held() == 250, 10, "250 MiB are reserved")
+    assert berth.get("/b/hash").status == 200
+    reload(berth, conf.replace("200m", "350m"))
+    berth.wait_log("no room for more now; its next start has the new ones")
+    assert held() == 550
+    [container] = berth.containers("a", all=False)
+    limit = t.podman.inspect(container["Id"])["HostConfig"]["Memory"]
+    assert limit == 250 << 20, limit
