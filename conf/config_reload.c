@@ -87,8 +87,6 @@ static bool is_same(const struct config *a, const struct config *b,
     AUTO(strbuf_done) struct strbuf of_a = STRBUF_INIT;
     AUTO(strbuf_done) struct strbuf of_b = STRBUF_INIT;
 
-    if (row->type != TYPE_SPECIAL)
-        return scalar_equal(row, owner_of(a, row), owner_of(b, row));
     add_value(a, row, &of_a);
     add_value(b, row, &of_b);
     return sv_eq(strbuf_view(&of_a), strbuf_view(&of_b));
