@@ -657,6 +657,28 @@ void harness_app_progress(struct front_harness *h,
     struct channel_app_progress copy = *message;
 
     keeper_call(h, send_progress, &copy);
+static void send_sleep(struct front_harness *h, void *arg)
+{
+    channel_send_replica_sleep(h->channel, arg, NULL, 0);
+}
+
+void harness_sleep_replica(struct front_harness *h, uint64_t id, bool published)
+{
+    struct channel_replica_sleep message = {id, published};
+
+    keeper_call(h, send_sleep, &message);
+}
+
+static void send_awake(struct front_harness *h, void *arg)
+{
+    channel_send_replica_awake(h->channel, arg, NULL, 0);
+}
+
+void harness_awake_replica(struct front_harness *h, uint64_t id, bool answer)
+{
+    struct channel_replica_awake message = {id, answer};
+
+    keeper_call(h, send_awake, &message);
 }
 
 static void send_state(struct front_harness *h, void *arg)

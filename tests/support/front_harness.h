@@ -70,6 +70,11 @@ void harness_add(struct front_harness *harness,
 struct app_counts harness_counts(struct front_harness *harness, unsigned app);
 void harness_remove_replica(struct front_harness *harness, uint64_t id);
 void harness_drain_replica(struct front_harness *harness, uint64_t id);
+/* REPLICA_SLEEP and REPLICA_AWAKE. */
+void harness_sleep_replica(struct front_harness *harness, uint64_t id,
+                           bool published);
+void harness_awake_replica(struct front_harness *harness, uint64_t id,
+                           bool answer);
 void harness_app_state(struct front_harness *harness, unsigned app,
                        unsigned state, const char *code, const char *reason);
 void harness_app_progress(struct front_harness *harness,
