@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lifecycle/listen_family.h"
 #include "lifecycle/replica_reach.h"
 #include "lifecycle/socket_dir.h"
 #include "lifecycle/unix_connect.h"
@@ -425,6 +426,8 @@ static enum replica_state adopted_state(struct replica *replica)
                                replica->app->app->warmth.on_wake;
         view->asleep_at_us = view->since_us;
         view->ready_at_us = view->since_us;
+        if (container->inside)
+            view->family = listen_family(container->pid, container->port);
         snprintf(view->reason, sizeof view->reason, "%s", "found frozen");
         return REPLICA_FROZEN;
     }

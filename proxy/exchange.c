@@ -497,6 +497,7 @@ void exchange_start(struct client *client)
     x->log_upstream = sv_make(NULL, 0);
     x->error = NULL;
     x->warmth = APP_READY;
+    x->woke = false;
     x->sent_bytes = 0;
     x->sent_head_size = 0;
     x->status = 0;

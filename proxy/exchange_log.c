@@ -127,6 +127,14 @@ static void fill_times(const struct exchange *x, struct access_entry *entry)
             (x->app_done_us ? x->app_done_us : now) - x->slot_us;
 }
 
+/* How warm the app was when the request came. */
+static struct strview warmth_of(const struct exchange *x)
+{
+    if (!x->app)
+        return sv_make(NULL, 0);
+    return x->woke ? SV("frozen") : sv_of(app_state_name(x->warmth));
+}
+
 void exchange_log_end(struct exchange *x)
 {
     const struct access_log *log = log_of(x);
@@ -144,7 +152,7 @@ void exchange_log_end(struct exchange *x)
         .revision = x->log_revision,
         .replica = x->log_replica,
         .upstream = x->log_upstream,
-        .warmth = x->app ? sv_of(app_state_name(x->warmth)) : sv_make(NULL, 0),
+        .warmth = warmth_of(x),
         .error = sv_of(x->error),
         .head_values = x->log_values,
         .sent_head = x->log_sent,

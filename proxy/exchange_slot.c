@@ -48,6 +48,7 @@ static void on_granted(struct exchange *x)
     x->waiter.slot = NULL;
     x->is_queued = false;
     x->slot_us = worker_now_us(x->worker);
+    x->woke |= x->slot->woke;
     exchange_log_slot(x);
     metrics_observe(cell, HISTOGRAM_QUEUE_WAIT,
                     x->slot_us - x->waiter.arrived_us);

@@ -95,6 +95,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
 {
     struct replica_locked *best = NULL;
     struct slot *slot;
+    bool woke;
 
     LIST_FOREACH (&app->locked.replicas, it) {
         struct replica_locked *locked = app_replica_of(it)->locked;
@@ -105,12 +106,14 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     }
     if (!best)
         return NULL;
+    woke = best->sleep != APP_AWAKE;
     best->last_used_us = now_us;
     app_wake_taken(app, best, now_us);
     count_slot_time(app, now_us);
     app->locked.in_flight++;
     slot = slot_set_take(&best->slots, worker);
     slot->taken_us = now_us;
+    slot->woke = woke;
     return slot;
 }
 
@@ -320,6 +323,7 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     *ret_parked = slot->parked != NULL;
     if (waiter) {
         slot->taken_us = now_us;
+        slot->woke = false;
         waiter->slot = slot;
         return waiter;
     }

@@ -33,6 +33,7 @@ RUNGS = {  # what keeps an app there, and the state that says so
     "frozen": ("keep_primed 0; freeze_after 50ms;", "frozen"),
     "ready": ("keep_primed 0; replicas 1 1;", "ready"),
 }
+RAW_STARTS = 30  # of the bare calls; of berth as many as are asked for
 PODMAN = ("create", "prime", "start", "boot")
 NETWORKS = {
     "none": {"netns": {"nsmode": "none"}},
@@ -147,7 +148,7 @@ def measure(test, rungs, starts):
             row = one_start(berth, app, rung)
             if n > 0:  # the first one of each warms caches
                 rows[app].append(row)
-        for way in WAYS:
+        for way in WAYS if n <= RAW_STARTS else ():
             calls = raw_calls(test.podman, way, f"raw-{n}-{way}")
             if n > 0:
                 raw[way].append(calls)
@@ -269,13 +270,14 @@ def print_starts(found, starts):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--starts", type=int, default=30)
+    parser.add_argument("--rungs", default=",".join(RUNGS), help="only these")
     parser.add_argument("--burst", type=int, default=100, help="frozen apps asked at once; 0: skip")
     parser.add_argument("--large", type=int, default=512, help="MB of an app; 0: skip")
     parser.add_argument("--no-swap", action="store_true", help="no rung hibernated")
     parser.add_argument("--json")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="berth-t-")
-    rungs = [r for r in RUNGS if r != "hibernated" or not options.no_swap]
+    rungs = [r for r in options.rungs.split(",") if r != "hibernated" or not options.no_swap]
     found, wrong = {}, []
 
     def part(name, run):
@@ -287,7 +289,7 @@ def main():
             wrong.extend(test.finish())
 
     try:
-        with contextlib.nullcontext() if options.no_swap else swap(folder, 256):
+        with swap(folder, 256) if "hibernated" in rungs else contextlib.nullcontext():
             found = part("starts", lambda t: measure(t, rungs, options.starts))
         print_starts(found, options.starts)
         if options.burst:

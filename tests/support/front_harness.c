@@ -657,6 +657,8 @@ void harness_app_progress(struct front_harness *h,
     struct channel_app_progress copy = *message;
 
     keeper_call(h, send_progress, &copy);
+}
+
 static void send_sleep(struct front_harness *h, void *arg)
 {
     channel_send_replica_sleep(h->channel, arg, NULL, 0);
