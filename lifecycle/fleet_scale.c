@@ -241,6 +241,7 @@ fleet_scale_decide(struct fleet_app *app, const struct fleet_app_counts *counts)
                    .has_scale_down_delay = settings->has_scale_down_delay,
                    .scale_down_delay_ms = settings->scale_down_delay_ms},
         .demand = {.queued = app->queued,
+                   .oldest_us = app->oldest_us,
                    .in_flight = app->in_flight,
                    .tunnels = app->tunnels,
                    /* While there is one, the next is served, or queued. */

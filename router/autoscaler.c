@@ -27,6 +27,11 @@
  * the backlog would wait for twice as long. */
 #define DRAIN_SHARE (1.0 / 8)
 #define DRAIN_MIN_S 0.25
+/* While nothing is ready, the backlog grows until the first start has ended.
+ * Of what would come by then at the present rate, this part is counted in
+ * advance: all of it would be asked for at once, and be ready together, but a
+ * burst may end at any time. */
+#define COMING_SHARE 0.5
 /* A replica that was started for a backlog stays for as long as its start took,
  * and this long at least: the next burst is likely, the load does not need it.
  */
@@ -129,6 +134,20 @@ static uint32_t need_for_load(const struct autoscaler_input *in,
     return max_count(slow, ceil_count(load->fast / load->slots));
 }
 
+/* Requests that will have come, and wait too, when the first start ends. */
+static double coming(const struct autoscaler_input *in, const struct load *load)
+{
+    uint64_t age_us =
+        in->demand.oldest_us > 0 && in->now_us > in->demand.oldest_us
+            ? in->now_us - in->demand.oldest_us
+            : 0;
+    double left_s = load->start_s - (double)age_us / 1e6;
+
+    if (in->replicas.ready > 0 || left_s <= 0)
+        return 0;
+    return COMING_SHARE * load->fast / load->service_s * left_s;
+}
+
 /* Before the first answer nobody knows how long one takes: a slot for each, or
  * a slow service has those left over wait for another start. What turns out to
  * be too many is called off at the first answer. */
@@ -136,18 +155,21 @@ static uint32_t need_for_queue(const struct autoscaler_input *in,
                                const struct load *load)
 {
     double drain_s = fmax(DRAIN_MIN_S, load->start_s * DRAIN_SHARE);
-    double work = in->demand.queued * load->service_s;
     double capacity = load->slots * count_of(in);
-    double all = (double)in->demand.queued + in->demand.in_flight;
+    double waiting = in->demand.queued;
+    double work;
 
     if (in->demand.queued == 0 || in->replicas.is_backing_off)
         return 0;
-    if (load->service_s > 0 && work <= drain_s * capacity &&
-        load->fast <= capacity)
-        return 0; /* it drains before a new one is ready */
     if (load->service_s <= 0)
-        return ceil_count(all / load->slots);
-    return ceil_count(fmin(load->fast + work / drain_s, all) / load->slots);
+        return ceil_count((waiting + in->demand.in_flight) / load->slots);
+    waiting += coming(in, load);
+    work = waiting * load->service_s;
+    if (work <= drain_s * capacity && load->fast <= capacity)
+        return 0; /* it drains before a new one is ready */
+    return ceil_count(
+        fmin(load->fast + work / drain_s, waiting + in->demand.in_flight) /
+        load->slots);
 }
 
 /* --- letting go --- */

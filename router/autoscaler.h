@@ -16,6 +16,7 @@
  * of it. */
 struct autoscaler_demand {
     uint32_t queued;
+    uint64_t oldest_us; /* when the oldest of these came; 0: not known */
     uint32_t in_flight;
     uint32_t tunnels;
     /* Requests that came, found no slot and are gone (refused, timed out, hung

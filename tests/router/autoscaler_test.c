@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "router/base/attr.h"
+
 #define NOW     UINT64_C(1000000000)
 #define SECOND  UINT64_C(1000000)
 #define TIMEOUT 300
@@ -429,6 +431,51 @@ Test(autoscaler, load_and_backlog_ask_for_more_than_one)
                      out.wanted);
         cr_expect_eq(out.reason, c->reason, "%s: because of %s", c->label,
                      autoscaler_reason_text(out.reason));
+    }
+}
+
+/* Ten a second of a second each, one slot, starts of 20 s (a backlog is to be
+ * gone in 20 / 8). */
+static const struct {
+    const char *label;
+    uint32_t queued;
+    uint32_t ready;
+    uint32_t starting;
+    uint64_t age_s; /* of the oldest that waits */
+    uint32_t wanted;
+} anticipated[] = {
+    {"a start that has just begun: half of 18 s more, (20 + 90) / 2.5, and 10",
+     20, 0, 1, 2, 54},
+    {"half of it is over: half of 10 s more, (100 + 50) / 2.5, and 10", 100, 0,
+     54, 10, 70},
+    {"all but over: nothing more will come before, 200 / 2.5, and 10", 200, 0,
+     70, 20, 90},
+    {"it takes longer than it should: the same", 200, 0, 70, 25, 90},
+    {"one serves: what waits is what there is, 20 / 2.5, and 10", 20, 1, 0, 2,
+     18},
+    {"at the first of them: (2 + 90) / 2.5, and 10", 2, 0, 0, 2, 47},
+};
+
+Test(autoscaler, a_first_start_counts_half_of_what_will_come_before_it_ends)
+{
+    for (size_t i = 0; i < ARRAY_LEN(anticipated); i++) {
+        struct autoscaler_input input = {
+            .limits = {.max = 1000, .concurrency = 1},
+            .demand = {.queued = anticipated[i].queued,
+                       .oldest_us = NOW - anticipated[i].age_s * SECOND,
+                       .in_flight = anticipated[i].ready,
+                       .load = {.service_is_known = true,
+                                .service_us = SECOND,
+                                .rate_fast = 10}},
+            .replicas = {.ready = anticipated[i].ready,
+                         .starting = anticipated[i].starting,
+                         .start_us = 20 * SECOND},
+            .now_us = NOW,
+        };
+
+        cr_expect_eq(autoscaler_decide(&input).wanted, anticipated[i].wanted,
+                     "%s: %u", anticipated[i].label,
+                     autoscaler_decide(&input).wanted);
     }
 }
 

@@ -96,6 +96,7 @@ static void decide(void *self, struct sim_world *world)
                    .scale_down_delay_ms =
                        (uint64_t)(setup->scale_down_s * 1e3)},
         .demand = {.queued = world->queue.count,
+                   .oldest_us = wait_queue_oldest_us(&world->queue),
                    .in_flight = counts->in_flight,
                    .unserved = world->starting + world->ready == 0
                                    ? counts->unserved - berth->unserved_mark
