@@ -281,6 +281,53 @@ Test(fleet_place, who_may_not_be_evicted_is_not)
     cr_expect_eq(fake_front_count(bench.front, "evict"), 0U, "%s", FRONT);
 }
 
+/* --- lower rungs --- */
+
+static bool is_state(void *arg)
+{
+    AUTO(auto_free) char *status = bench_status(&bench, 0);
+
+    return strstr(status, arg) != NULL;
+}
+
+static void await_state(const char *text)
+{
+    AUTO(auto_free) char *wanted = xstrdup(text);
+
+    cr_assert(bench_run_until(&bench, is_state, wanted, 5000), "%s", text);
+}
+
+Test(fleet_place, a_hibernated_one_has_given_its_memory_back_and_asks_for_it)
+{
+    struct warmth_settings *warmth = &bench.apps[0].warmth;
+
+    warmth->freeze_after_ms = 1;
+    warmth->hibernate_when = HIBERNATE_AFTER;
+    warmth->hibernate_after_ms = 1;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    fake_front_asleep(bench.front, 1, true, false);
+    await_state("\"state\":\"frozen\"");
+    cr_expect_eq(reserved_memory(), 600, "frozen, it has all");
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    fake_front_asleep(bench.front, 1, true, true);
+    await_state("\"state\":\"hibernated\"");
+    cr_expect_eq(reserved_memory(), 0);
+    bench_make_ready(&bench, 1);
+    cr_expect_eq(reserved_memory(), 600, "beside it there is room");
+    cr_expect_eq(fake_front_count(bench.front, "evict"), 0U);
+    fake_front_demand(bench.front, 1, 0, 1, 1); /* busy */
+    fake_front_demand(bench.front, 0, 1, 0, 2);
+    bench_run_ms(&bench, 200);
+    cr_expect_eq(bench.engine->counts[FAKE_THAW], 0U, "no room to wake");
+    fake_front_demand(bench.front, 1, 0, 0, 1);
+    cr_assert(bench_front_hears(&bench, "evict replica=", 1));
+    say_drained(bench.front->last_replica);
+    cr_assert(bench_engine_hears(&bench, "thaw c0", 1));
+    await_state("\"state\":\"ready\"");
+    cr_expect_eq(reserved_memory(), 600);
+}
+
 /* --- devices --- */
 
 Test(fleet_place, a_container_gets_its_devices_and_a_label_that_says_so)
