@@ -188,6 +188,11 @@ struct engine_events {
     /* A container of the namespace died. May come late, more than once, and
      * for containers long removed. exit_code: -1 when it is not known. */
     void (*on_died)(void *arg, const char *id, int exit_code);
+    /* A sidecar of a container that is held has ended and will be started again
+     * (why says when and what), or runs again (why is NULL). Nobody has to do
+     * anything about it; may be NULL. */
+    void (*on_sidecar)(void *arg, const char *id, const char *sidecar,
+                       const char *why);
     /* The engine cannot be used (for now), and why and what to do about it;
      * once, also when the first attempt to reach it fails. */
     void (*on_down)(void *arg, const struct err *err);

@@ -135,6 +135,44 @@ void fleet_on_engine_up(struct fleet *fleet)
         sv_of(fleet_settings(fleet)->podman.namespace_name), on_list, fleet);
 }
 
+static const struct replica_view *view_of_container(struct fleet *fleet,
+                                                    const char *container_id,
+                                                    const char **ret_app)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        LIST_FOREACH (&fleet->apps[i]->replicas, node) {
+            const struct replica_view *view =
+                replica_view(replica_of_node(node));
+
+            *ret_app = fleet->apps[i]->settings->app->name;
+            if (strcmp(view->container_id, container_id) == 0)
+                return view;
+        }
+    }
+    return NULL;
+}
+
+void fleet_on_sidecar(struct fleet *fleet, const char *container_id,
+                      const char *sidecar, const char *why)
+{
+    const char *app = NULL;
+    const struct replica_view *view =
+        view_of_container(fleet, container_id, &app);
+    struct event event = {.kind = EVENT_SIDECAR,
+                          .app = app,
+                          .from = why ? "running" : "died",
+                          .to = why ? "died" : "running"};
+    AUTO(auto_free)
+    char *reason =
+        xasprintf("sidecar %s%s%s", sidecar, why ? ": " : "", why ? why : "");
+
+    if (!view)
+        return;
+    event.replica = view->name;
+    event.reason = reason;
+    event_log_add(fleet->host.events, &event);
+}
+
 void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
                           int exit_code)
 {

@@ -43,6 +43,9 @@ void fleet_free(struct fleet **fleet);
 /* The engine can be used (again): list what runs, adopt or reconcile. */
 void fleet_on_engine_up(struct fleet *fleet);
 /* A container of ours has ended, as the engine's events say. */
+/* As engine_events.on_sidecar(): for the record. */
+void fleet_on_sidecar(struct fleet *fleet, const char *container_id,
+                      const char *sidecar, const char *why);
 void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
                           int exit_code);
 

@@ -202,6 +202,22 @@ static void check_reach(struct host_check *check, const struct keeper_app *app,
              app->app->name);
 }
 
+/* The pod's own container has limits that no request can lower; Podman 5 asks
+ * for none that it may not have. */
+static void check_sidecars(struct host_check *check,
+                           const struct keeper_app *app,
+                           const struct engine_capabilities *capabilities)
+{
+    if (app->container.sidecar_count > 0 && !capabilities->can_raise_limits &&
+        capabilities->version[0] == '4')
+        note(check,
+             "app %s has sidecars, and limits may not be raised here: its pod "
+             "starts only with default_ulimits under [containers] in "
+             "containers.conf, such as [\"nofile=1024:1024\", "
+             "\"nproc=1024:1024\"]",
+             app->app->name);
+}
+
 static void check_limits(struct host_check *check, struct engine *engine,
                          const struct keeper_app *app)
 {
@@ -303,6 +319,7 @@ static void check_engine(struct host_check *check, struct engine *engine)
             continue;
         check_reach(check, app, capabilities);
         check_limits(check, engine, app);
+        check_sidecars(check, app, capabilities);
     }
 }
 

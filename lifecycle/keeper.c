@@ -307,6 +307,14 @@ static void on_engine_died(void *arg, const char *id, int exit_code)
     fleet_on_engine_died(keeper->fleet, id, exit_code);
 }
 
+static void on_sidecar(void *arg, const char *id, const char *sidecar,
+                       const char *why)
+{
+    struct keeper *keeper = arg;
+
+    fleet_on_sidecar(keeper->fleet, id, sidecar, why);
+}
+
 bool keeper_needs_engine(const struct lifecycle_settings *settings)
 {
     for (uint32_t i = 0; i < settings->app_count; i++) {
@@ -372,6 +380,7 @@ void keeper_start_engine(struct keeper *keeper,
         .state_dir = settings->lifecycle->state_dir,
         .cell = keeper->cell,
         .events = {.on_died = on_engine_died,
+                   .on_sidecar = on_sidecar,
                    .on_down = on_engine_down,
                    .on_up = on_engine_up,
                    .arg = keeper},

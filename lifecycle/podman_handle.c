@@ -63,14 +63,25 @@ void podman_handle_let_go(struct engine *engine, const char *id)
     }
 }
 
-static void hold_sidecars(struct podman *podman, struct podman_handle *handle)
+static enum podman_sidecars_state
+state_of(const struct podman_handle *handle,
+         const struct engine_container *container)
+{
+    if (container->is_primed)
+        return SIDECARS_PRIMED;
+    return is_frozen(handle) ? SIDECARS_FROZEN : SIDECARS_RUNNING;
+}
+
+static void hold_sidecars(struct podman *podman, struct podman_handle *handle,
+                          const struct engine_container *container)
 {
     const struct podman_pod *pod = podman_pod_find(&podman->base, handle->id);
 
     if (!pod)
         return;
     memcpy(handle->pod_id, pod->pod_id, sizeof handle->pod_id);
-    handle->sidecars = podman_sidecars_new(podman, pod, is_frozen(handle));
+    handle->sidecars =
+        podman_sidecars_new(podman, pod, state_of(handle, container));
 }
 
 struct engine_handle *podman_attach(struct engine *engine,
@@ -94,7 +105,7 @@ struct engine_handle *podman_attach(struct engine *engine,
     if (container_cgroup_find(podman->cgroup_roots, container->pid,
                               container->id, &handle->cgroup, NULL))
         reclaim_repair(&handle->cgroup);
-    hold_sidecars(podman, handle);
+    hold_sidecars(podman, handle, container);
     handle->on_exit = on_exit;
     handle->arg = arg;
     handle->event = event_new(loop_base(podman->loop), process.pidfd, EV_READ,

@@ -585,7 +585,8 @@ static const struct {
      "{ runtime runc; }` where berth starts the service itself"},
     {"error setting rlimit",
      "Podman asks for more than this host allows: set `default_ulimits` under "
-     "[containers] in containers.conf, or `ulimit` in the app"},
+     "[containers] in containers.conf, or `ulimit` in the app (which does not "
+     "help one with sidecars: its pod takes its own from containers.conf)"},
     {"netavark: No such file or directory",
      "install iptables: Podman's networks need it"},
     {"could not find \"netavark\"", "install netavark"},

@@ -14,7 +14,9 @@
 #include "lifecycle/netns.h"
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_containers.h"
+#include "lifecycle/podman_handle.h"
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_sidecars.h"
 #include "lifecycle/podman_stop.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
@@ -281,6 +283,17 @@ struct engine_call *podman_pod_create(struct engine *engine,
 
 static void start_next(struct podman_call *call);
 
+/* It was held since it was primed. */
+static void tell_handle(const struct podman_call *call)
+{
+    struct engine *engine = &call->podman->base;
+    const struct podman_pod *pod = podman_pod_find(engine, call->name);
+    const struct podman_handle *handle = podman_handle_find(engine, call->name);
+
+    if (pod && handle)
+        podman_sidecars_on_start(handle->sidecars, pod);
+}
+
 static void on_app_up(void *arg, const struct engine_container *container,
                       const struct err *err)
 {
@@ -289,6 +302,8 @@ static void on_app_up(void *arg, const struct engine_container *container,
     call->sub = NULL;
     if (err && err->code == ERR_CANCELLED)
         return;
+    if (!err && !container->is_primed)
+        tell_handle(call);
     if (container)
         podman_call_finish_container(call, container, err);
     else
@@ -423,9 +438,8 @@ static void on_sidecar_primed(void *arg,
                               const struct err *err)
 {
     struct podman_call *call = arg;
-    const struct podman_pod *pod;
+    struct podman_pod *pod;
 
-    (void)container;
     call->sub = NULL;
     if (err && err->code == ERR_CANCELLED)
         return;
@@ -436,6 +450,7 @@ static void on_sidecar_primed(void *arg,
         fail_by_sidecar(call, pod->sidecars[call->part].name, err);
         return;
     }
+    pod->sidecars[call->part].pid = container->pid; /* the app's later */
     call->part++;
     init_next(call);
 }

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ struct part {
 struct podman_sidecars {
     struct podman *podman;
     char app_id[80];
+    bool is_primed;
     bool is_frozen;
     bool is_ending;
     unsigned count;
@@ -50,11 +52,21 @@ struct podman_sidecars {
 
 static bool hold(struct part *part, int pid, struct err *err);
 
+static void tell(const struct part *part, const char *why)
+{
+    const struct engine_events *events = &part->all->podman->events;
+
+    if (events->on_sidecar)
+        events->on_sidecar(events->arg, part->all->app_id, part->name, why);
+}
+
 static void start_later(struct part *part, const char *why)
 {
     uint64_t delay_ms;
+    char text[256];
 
-    if (part->all->is_ending)
+    /* Primed: the start of the pod starts it, or says why it cannot. */
+    if (part->all->is_ending || part->all->is_primed)
         return;
     if (part->since_us && clock_now_us() - part->since_us > STEADY_US)
         backoff_reset(&part->backoff);
@@ -64,6 +76,9 @@ static void start_later(struct part *part, const char *why)
              "container=%.12s sidecar=%s in_ms=%" PRIu64 " reason=\"%s\"",
              part->all->app_id, part->name, delay_ms, why);
     timer_start(part->all->podman->timers, &part->timer, delay_ms);
+    snprintf(text, sizeof text, "%.160s; the next start is in %" PRIu64 " ms",
+             why, delay_ms);
+    tell(part, text);
 }
 
 /* The pod may be listed or stopped by what is noted of it. */
@@ -97,6 +112,7 @@ static void on_started(void *arg, const struct engine_container *container,
     }
     log_info("podman", "a sidecar runs again", "container=%.12s sidecar=%s",
              part->all->app_id, part->name);
+    tell(part, NULL);
     note_pid(part, container->pid);
     if (part->all->is_frozen && !freezer_freeze(&part->cgroup, &hold_err))
         log_warn("podman", "cannot freeze a sidecar",
@@ -161,13 +177,14 @@ static bool hold(struct part *part, int pid, struct err *err)
 
 struct podman_sidecars *podman_sidecars_new(struct podman *podman,
                                             const struct podman_pod *pod,
-                                            bool is_frozen)
+                                            enum podman_sidecars_state state)
 {
     struct podman_sidecars *all = xcalloc(1, sizeof *all);
     struct err err;
 
     all->podman = podman;
-    all->is_frozen = is_frozen;
+    all->is_primed = state == SIDECARS_PRIMED;
+    all->is_frozen = state == SIDECARS_FROZEN;
     all->count = pod->count;
     all->parts = xcalloc(pod->count ? pod->count : 1, sizeof *all->parts);
     memcpy(all->app_id, pod->app_id, sizeof all->app_id);
@@ -183,7 +200,8 @@ struct podman_sidecars *podman_sidecars_new(struct podman *podman,
         if (!hold(part, pod->sidecars[i].pid, &err))
             start_later(part, err.text);
         /* A berth that was killed while it froze the pod. */
-        else if (!is_frozen && freezer_read(&part->cgroup) != FREEZER_THAWED &&
+        else if (!all->is_frozen &&
+                 freezer_read(&part->cgroup) != FREEZER_THAWED &&
                  !freezer_thaw(&part->cgroup, &err))
             log_warn("podman", "cannot thaw a sidecar",
                      "container=%.12s sidecar=%s reason=\"%s\"", all->app_id,
@@ -223,6 +241,22 @@ void podman_sidecars_set_frozen(struct podman_sidecars *sidecars,
     for (unsigned i = 0; !is_frozen && i < sidecars->count; i++) {
         if (sidecars->parts[i].is_due)
             start(&sidecars->parts[i]);
+    }
+}
+
+void podman_sidecars_on_start(struct podman_sidecars *sidecars,
+                              const struct podman_pod *pod)
+{
+    struct err err;
+
+    if (!sidecars || !sidecars->is_primed)
+        return;
+    sidecars->is_primed = false;
+    for (unsigned i = 0; i < sidecars->count && i < pod->count; i++) {
+        struct part *part = &sidecars->parts[i];
+
+        if (!part->event && !hold(part, pod->sidecars[i].pid, &err))
+            start_later(part, err.text);
     }
 }
 

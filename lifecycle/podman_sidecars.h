@@ -13,11 +13,18 @@
 
 struct podman_sidecars; /* opaque; defined in podman_sidecars.c */
 
-/* Hold those that run; those that do not are started soon. is_frozen: the app
- * is; where it is not, none of them stays frozen. pod: copied. */
+/* How the app is that they belong to. */
+enum podman_sidecars_state {
+    SIDECARS_PRIMED,  /* they are, too: nothing is started */
+    SIDECARS_RUNNING, /* what does not run is started */
+    SIDECARS_FROZEN,
+};
+
+/* Hold those that run or are primed. RUNNING: none of them stays frozen. pod:
+ * copied. */
 MUST_USE struct podman_sidecars *
 podman_sidecars_new(struct podman *podman, const struct podman_pod *pod,
-                    bool is_frozen);
+                    enum podman_sidecars_state state);
 void podman_sidecars_free(struct podman_sidecars **sidecars); /* or NULL */
 
 /* The cgroup of one, all NULL while it does not run; NULL past the last.
@@ -28,6 +35,9 @@ podman_sidecars_cgroup(const struct podman_sidecars *sidecars, unsigned index);
 /* Frozen: none is started; thawed: what died meanwhile is. NULL: none. */
 void podman_sidecars_set_frozen(struct podman_sidecars *sidecars,
                                 bool is_frozen);
+/* Primed before: the pod has been started. NULL: none. */
+void podman_sidecars_on_start(struct podman_sidecars *sidecars,
+                              const struct podman_pod *pod);
 /* The pod ends: they may die now. NULL: none. */
 void podman_sidecars_let_go(struct podman_sidecars *sidecars);
 

@@ -10,7 +10,7 @@ from harness import wait_until
 
 POD = """
 http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
-app a { image localhost/berth-test/app:1; replicas 0 1; %s
+app a { image localhost/berth-test/app:1; replicas 0 1; keep_primed 0; %s
     sidecar log { image localhost/berth-test/app:2; command --port=9001; memory 48m; }
     sidecar cache { image localhost/berth-test/app:1; command --port=9002 --ready-delay=400;
                     port 9002; ready_check http /health; env SIDE car; }
@@ -90,6 +90,22 @@ def test_a_sidecar_that_dies_comes_back_and_the_app_is_not_lost(t):
         assert berth.get("/a/pid").json()["id"] == first["id"]
         wait_until(lambda: names(berth)["log"]["Pid"] not in (0, victim), 20)
     wait_until(lambda: reaches(berth, 9001), 10)
+    events = [e for e in berth.cli("events", "--json").stdout.splitlines() if '"sidecar"' in e]
+    assert any("sidecar cache: it has ended" in e for e in events), events
+    assert any('"running"' in e and "sidecar log" in e for e in events), events
+
+
+@harness.limit(90)
+def test_an_app_that_crashes_takes_its_pod_along(t):
+    berth = t.berth(POD % "network none;")
+    first = berth.get("/a/pid").json()
+    before = {c["Id"] for c in berth.containers("a")}
+    berth.get("/a/crash")
+    second = berth.get("/a/pid").json()
+    assert second["id"] != first["id"]
+    assert reaches(berth, 9001) and reaches(berth, 9002)
+    wait_until(lambda: not before & {c["Id"] for c in berth.containers("a")}, 20)
+    assert set(names(berth)) == {"app", "log", "cache", "infra"}
 
 
 def test_a_sidecar_has_a_log_of_its_own(t):
@@ -172,6 +188,29 @@ def is_frozen(pid):
         if os.path.exists(path):
             return "frozen 1" in open(path).read()
     return "FROZEN" in open(f"/sys/fs/cgroup/freezer{paths['freezer']}/freezer.state").read()
+
+
+@harness.limit(90)
+def test_a_primed_pod_waits_with_all_its_containers(t):
+    berth = t.berth((POD % "network none;").replace("keep_primed 0", "keep_primed 1"),
+                    on_exit="keep")
+
+    def states():
+        return {name: c["State"] for name, c in names(berth).items()}
+
+    primed = {"app": "initialized", "log": "initialized", "cache": "initialized",
+              "infra": "running"}
+    wait_until(lambda: states() == primed, 20)
+    before = names(berth)["app"]["Id"]
+    berth.kill()
+    berth.start()
+    time.sleep(1)
+    assert states() == primed and names(berth)["app"]["Id"] == before, states()
+    assert berth.get("/a/hash").status == 200
+    assert reaches(berth, 9001) and reaches(berth, 9002)
+    assert before in [c["Id"] for c in berth.containers("a")]
+    berth.stop()
+    t.podman.clear()
 
 
 @harness.limit(90)

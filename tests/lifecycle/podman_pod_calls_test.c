@@ -76,6 +76,27 @@ static int pid_of(const char *name)
     return pid;
 }
 
+static bool is_in_state(const char *name, const char *state)
+{
+    AUTO(auto_free)
+    char *command = xasprintf(
+        "inspect --format '{{.State.Status}}' berth-live-app-1%s", name);
+    char out[4096];
+
+    cr_assert(podman_fixture_run(&live_fixture, command, out));
+    return strncmp(out, state, strlen(state)) == 0;
+}
+
+static bool is_primed(const char *name)
+{
+    return is_in_state(name, "initialized");
+}
+
+static bool is_running(const char *name)
+{
+    return is_in_state(name, "running");
+}
+
 static uint64_t start_time_of(int pid)
 {
     char path[64];
@@ -196,9 +217,19 @@ Test(podman_pod_calls, a_primed_pod_has_all_but_its_processes)
     cr_assert(engine_world_list(&live_world));
     cr_assert_eq(live_world.list_count, 1);
     cr_assert(live_world.list[0].is_primed);
+    /* Held as it is: nothing is started by that, whoever dies. */
+    handle = live_attach();
+    cr_assert_eq(kill(pid_of(".log.sidecar"), SIGKILL), 0);
+    engine_world_run_for(&live_world, 1000);
+    cr_assert(is_primed(".cache.sidecar"));
+    cr_assert_not(is_running(".log.sidecar"));
     cr_assert(engine_world_start_container(&live_world, live_world.id), "%s",
               live_world.err.text);
-    handle = live_attach();
+    expect_all_answer(handle);
+    /* From here on they are started again. */
+    cr_assert_eq(kill(pid_of(".cache.sidecar"), SIGKILL), 0);
+    for (int i = 0; i < 100 && live_world.sidecar_events < 2; i++)
+        engine_world_run_for(&live_world, 50);
     expect_all_answer(handle);
     engine_release(&handle);
     cr_assert(engine_world_remove(&live_world, live_world.id));

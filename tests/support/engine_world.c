@@ -24,6 +24,17 @@ static void on_died(void *arg, const char *id, int exit_code)
     loop_stop(world->loop);
 }
 
+static void on_sidecar(void *arg, const char *id, const char *sidecar,
+                       const char *why)
+{
+    struct engine_world *world = arg;
+
+    (void)id;
+    (void)sidecar;
+    (void)why;
+    world->sidecar_events++;
+}
+
 static void on_down(void *arg, const struct err *err)
 {
     struct engine_world *world = arg;
@@ -74,7 +85,11 @@ void engine_world_start(struct engine_world *world, const char *socket,
         .settings = &world->settings,
         .state_dir = world->state_dir,
         .cgroup_roots = roots_to_use,
-        .events = {on_died, on_down, on_up, world},
+        .events = {.on_died = on_died,
+                   .on_sidecar = on_sidecar,
+                   .on_down = on_down,
+                   .on_up = on_up,
+                   .arg = world},
     };
     world->engine = podman_new(&options);
 }

@@ -27,6 +27,7 @@ struct engine_world {
     char died_id[80];
     int died_code;
     unsigned exits; /* of on_exit */
+    unsigned sidecar_events;
 
     /* the last call's result; err.code ERR_NONE: success */
     bool is_done;
