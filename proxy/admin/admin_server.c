@@ -8,6 +8,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
 
@@ -24,9 +25,13 @@
 #include "router/base/loop.h"
 #include "tls/tls_context.h"
 
-#define HEAD_MAX_BYTES    (16 * 1024)
-#define BODY_MAX_BYTES    (64 * 1024)
-#define SILENCE_TIMEOUT_S 10
+#define HEAD_MAX_BYTES (16 * 1024)
+#define BODY_MAX_BYTES (64 * 1024)
+/* evhttp's own refusals are pages of HTML: it refuses what is far too large,
+ * and what is too large is refused here. */
+#define HEAD_FAR_TOO_LARGE (64 * 1024)
+#define BODY_FAR_TOO_LARGE (1024 * 1024)
+#define SILENCE_TIMEOUT_S  10
 
 /* One evhttp each listening socket, so that a request tells where it came. */
 struct admin_listener {
@@ -237,6 +242,36 @@ static bool is_well_formed(struct evhttp_request *request)
            (request->major == 1 && request->minor == 0);
 }
 
+static size_t head_bytes(struct evhttp_request *request)
+{
+    size_t bytes = strlen(evhttp_request_get_uri(request));
+    struct evkeyval *field;
+
+    TAILQ_FOREACH(field, evhttp_request_get_input_headers(request), next)
+    bytes += strlen(field->key) + strlen(field->value) + 4;
+    return bytes;
+}
+
+/* Answers and returns false when it is larger than it may be. */
+static bool check_size(struct admin_call *call, struct evhttp_request *request)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+
+    if (head_bytes(request) > HEAD_MAX_BYTES) {
+        admin_call_error(call, 431, "headers_too_large",
+                         "the request's head has more than %d bytes",
+                         HEAD_MAX_BYTES);
+        return false;
+    }
+    if (evbuffer_get_length(body) > BODY_MAX_BYTES) {
+        admin_call_error(call, 413, "body_too_large",
+                         "the request's body has more than %d bytes",
+                         BODY_MAX_BYTES);
+        return false;
+    }
+    return true;
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct admin_listener *listener = arg;
@@ -261,7 +296,8 @@ static void on_request(struct evhttp_request *request, void *arg)
                          "the request needs a path and one Host field");
         return;
     }
-    if (!check_access(listener, call, request, route))
+    if (!check_access(listener, call, request, route) ||
+        !check_size(call, request))
         return;
     if (route) {
         route->handle(call);
@@ -294,8 +330,8 @@ void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
     fresh->index = listener;
     fresh->next = server->listeners;
     server->listeners = fresh;
-    evhttp_set_max_headers_size(http, HEAD_MAX_BYTES);
-    evhttp_set_max_body_size(http, BODY_MAX_BYTES);
+    evhttp_set_max_headers_size(http, HEAD_FAR_TOO_LARGE);
+    evhttp_set_max_body_size(http, BODY_FAR_TOO_LARGE);
     evhttp_set_timeout(http, SILENCE_TIMEOUT_S);
     /* What is not in the table is refused by us, in JSON. */
     evhttp_set_allowed_methods(

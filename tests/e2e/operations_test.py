@@ -1,7 +1,7 @@
 """What berth does, seen and changed while it runs: events, why, logs, actions."""
 
 import json
-import os
+import re
 import subprocess
 import time
 
@@ -181,9 +181,9 @@ def ready(berth, app):
 def test_wake_has_a_replica_ready_before_a_request_comes(t):
     berth = t.berth(ACTIONS)
     done = berth.cli("wake", "a")
-    assert "a-1 is ready" in done.stdout, done
+    assert re.match(r"a-\d+ is ready", done.stdout), done
     assert "starting" in done.stderr or "probing" in done.stderr, done
-    assert ready(berth, "a") == ["a-1"]
+    assert len(ready(berth, "a")) == 1
     again = json.loads(berth.cli("wake", "a", "--json").stdout.splitlines()[-1])
     assert again["done"], again
     kinds = [(e["to"], e["reason"]) for e in
@@ -195,7 +195,7 @@ def test_wake_keeps_the_app_for_as_long_as_it_is_told(t):
     berth = t.berth(ACTIONS)
     berth.cli("wake", "a", "--for", "5s")
     time.sleep(2.5)  # idle_timeout is 1 s
-    assert ready(berth, "a") == ["a-1"]
+    assert len(ready(berth, "a")) == 1
     wait_until(lambda: ready(berth, "a") == [], 15)
 
 
@@ -243,9 +243,9 @@ def test_an_action_goes_on_when_who_asked_has_gone(t):
     wait_until(lambda: berth.app("a")["replicas"], 5)
     wake.kill()
     wake.wait()
-    wait_until(lambda: ready(berth, "a") == ["a-1"], 10)
+    wait_until(lambda: len(ready(berth, "a")) == 1, 10)
     time.sleep(2)
-    assert ready(berth, "a") == ["a-1"]
+    assert len(ready(berth, "a")) == 1
 
 
 def test_freeze_puts_to_sleep_what_has_nothing_to_do(t):
@@ -255,8 +255,8 @@ def test_freeze_puts_to_sleep_what_has_nothing_to_do(t):
     assert berth.get("/a/hash").status == 200
     assert "1 frozen" in berth.cli("freeze", "a").stdout
     assert [r["state"] for r in berth.app("a")["replicas"]] == ["frozen"]
-    assert "a-1 is ready" in berth.cli("wake", "a").stdout
-    assert ready(berth, "a") == ["a-1"]
+    assert "is ready" in berth.cli("wake", "a").stdout
+    assert len(ready(berth, "a")) == 1
     berth.cli("freeze", "a")
     assert berth.get("/a/hash").status == 200, "a request thaws it"
     starts = json.loads(berth.cli("why", "a", "--json").stdout)["starts"]

@@ -18,6 +18,8 @@
 #include "router/base/clock.h"
 #include "router/base/loop.h"
 #include "router/base/metrics.h"
+#include "router/base/wire.h"
+#include "router/log_record.h"
 
 enum { UNIX_LISTENER, TCP_LISTENER, LISTENERS };
 
@@ -34,7 +36,13 @@ struct front { /* the one that is made up */
     const char *keeper_status;  /* NULL: never answered */
     const char *keeper_metrics; /* likewise */
     bool stop_fails;
-    char action[64]; /* "stop:keep" */
+    char action[64];     /* "stop:keep" */
+    struct {             /* of all questions but those above */
+        char asked[256]; /* "events app=0 {…}" */
+        struct strview parts[3];
+        bool ok;
+        const char *reply; /* NULL: never */
+    } script;
     unsigned forgotten;
     size_t credited;
     struct {
@@ -42,6 +50,7 @@ struct front { /* the one that is made up */
         bool ok;
         struct strview body;
         void (*on_reply)(void *arg, bool ok, struct strview body);
+        void (*on_part)(void *arg, struct strview body);
         void *arg;
     } answer;
 };
@@ -76,7 +85,13 @@ static bool is_serving(void *arg UNUSED)
 
 static void run_answer(struct loop_task *task UNUSED)
 {
-    front.answer.on_reply(front.answer.arg, front.answer.ok, front.answer.body);
+    for (size_t i = 0;
+         front.answer.on_part && i < ARRAY_LEN(front.script.parts); i++)
+        if (front.script.parts[i].ptr)
+            front.answer.on_part(front.answer.arg, front.script.parts[i]);
+    if (front.answer.body.ptr)
+        front.answer.on_reply(front.answer.arg, front.answer.ok,
+                              front.answer.body);
 }
 
 static uint64_t answer_with(const char *text, bool ok,
@@ -86,6 +101,7 @@ static uint64_t answer_with(const char *text, bool ok,
 {
     if (!text)
         return 7;
+    front.answer.on_part = NULL;
     front.answer.ok = ok;
     front.answer.body = sv_of(text);
     front.answer.on_reply = on_reply;
@@ -95,8 +111,24 @@ static uint64_t answer_with(const char *text, bool ok,
     return 7;
 }
 
+static uint64_t ask_script(const struct question *question)
+{
+    snprintf(front.script.asked, sizeof(front.script.asked), "%s%s app=%d %.*s",
+             question->is_action ? "do " : "", question->what,
+             (int)question->app, SV_ARG(question->argument));
+    answer_with("", front.script.ok, question->on_reply, question->arg);
+    front.answer.on_part = question->on_part;
+    front.answer.body =
+        front.script.reply ? sv_of(front.script.reply) : sv_make(NULL, 0);
+    return 7;
+}
+
 static uint64_t ask(void *arg UNUSED, const struct question *question)
 {
+    if (strcmp(question->what, "status") != 0 &&
+        strcmp(question->what, "metrics") != 0 &&
+        strcmp(question->what, "stop") != 0)
+        return ask_script(question);
     if (!question->is_action)
         return answer_with(strcmp(question->what, "status") == 0
                                ? front.keeper_status
@@ -572,21 +604,33 @@ Test(admin_server, a_stop_that_the_keeper_refuses_says_why)
 
 Test(admin_server, a_body_that_is_too_large_is_refused)
 {
-    char request[] = "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
-                     "Content-Length: 100000\r\n\r\n";
+    static char request[120000];
+    char huge[] = "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
+                  "Content-Length: 10000000\r\n\r\n";
+    size_t len = (size_t)snprintf(
+        request, sizeof(request),
+        "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Length: 100000\r\n\r\n");
 
-    cr_assert_eq(talk(UNIX_LISTENER, request)->status, 413);
+    memset(request + len, ' ', 100000);
+    request[len + 100000] = '\0';
+    check_error(talk(UNIX_LISTENER, request), 413, "body_too_large");
+    cr_assert_eq(talk(UNIX_LISTENER, huge)->status, 413);
     cr_assert_str_eq(front.action, "");
 }
 
 Test(admin_server, a_head_that_is_too_large_is_refused)
 {
-    static char request[70000];
-    size_t len = (size_t)snprintf(request, sizeof(request),
-                                  "GET /healthz HTTP/1.1\r\nHost: x\r\nA: ");
+    static char request[100000];
+    size_t len = (size_t)snprintf(
+        request, sizeof(request),
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: ");
 
     memset(request + len, 'a', 40000);
     strcpy(request + len + 40000, "\r\n\r\n");
+    check_error(talk(UNIX_LISTENER, request), 431, "headers_too_large");
+    memset(request + len, 'a', 80000);
+    strcpy(request + len + 80000, "\r\n\r\n");
     cr_assert_neq(talk(UNIX_LISTENER, request)->status, 200);
 }
 
@@ -652,4 +696,129 @@ Test(admin_server, an_end_while_the_keeper_thinks_forgets_the_question)
     cr_assert_eq(front.forgotten, 1);
     close(fd);
     cr_assert_eq(pthread_create(&thread, NULL, run_loop, NULL), 0);
+}
+
+/* --- streams --- */
+
+static void script(bool ok, const char *reply, struct strview part,
+                   struct strview second)
+{
+    front.script.ok = ok;
+    front.script.reply = reply;
+    front.script.parts[0] = SV("");
+    front.script.parts[1] = part;
+    front.script.parts[2] = second;
+}
+
+Test(admin_server, events_are_sent_as_they_come_and_credited)
+{
+    static const char events[] = "7 app {\"id\":7}\n8 lost {\"lost\":2}\n";
+    struct answer *answer;
+
+    script(true, "", sv_of(events), SV("9 pull {}\n"));
+    answer = talk(UNIX_LISTENER,
+                  "GET /api/v1/events?app=nlp&tail=5&follow=0 HTTP/1.1\r\n"
+                  "Host: x\r\nLast-Event-ID: 6\r\n\r\n");
+    cr_assert_eq(answer->status, 200, "%s", answer->text);
+    cr_expect(strstr(answer->text, "Content-Type: text/event-stream\r\n"));
+    cr_expect(strstr(answer->body, "id: 7\nevent: app\ndata: {\"id\":7}\n\n"
+                                   "id: 8\nevent: lost\ndata: "
+                                   "{\"lost\":2}\n\n"),
+              "%s", answer->body);
+    cr_expect(strstr(answer->body, "id: 9\nevent: pull\ndata: {}\n\n"), "%s",
+              answer->body);
+    cr_expect_str_eq(front.script.asked,
+                     "events app=0 {\"after\":6,\"tail\":5,\"follow\":false}");
+}
+
+Test(admin_server, a_stream_that_fails_before_it_begins_is_an_error)
+{
+    script(false, "unknown_replica nlp has no replica 9", sv_make(NULL, 0),
+           sv_make(NULL, 0));
+    front.script.parts[0] = sv_make(NULL, 0);
+    check_error(get("/api/v1/apps/nlp/logs?replica=9"), 404, "unknown_replica");
+    cr_expect_str_eq(front.script.asked,
+                     "logs app=0 {\"follow\":false,\"replica\":\"9\"}");
+}
+
+Test(admin_server, lines_are_passed_on_as_bytes_or_as_json)
+{
+    struct strbuf part = STRBUF_INIT;
+
+    wire_put_u32(&part, LOG_RECORD_STDERR);
+    wire_put_sv(&part, SV("nlp-1"));
+    wire_put_sv(&part, SV("redis"));
+    wire_put_sv(&part, SV("\xff \"x\""));
+    wire_put_u32(&part, LOG_RECORD_NOTE);
+    wire_put_sv(&part, SV("nlp-2"));
+    wire_put_sv(&part, SV(""));
+    wire_put_sv(&part, SV("gone"));
+    script(true, "", strbuf_view(&part), sv_make(NULL, 0));
+    cr_expect(strstr(get("/api/v1/apps/nlp/logs")->body,
+                     "nlp-1/redis | \xff \"x\"\nnlp-2 - gone\n"));
+    cr_expect(strstr(get("/api/v1/apps/nlp/logs?format=json")->body,
+                     "{\"replica\":\"nlp-1\",\"sidecar\":\"redis\","
+                     "\"source\":\"stderr\",\"line\":\""));
+    strbuf_done(&part);
+}
+
+Test(admin_server, an_action_is_told_in_lines_to_who_wants_them)
+{
+    static const char request[] =
+        "POST /api/v1/apps/nlp/scale HTTP/1.1\r\nHost: x\r\n"
+        "Accept: application/x-ndjson\r\nContent-Length: 14\r\n\r\n"
+        "{\"replicas\":2}";
+    struct answer *answer;
+
+    script(false, "start_failed it \"broke\"", SV("{\"text\":\"x\"}\n"),
+           sv_make(NULL, 0));
+    answer = talk(UNIX_LISTENER, request);
+    cr_expect_eq(answer->status, 200);
+    cr_expect(strstr(answer->body, "{\"text\":\"x\"}\n"), "%s", answer->body);
+    cr_expect(strstr(answer->body, "{\"error\":{\"code\":\"start_failed\","
+                                   "\"message\":\"it \\\"broke\\\"\"}}\n"),
+              "%s", answer->body);
+    cr_expect_str_eq(front.script.asked, "do scale app=0 {\"replicas\":2}");
+}
+
+Test(admin_server, an_action_is_answered_once_to_everybody_else)
+{
+    static const char request[] =
+        "POST /api/v1/apps/nlp/wake HTTP/1.1\r\nHost: x\r\n"
+        "Connection: close\r\nContent-Length: 13\r\n\r\n{\"for\":\"10m\"}";
+
+    script(true, "{\"done\":true}", SV("{\"text\":\"x\"}\n"), sv_make(NULL, 0));
+    cr_expect_str_eq(talk(UNIX_LISTENER, request)->body, "{\"done\":true}\n");
+    cr_expect_str_eq(front.script.asked, "do wake app=0 {\"for_ms\":600000}");
+    front.script.ok = false;
+    front.script.reply = "timeout not done";
+    check_error(talk(UNIX_LISTENER, request), 504, "timeout");
+}
+
+Test(admin_server, who_leaves_a_stream_is_forgotten)
+{
+    const char request[] = "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+    char text[1024];
+    int fd = dial(UNIX_LISTENER);
+
+    script(true, NULL, SV("7 app {}\n"), sv_make(NULL, 0));
+    cr_assert_eq(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+    cr_assert_gt(read(fd, text, sizeof text), 0);
+    close(fd);
+    for (unsigned i = 0; i < 200 && front.forgotten == 0; i++)
+        usleep(10000);
+    cr_expect_eq(front.forgotten, 1);
+    cr_expect_eq(get("/healthz")->status, 200);
+}
+
+Test(admin_server, an_end_amid_a_stream_is_survived)
+{
+    const char request[] = "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+    char text[1024];
+    int fd = dial(UNIX_LISTENER);
+
+    script(true, NULL, SV("7 app {}\n"), sv_make(NULL, 0));
+    cr_assert_eq(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+    cr_assert_gt(read(fd, text, sizeof text), 0);
+    close(fd); /* tear_down() frees the server, whichever comes first */
 }
