@@ -17,6 +17,7 @@
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
+#include "lifecycle/rollout.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
@@ -41,10 +42,11 @@ struct action {
     uint64_t began_us;
     uint64_t began_unix_ms;
     uint64_t deadline_us;
-    uint32_t asked_count;   /* FREEZE, HIBERNATE: replicas */
-    bool holds_awake;       /* fleet_app_wake() was called */
-    struct image_want want; /* PULL */
-    char said[TEXT_MAX];    /* the last progress */
+    uint32_t asked_count;          /* FREEZE, HIBERNATE: replicas */
+    bool holds_awake;              /* fleet_app_wake() was called */
+    struct image_want want;        /* PULL */
+    struct app_revision *revision; /* likewise: what the image is named in */
+    char said[TEXT_MAX];           /* the last progress */
     bool is_over;
 };
 
@@ -103,6 +105,7 @@ static void free_action(void *ptr)
 {
     struct action *action = ptr;
 
+    app_revision_unref(&action->revision);
     free(action->app);
     free(action);
 }
@@ -219,6 +222,15 @@ static bool has_failed(const struct action *action, const struct fleet_app *app)
     return app->is_refusing && app->error.at_unix_ms >= action->began_unix_ms;
 }
 
+/* Codes of answers have an underscore. */
+static void fail_as(struct action *action, const struct fleet_app *app)
+{
+    const char *code = app->error.code;
+
+    fail(action, strchr(code, '_') ? code : "start_failed", "%s",
+         app->error.reason);
+}
+
 /* --- wake --- */
 
 static const char *newest_ready(const struct fleet_app *app, char *ret_text,
@@ -277,7 +289,7 @@ static void look_at_wake(struct action *action, struct fleet_app *app)
         newest_ready(app, text, sizeof text);
         succeed(action, "%s%s%s", text, time[0] ? "; kept for " : "", time);
     } else if (has_failed(action, app)) {
-        fail(action, app->error.code, "%s", app->error.reason);
+        fail_as(action, app);
     } else {
         say_start(action, app);
     }
@@ -320,12 +332,54 @@ static void look_at_scale(struct action *action, struct fleet_app *app)
                awake <= asked && app->wanted <= asked) {
         succeed(action, "%u ready", awake);
     } else if (has_failed(action, app)) {
-        fail(action, app->error.code, "%s", app->error.reason);
+        fail_as(action, app);
     } else if (counts.ready + counts.asleep < asked) {
         say_start(action, app);
     } else {
         say(action, "%u are ready, %u leave", counts.ready, counts.leaving);
     }
+}
+
+/* --- restart --- */
+
+static void begin_restart(struct action *action, struct fleet_app *app)
+{
+    fleet_app_forget_failures(app);
+    if (!list_is_empty(&app->replicas))
+        rollout_restart(app);
+    else
+        succeed(action, "no replica runs; what failed before is forgotten");
+}
+
+static void say_rollout(struct action *action, const struct fleet_app *app)
+{
+    uint32_t old = 0;
+    uint32_t new = 0;
+
+    LIST_FOREACH (&app->replicas, node) {
+        const struct replica *replica = replica_of_node(node);
+
+        if (fleet_app_revision_of(replica) != app->revision)
+            old++;
+        else
+            new += replica_view(replica)->state == REPLICA_READY;
+    }
+    say(action, "%u new ready, %u of before left", new, old);
+}
+
+/* One that began later, by a reload, replaces them as well. */
+static void look_at_restart(struct action *action, struct fleet_app *app)
+{
+    const struct rollout *rollout = &app->rollout;
+    uint32_t up = count_in(app, REPLICA_READY) + count_in(app, REPLICA_FROZEN);
+
+    if (rollout_is_under_way(app))
+        say_rollout(action, app);
+    else if (rollout->outcome == ROLLOUT_ROLLED_BACK)
+        fail(action, "rolled_back", "those of before serve on: %s",
+             rollout->reason);
+    else
+        succeed(action, "%u replaced", up);
 }
 
 /* --- freeze, hibernate --- */
@@ -408,10 +462,12 @@ static void on_image_retry(struct image_want *want, const struct err *err,
 
 static void begin_pull(struct action *action, struct fleet_app *app)
 {
+    /* A reload may replace it meanwhile. */
+    action->revision = app_revision_ref(app->revision);
     action->want.on_image = on_image;
     action->want.on_retry = on_image_retry;
     image_store_pull(fleet_images(action->actions->options.fleet),
-                     &app->settings->container, &action->want);
+                     &action->revision->app.container, &action->want);
 }
 
 static void look_at_pull(struct action *action, struct fleet_app *app)
@@ -432,6 +488,7 @@ static const struct {
 } rows[ACTION_KIND_COUNT] = {
     [ACTION_PULL] = {begin_pull, look_at_pull},
     [ACTION_WAKE] = {begin_wake, look_at_wake},
+    [ACTION_RESTART] = {begin_restart, look_at_restart},
     [ACTION_SCALE] = {begin_scale, look_at_scale},
     [ACTION_FREEZE] = {begin_freeze, look_at_freeze},
     [ACTION_HIBERNATE] = {begin_hibernate, look_at_hibernate},
@@ -448,7 +505,7 @@ static void look(struct action *action)
     }
     rows[action->ask.kind].look(action, app);
     if (!action->is_over && clock_now_us() >= action->deadline_us)
-        fail(action, "timeout", "not done after %d minutes: %s",
+        fail(action, "timed_out", "not done after %d minutes: %s",
              TIMEOUT_MS / 60000, action->said);
 }
 
@@ -513,9 +570,6 @@ void fleet_action_start(struct fleet_actions *actions, struct answers *answers,
     if (app->settings->app->upstream_count > 0)
         fail(action, "not_possible", "%s is an upstream: berth does not run it",
              action->app);
-    else if (!rows[ask->kind].begin)
-        fail(action, "not_possible", "this version cannot %s",
-             names[ask->kind]);
     else
         rows[ask->kind].begin(action, app);
     timer_start(actions->options.timers, &actions->tick, TICK_MS);

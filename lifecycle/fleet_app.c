@@ -434,6 +434,12 @@ void fleet_app_scale(struct fleet_app *app, uint32_t count)
     fleet_app_decide_soon(app);
 }
 
+void fleet_app_forget_asked(struct fleet_app *app)
+{
+    app->asked.has_min = false;
+    app->asked.let_go = false;
+}
+
 void fleet_app_wake(struct fleet_app *app)
 {
     app->asked.wakes++;

@@ -145,6 +145,8 @@ void fleet_app_scale(struct fleet_app *app, uint32_t count);
  * as it was asked to wake. */
 void fleet_app_wake(struct fleet_app *app);
 void fleet_app_let_sleep(struct fleet_app *app);
+/* A reload: what was asked by fleet_app_scale() is forgotten. */
+void fleet_app_forget_asked(struct fleet_app *app);
 /* What failed before is forgotten: the next start is tried at once. */
 void fleet_app_forget_failures(struct fleet_app *app);
 /* Make one, and initialise it (PRIMED). */

@@ -151,6 +151,7 @@ static const char *change_app(struct fleet *fleet, struct fleet_app *app,
     bool was_unchanged = is_unchanged(app->settings, next);
 
     rollout_update(app, from, next);
+    fleet_app_forget_asked(app);
     if (!is_same_limits)
         update_limits(fleet, app);
     fleet_app_decide_soon(app);

@@ -88,6 +88,8 @@ static bool on_query(struct keeper *keeper, struct strview payload)
         return false;
     if (sv_eq(query.what, SV("status"))) {
         write_status(keeper, &text);
+    } else if (sv_eq(query.what, SV("config"))) {
+        keeper->settings->ops->print(keeper->settings, &text);
     } else if (sv_eq(query.what, SV("metrics"))) {
         metrics_expose(keeper->metrics, &text);
         fleet_expose_resources(keeper->fleet, &text);

@@ -12,6 +12,7 @@
 #include "lifecycle/listen_sockets.h"
 #include "lifecycle/settings.h"
 #include "router/base/log.h"
+#include "router/base/strbuf.h"
 #include "router/base/strview.h"
 
 struct channel;
@@ -24,6 +25,9 @@ struct keeper_settings_ops {
     /* Something that they were made of may have changed (a certificate file):
      * look, and tell the front. channel NULL: there is none now. */
     void (*poll)(struct keeper_settings *settings, struct channel *channel);
+    /* The whole configuration as text, secrets masked: GET /api/v1/config. */
+    void (*print)(const struct keeper_settings *settings,
+                  struct strbuf *ret_text);
     void (*free)(struct keeper_settings *settings);
 };
 

@@ -299,7 +299,9 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
         return;
     }
     memcpy(next->hex, hex, sizeof next->hex);
-    if (!is_under_way(rollout) && strcmp(app->revision->hex, hex) == 0)
+    if (rollout->is_restart)
+        try(app, next);
+    else if (!is_under_way(rollout) && strcmp(app->revision->hex, hex) == 0)
         take_over_in_place(app, next);
     else if (rollout->fallback && strcmp(rollout->fallback->hex, hex) == 0)
         return_to_fallback(app, next);
@@ -346,10 +348,12 @@ void rollout_to_external(struct fleet_app *app, struct app_revision *next)
     app_revision_unref(&before);
 }
 
-void rollout_begin(struct fleet_app *app, struct app_revision *next)
+static void begin(struct fleet_app *app, struct app_revision *next,
+                  bool is_restart)
 {
     struct rollout *rollout = &app->rollout;
 
+    rollout->is_restart = is_restart;
     image_want_cancel(&rollout->want);
     app_revision_unref(&rollout->next);
     note_beginning(app);
@@ -359,6 +363,22 @@ void rollout_begin(struct fleet_app *app, struct app_revision *next)
     tell(app, "pulling", next->app.container.image);
     image_store_ensure(app->host->replicas.images, &next->app.container,
                        &rollout->want);
+}
+
+void rollout_begin(struct fleet_app *app, struct app_revision *next)
+{
+    begin(app, next, false);
+}
+
+void rollout_restart(struct fleet_app *app)
+{
+    const struct app_revision *target =
+        app->rollout.next ? app->rollout.next : app->revision;
+    struct app_revision *next =
+        app_revision_new(target->container_from, &target->app);
+
+    app_revision_update(next, target->app_from, &target->app);
+    begin(app, next, true);
 }
 
 /* An earlier berth made them; how, only they know. */

@@ -39,6 +39,9 @@ void rollout_to_external(struct fleet_app *app, struct app_revision *next);
 /* Change to `next` (taken). One that is under way is overtaken: what it has
  * started is old then, too. */
 void rollout_begin(struct fleet_app *app, struct app_revision *next);
+/* Replace all replicas by new ones of the revision that there is, or of what
+ * its image means by now. */
+void rollout_restart(struct fleet_app *app);
 /* Replicas of an older revision were found: they serve until there are new
  * ones. */
 void rollout_found_older(struct fleet_app *app);

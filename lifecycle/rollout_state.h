@@ -40,7 +40,8 @@ struct rollout {
     struct app_revision *fallback; /* TRIES, MOVES: what served before; NULL:
                                     * there is nothing to go back to */
     uint64_t
-        ready_us; /* TRIES: when the first of the new ones was; 0: not yet */
+        ready_us;    /* TRIES: when the first of the new ones was; 0: not yet */
+    bool is_restart; /* PULLS: replicas are replaced though nothing changed */
     unsigned failures;  /* starts of the new one that failed */
     struct timer timer; /* TRIES: the next start, or the end of the trial */
 };

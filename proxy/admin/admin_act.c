@@ -190,7 +190,21 @@ void admin_handle_scale(struct admin_call *call)
     cJSON_Delete(body);
 }
 
+static void on_reloaded(struct admin_call *call, bool ok, struct strview body)
+{
+    if (ok)
+        on_done(call, ok, body);
+    else
+        admin_call_error(call, 422, "reload_refused", "%.*s", SV_ARG(body));
+}
+
 void admin_handle_reload(struct admin_call *call)
 {
-    ask(call, "reload", UINT32_MAX, SV(""));
+    admin_call_question(call, &(struct admin_question){
+                                  .what = "reload",
+                                  .is_action = true,
+                                  .app = UINT32_MAX,
+                                  .argument = SV(""),
+                                  .on_answer = on_reloaded,
+                              });
 }

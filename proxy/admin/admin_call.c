@@ -244,7 +244,7 @@ static int status_of(struct strview code)
     } rows[] = {
         {"bad_request", 400},     {"unknown_app", 404},
         {"unknown_replica", 404}, {"unknown_sidecar", 404},
-        {"not_possible", 409},    {"timeout", 504},
+        {"not_possible", 409},    {"timed_out", 504},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -256,14 +256,18 @@ static int status_of(struct strview code)
 void admin_split_failure(struct strview body, struct strview *ret_code,
                          struct strview *ret_message)
 {
-    struct strview rest = body;
+    size_t n = 0;
 
+    while (n < body.len &&
+           ((body.ptr[n] >= 'a' && body.ptr[n] <= 'z') || body.ptr[n] == '_'))
+        n++;
     if (!body.ptr) {
-        *ret_code = SV("timeout");
+        *ret_code = SV("timed_out");
         *ret_message = SV("the keeper gave no answer in time");
-    } else if (memchr(body.ptr, ' ', body.len) &&
-               sv_split(&rest, ' ', ret_code)) {
-        *ret_message = rest;
+    } else if (n > 0 && n < body.len && body.ptr[n] == ' ' &&
+               memchr(body.ptr, '_', n)) {
+        *ret_code = sv_make(body.ptr, n);
+        *ret_message = sv_skip(body, n + 1);
     } else {
         *ret_code = SV("failed");
         *ret_message = body;

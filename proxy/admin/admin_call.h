@@ -61,8 +61,9 @@ void admin_call_text(struct admin_call *call, int status, const char *type,
 void admin_call_error(struct admin_call *call, int status, const char *code,
                       const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* {"error"} of what the keeper's failed answer says: its first word is the
- * code, which leads to a status; the rest is the message. body.ptr NULL: it
+/* {"error"} of what the keeper's failed answer says: its first word, where it
+ * is one with_underscores, is the code, which leads to a status; the rest is
+ * the message. body.ptr NULL: it
  * did not answer in time. */
 void admin_call_failure(struct admin_call *call, struct strview body);
 

@@ -90,7 +90,9 @@ static cJSON *app_json(const struct admin_host *host, uint32_t index,
     add_upstreams(json, app);
     set_item(json, "state", cJSON_CreateString(app_state_name(counts.state)));
     set_number(json, "ready", counts.replicas);
-    set_number(json, "min", app->replicas_min);
+    /* The keeper's is the one in force: an operator may have asked for it. */
+    if (!cJSON_HasObjectItem(json, "min"))
+        set_number(json, "min", app->replicas_min);
     set_number(json, "max",
                app->upstream_count > 0 ? app->upstream_count
                                        : app->replicas_max);

@@ -31,6 +31,14 @@ static void poll(struct keeper_settings *base, struct channel *channel)
     front_config_poll(run_settings_of(base)->front, channel);
 }
 
+static void print(const struct keeper_settings *base, struct strbuf *ret_text)
+{
+    const struct run_settings *settings = container_of(
+        (struct keeper_settings *)(uintptr_t)base, struct run_settings, base);
+
+    config_print(settings->config, ret_text);
+}
+
 static void run_settings_free(struct keeper_settings *base)
 {
     struct run_settings *settings = run_settings_of(base);
@@ -44,6 +52,7 @@ static void run_settings_free(struct keeper_settings *base)
 static const struct keeper_settings_ops ops = {
     .encode = encode,
     .poll = poll,
+    .print = print,
     .free = run_settings_free,
 };
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import threading
 import time
 
 import harness
@@ -295,3 +296,67 @@ def test_top_shows_the_queue_go_up(t):
 def test_completion_knows_the_apps_that_run(t):
     berth = t.berth(CONF)
     assert berth.cli("completion", "apps").stdout.split() == ["a", "b"]
+
+
+def test_restart_replaces_all_replicas_and_loses_no_request(t):
+    berth = t.berth(LOGS.replace("replicas 0 2", "replicas 1 2"))
+    wait_until(lambda: ready(berth, "a"), 15)
+    [before] = ready(berth, "a")
+    stop, failed, served = threading.Event(), [], []
+
+    def ask():
+        while not stop.is_set():
+            answer = berth.get("/a/hash")
+            (served if answer.status == 200 else failed).append(answer)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        done = berth.cli("restart", "a", seconds=60)
+    finally:
+        stop.set()
+        asker.join()
+    assert "replaced" in done.stdout, done
+    assert before not in ready(berth, "a") and ready(berth, "a"), berth.app("a")
+    assert served and not failed, failed[:3]
+    kinds = [e["to"] for e in events_of(berth.cli("events", "a", "--json").stdout)
+             if e["kind"] == "rollout"]
+    assert kinds[-1] == "done", kinds
+
+
+def test_restart_of_what_does_not_run_forgets_its_failures(t):
+    berth = t.berth(CONF)
+    assert berth.get("/b/").status == 503
+    assert berth.app("b")["state"] == "failed"
+    wait_until(lambda: not berth.app("b")["replicas"], 10)
+    before = berth.app("b")["start_failures"]
+    assert "forgotten" in berth.cli("restart", "b").stdout
+    # The request that was refused still asks for one: it is tried at once.
+    wait_until(lambda: berth.app("b")["start_failures"] > before, 5)
+
+
+def test_the_configuration_in_force_can_be_read(t):
+    berth = t.berth(CONF.replace("app a {", "app a { env SECRET_KEY hunter2;"))
+    with admin_connect(berth) as conn:
+        answer = conn.request("GET", "/api/v1/config")
+    assert answer.status == 200 and "app a {" in answer.text, answer
+    assert "hunter2" not in answer.text
+    again = t.write("again.conf", answer.text)
+    done = subprocess.run([harness.berth_bin(), "check", "-c", str(again)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done
+
+
+def test_a_reload_ends_what_scale_asked(t):
+    berth = t.berth(ACTIONS)
+    berth.cli("scale", "a", "2")
+    assert berth.app("a")["min"] == 2
+    with admin_connect(berth) as conn:
+        answer = conn.request("POST", "/api/v1/reload")
+    assert answer.status == 200, answer
+    assert berth.app("a")["min"] == 0
+    wait_until(lambda: not ready(berth, "a"), 20)
+    berth.configure(ACTIONS + "nonsense;")
+    with admin_connect(berth) as conn:
+        answer = conn.request("POST", "/api/v1/reload")
+    assert answer.status == 422 and "nonsense" in answer.text, answer

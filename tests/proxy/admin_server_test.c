@@ -791,8 +791,8 @@ Test(admin_server, an_action_is_answered_once_to_everybody_else)
     cr_expect_str_eq(talk(UNIX_LISTENER, request)->body, "{\"done\":true}\n");
     cr_expect_str_eq(front.script.asked, "do wake app=0 {\"for_ms\":600000}");
     front.script.ok = false;
-    front.script.reply = "timeout not done";
-    check_error(talk(UNIX_LISTENER, request), 504, "timeout");
+    front.script.reply = "timed_out not done";
+    check_error(talk(UNIX_LISTENER, request), 504, "timed_out");
 }
 
 Test(admin_server, who_leaves_a_stream_is_forgotten)
