@@ -27,7 +27,7 @@ struct fleet_bench {
     struct keeper_app keeper_apps[BENCH_APPS];
     const struct machine *machine; /* NULL: nothing is bounded */
     char state_dir[64];
-    const char *proc; /* of the fleet's options */
+    const char *proc;             /* of the fleet's options */
     struct keeper_settings first; /* what fleet_new() gets: the above */
 };
 
