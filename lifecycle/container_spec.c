@@ -430,6 +430,21 @@ char *container_spec_pod_name(const char *name)
     return xasprintf("%s.pod", name);
 }
 
+/* For whoever starts a primed pod that it found; read by podman_pod.c. */
+static void put_check(cJSON *labels, const struct sidecar_settings *sidecar)
+{
+    const struct ready_check *check = &sidecar->ready_check;
+    AUTO(auto_free)
+    char *text =
+        check->kind == CHECK_HTTP
+            ? xasprintf("http %u %u %u %s", sidecar->container.port,
+                        check->status_min, check->status_max, check->path)
+            : xasprintf("tcp %u", sidecar->container.port);
+
+    if (sidecar->has_check)
+        json_put_text(labels, "berth.check", text);
+}
+
 bool container_spec_build_sidecar(const struct engine_spec *spec,
                                   uint32_t sidecar,
                                   const struct rlimits *limits, char **ret_json,
@@ -440,6 +455,7 @@ bool container_spec_build_sidecar(const struct engine_spec *spec,
     AUTO(auto_free)
     char *name = xasprintf("%s.%s.sidecar", spec->name, it->name);
     AUTO(json_free) cJSON *json = json_object();
+    cJSON *labels;
     const struct engine_spec own = {
         .container = &it->container,
         .image = spec->sidecar_images ? spec->sidecar_images[sidecar] : NULL,
@@ -450,8 +466,9 @@ bool container_spec_build_sidecar(const struct engine_spec *spec,
 
     if (!put_all(json, &own, pod, limits, err))
         return err_prefix(err, "sidecar %s", it->name);
-    json_put_text(cJSON_GetObjectItemCaseSensitive(json, "labels"),
-                  "berth.sidecar", it->name);
+    labels = cJSON_GetObjectItemCaseSensitive(json, "labels");
+    json_put_text(labels, "berth.sidecar", it->name);
+    put_check(labels, it);
     *ret_json = json_text(json);
     return true;
 }

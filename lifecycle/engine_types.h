@@ -116,6 +116,7 @@ struct engine_container {
     char pod_id[80];  /* "": in none */
     char sidecar[40]; /* label: its name in the pod; "": it is none */
     bool is_infra;    /* of the pod: it holds the network, no more */
+    char check[512];  /* label: a sidecar's ready_check; "": none */
 };
 
 /* What of a container's memory is where. */

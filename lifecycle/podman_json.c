@@ -277,6 +277,8 @@ static void set_labels(struct engine_container *container, const cJSON *labels)
                "berth.reserved");
     copy_label(container->sidecar, sizeof container->sidecar, labels,
                "berth.sidecar");
+    copy_label(container->check, sizeof container->check, labels,
+               "berth.check");
     copy_label(inside, sizeof inside, labels, "berth.inside");
     container->inside = strcmp(inside, "true") == 0;
     container->replica = label_number(labels, "berth.replica", UINT64_MAX);

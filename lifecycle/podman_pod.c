@@ -9,7 +9,8 @@
 #include "router/base/alloc.h"
 
 /* For sidecars that were found: their settings may be gone. */
-#define STOP_MS_DEFAULT 10000
+#define STOP_MS_DEFAULT  10000
+#define READY_MS_DEFAULT 120000
 
 struct podman_pod *podman_pod_new(unsigned count)
 {
@@ -79,6 +80,24 @@ static bool is_app(const struct engine_container *container)
     return !container->is_infra && !container->sidecar[0];
 }
 
+/* As container_spec.c writes it. */
+static bool read_check(const char *text, struct sidecar_check *ret_check)
+{
+    struct sidecar_check check = {0};
+    int path_at = 0;
+
+    if (sscanf(text, "http %u %u %u %n", &check.port, &check.status_min,
+               &check.status_max, &path_at) == 3 &&
+        text[path_at] == '/') {
+        check.is_http = true;
+        check.path = xstrdup(text + path_at);
+    } else if (sscanf(text, "tcp %u", &check.port) != 1) {
+        return false;
+    }
+    *ret_check = check;
+    return true;
+}
+
 static void fill_sidecar(struct podman_sidecar *sidecar,
                          const struct engine_container *container,
                          const struct podman_pod *known)
@@ -87,6 +106,7 @@ static void fill_sidecar(struct podman_sidecar *sidecar,
     memcpy(sidecar->name, container->sidecar, sizeof sidecar->name);
     sidecar->pid = container->pid;
     sidecar->stop_ms = STOP_MS_DEFAULT;
+    sidecar->has_check = read_check(container->check, &sidecar->check);
     for (unsigned i = 0; known && i < known->count; i++) {
         const struct podman_sidecar *old = &known->sidecars[i];
 
@@ -114,6 +134,7 @@ static void note_found(struct podman *podman, const char *pod_id,
     struct podman_pod *pod = podman_pod_new(count);
 
     pod->count = 0;
+    pod->ready_timeout_ms = known ? known->ready_timeout_ms : READY_MS_DEFAULT;
     memcpy(pod->pod_id, pod_id, sizeof pod->pod_id);
     for (unsigned i = 0; i < count; i++) {
         const struct engine_container *it = &containers[i];

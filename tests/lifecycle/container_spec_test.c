@@ -561,6 +561,11 @@ Test(container_spec, a_sidecar_is_a_container_with_its_own_name_and_label)
     struct err err;
 
     add_sidecars();
+    sidecars[1].has_check = true;
+    sidecars[1].ready_check = (struct ready_check){.kind = CHECK_HTTP,
+                                                   .path = TEXT("/up"),
+                                                   .status_min = 200,
+                                                   .status_max = 399};
     spec.socket_dir = "/run/host";
     settings.socket = TEXT("a.sock");
     spec.sidecar_images = images;
@@ -580,6 +585,9 @@ Test(container_spec, a_sidecar_is_a_container_with_its_own_name_and_label)
     cr_expect(has(log, "\"nofile\""), "its own limits: %s", log);
     cr_expect(has(cache, "\"image\":\"localhost/layer:2\""), "%s", cache);
     cr_expect(has(cache, "\"PORT\":\"6379\""), "%s", cache);
+    cr_expect(has(cache, "\"berth.check\":\"http 6379 200 399 /up\""), "%s",
+              cache);
+    cr_expect_not(has(log, "berth.check"), "%s", log);
 
     sidecars[1].container.stop_signal = TEXT("SIGNONE");
     cr_assert_not(container_spec_build_sidecar(&spec, 1, &limits, &none, &err));

@@ -139,6 +139,40 @@ Test(podman_pod, one_that_was_made_here_keeps_its_checks_and_order)
     cr_assert_null(podman_pod_find(&podman.base, "pod1"));
 }
 
+Test(podman_pod, checks_are_read_from_labels)
+{
+    static const struct {
+        const char *label;
+        bool has_check;
+        bool is_http;
+        uint32_t port;
+        const char *path;
+    } cases[] = {
+        {"", false, false, 0, NULL},
+        {"tcp 6379", true, false, 6379, NULL},
+        {"http 80 200 399 /up?a=b", true, true, 80, "/up?a=b"},
+        {"http 80 200 /up", false, false, 0, NULL},
+        {"http 80 200 399 up", false, false, 0, NULL},
+        {"exec true", false, false, 0, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct podman_sidecar *it;
+
+        podman_pods_forget(&podman);
+        count = 0;
+        add("app1", "pod1", "");
+        snprintf(add("side1", "pod1", "log")->check, 512, "%s", cases[i].label);
+        gather();
+        it = &podman_pod_find(&podman.base, "app1")->sidecars[0];
+        cr_expect_eq(it->has_check, cases[i].has_check, "%s", cases[i].label);
+        cr_expect_eq(it->check.is_http, cases[i].is_http, "%s", cases[i].label);
+        cr_expect_eq(it->check.port, cases[i].port, "%s", cases[i].label);
+        if (cases[i].path)
+            cr_expect_str_eq(it->check.path, cases[i].path);
+    }
+}
+
 Test(podman_pod, an_empty_list_is_one)
 {
     gather();
