@@ -180,7 +180,10 @@ def test_nothing_is_over_reserved_over_a_kill_9_of_berth(t):
     for name in names_of(3):
         assert berth.get(f"/{name}/hash").status == 200
     held = {name: device_numbers(berth, devices, name) for name in names_of(3)}
+    front = berth.front_pid
     berth.kill()
+    # Until it has gone it may still answer, by 503 draining.
+    wait_until(lambda: not harness.is_alive(front), 10, "the old front is gone")
     berth.start()
     # At once, while the containers are still looked at.
     assert berth.get("/a3/hash").status == 200
