@@ -6,6 +6,7 @@
 
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/start_log.h"
+#include "lifecycle/rollout.h"
 #include "router/base/clock.h"
 
 static void add_memory(cJSON *json, const struct replica *replica)
@@ -186,6 +187,7 @@ cJSON *fleet_status_app(const struct fleet_app *app,
     LIST_FOREACH (&app->replicas, node) {
         cJSON_AddItemToArray(replicas, replica_json(replica_of_node(node)));
     }
+    cJSON_AddItemToObject(json, "rollout", rollout_status(app));
     cJSON_AddItemToObject(json, "last_error", error_json(&app->error));
     cJSON_AddItemToObject(json, "last_start", start_log_last_json(app->starts));
     return json;

@@ -133,6 +133,18 @@ static void log_lines(const struct keeper_reload *reload, enum log_level level,
     }
 }
 
+/* The first word is the failure's code. */
+static void answer_refused(struct keeper_reload *reload)
+{
+    AUTO(strbuf_done) struct strbuf body = STRBUF_INIT;
+
+    strbuf_add_str(&body, "config_refused ");
+    strbuf_add_sv(&body, strbuf_view(&reload->text));
+    while (body.len > 0 && body.data[body.len - 1] == '\n')
+        body.len--;
+    answer_all(reload, false, strbuf_view(&body));
+}
+
 /* Nothing has changed. What is wrong stands in reload->text. */
 static void refuse(struct keeper_reload *reload)
 {
@@ -143,7 +155,7 @@ static void refuse(struct keeper_reload *reload)
               "configuration refused; the one before stays in force");
     tell(reload, "refused", reload->text.data);
     keeper_tell_manager(keeper);
-    answer_all(reload, false, strbuf_view(&reload->text));
+    answer_refused(reload);
     go_on(reload);
 }
 
@@ -172,21 +184,24 @@ static void log_applied(const struct keeper_reload *reload)
 {
     const cJSON *apps =
         cJSON_GetObjectItemCaseSensitive(reload->result, "apps");
+    unsigned unchanged = count_results(apps, "unchanged");
+    unsigned changed = count_results(apps, "changed");
+    unsigned rolling = count_results(apps, "rolling");
+    unsigned added = count_results(apps, "added");
+    unsigned removed = count_results(apps, "removed");
     AUTO(auto_free)
-    char *counts = xasprintf(
-        "unchanged=%u changed=%u rolling=%u added=%u removed=%u",
-        count_results(apps, "unchanged"), count_results(apps, "changed"),
-        count_results(apps, "rolling"), count_results(apps, "added"),
-        count_results(apps, "removed"));
+    char *text = xasprintf("%u unchanged, %u changed, %u rolling, %u added, "
+                           "%u removed",
+                           unchanged, changed, rolling, added, removed);
 
-    log_notice(
-        "reload", "configuration applied", "generation=%llu took_ms=%llu %s",
-        (unsigned long long)reload->generation,
-        (unsigned long long)(clock_now_us() - reload->began_us) / 1000, counts);
-    tell(reload, "applied", counts);
+    log_notice("reload", "configuration applied",
+               "generation=%llu took_ms=%llu unchanged=%u changed=%u "
+               "rolling=%u added=%u removed=%u",
+               (unsigned long long)reload->generation,
+               (unsigned long long)(clock_now_us() - reload->began_us) / 1000,
+               unchanged, changed, rolling, added, removed);
+    tell(reload, "applied", text);
 }
-
-/* --- in force --- */
 
 static void conclude(struct keeper_reload *reload)
 {
@@ -474,7 +489,7 @@ void keeper_reload_by_action(struct keeper *keeper, uint64_t id)
     struct asker *asker;
 
     if (keeper->step != KEEPER_RUNS) {
-        keeper_reply(keeper, id, false, SV("berth stops\n"));
+        keeper_reply(keeper, id, false, SV("not_possible berth stops"));
         return;
     }
     asker = xcalloc(1, sizeof *asker);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lifecycle/event_log.h"
+#include "lifecycle/fleet_scale.h"
 #include "lifecycle/revision.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
@@ -125,7 +126,8 @@ static void end(struct fleet_app *app, enum rollout_outcome outcome,
 /* Nobody asked for it: it was there to prove that it can be. */
 static void leave_again(struct fleet_app *app)
 {
-    if (app->wanted > 0 || app->queued > 0 || app->in_flight > 0)
+    if (!app->rollout.is_trial || app->queued > 0 || app->in_flight > 0 ||
+        fleet_scale_min(app) > 0)
         return;
     LIST_FOREACH_SAFE (&app->replicas, node) {
         replica_leave(replica_of_node(node), "it has proven its revision");
@@ -187,6 +189,19 @@ static void short_name(const struct app_revision *revision, char *ret_text)
     snprintf(ret_text, 13, "%.12s", revision->hex);
 }
 
+/* Of a revision that is overtaken before it was proven. */
+static void call_off_starts(struct fleet_app *app,
+                            const struct app_revision *revision)
+{
+    LIST_FOREACH_SAFE (&app->replicas, node) {
+        struct replica *replica = replica_of_node(node);
+
+        if (fleet_app_revision_of(replica) == revision &&
+            replica_is_starting(replica))
+            replica_leave(replica, "a newer revision is wanted");
+    }
+}
+
 /* Its image is there, and its name is known: it takes over. */
 static void try(struct fleet_app *app, struct app_revision *next)
 {
@@ -196,7 +211,9 @@ static void try(struct fleet_app *app, struct app_revision *next)
     short_name(next, rollout->to);
     next->serial = app->revision->serial + 1;
     before = fleet_app_use(app, next);
-    if (!is_under_way(rollout))
+    if (is_under_way(rollout))
+        call_off_starts(app, before);
+    else
         rollout->fallback = TAKE(before);
     app_revision_unref(&before); /* it was never proven itself */
     rollout->step = ROLLOUT_TRIES;
@@ -463,6 +480,8 @@ static bool may_start_new(const struct fleet_app *app)
 
 static void start_new(struct fleet_app *app, struct tally *tally)
 {
+    app->rollout.is_trial = tally->old_ready + tally->old_starting == 0 &&
+                            app->queued == 0 && app->wanted == 0;
     fleet_app_start(app, app->revision);
     tally->new_starting++;
 }
@@ -471,7 +490,8 @@ static void start_new(struct fleet_app *app, struct tally *tally)
 static void start_old(struct fleet_app *app, struct tally *tally)
 {
     struct app_revision *old = app->rollout.fallback;
-    uint32_t total = tally->old_starting + tally->old_ready + tally->new_ready;
+    uint32_t total = tally->old_starting + tally->old_ready + tally->new_ready +
+                     tally->new_starting;
 
     if (!old || old->is_found || !old->app.container.image ||
         timer_is_running(&app->retry_timer) ||

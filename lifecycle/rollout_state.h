@@ -39,9 +39,10 @@ struct rollout {
     struct app_revision *next;     /* PULLS: what will be tried; NULL: a look */
     struct app_revision *fallback; /* TRIES, MOVES: what served before; NULL:
                                     * there is nothing to go back to */
-    uint64_t
-        ready_us;    /* TRIES: when the first of the new ones was; 0: not yet */
+    /* TRIES: when the first of the new ones was ready; 0: not yet. */
+    uint64_t ready_us;
     bool is_restart; /* PULLS: replicas are replaced though nothing changed */
+    bool is_trial;   /* nobody asks for the app: it leaves again */
     unsigned failures;  /* starts of the new one that failed */
     struct timer timer; /* TRIES: the next start, or the end of the trial */
 };

@@ -54,6 +54,7 @@ int cli_front(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_reload(int argc, char **argv);
 int cli_stop(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_config(int argc, char **argv);

@@ -160,6 +160,18 @@ const struct cli_command cli_commands[] = {
         .run = cli_act,
     },
     {
+        .name = "reload",
+        .summary = "apply the configuration as it is in its files now",
+        .details = "All of it or nothing: what is wrong is shown, and the one "
+                   "before stays in force. Waits until replaced apps are "
+                   "rolled out, and fails if one was rolled back.",
+        .common = CLI_CONNECTS | CLI_PRINTS_DATA,
+        .options = {{"no-wait", 0, CLI_FLAG, NULL,
+                     "come back when it is in force, not when replaced apps "
+                     "are rolled out"}},
+        .run = cli_reload,
+    },
+    {
         .name = "stop",
         .summary = "drain and stop a running berth, and wait for its end",
         .common = CLI_CONNECTS,
