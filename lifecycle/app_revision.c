@@ -71,7 +71,8 @@ bool app_revision_is_same(const struct keeper_app *a,
         return !a->container.image && !b->container.image;
     revision_compute(&a->container, a->container.image, hex_a);
     revision_compute(&b->container, b->container.image, hex_b);
-    return strcmp(hex_a, hex_b) == 0;
+    return strcmp(hex_a, hex_b) == 0 &&
+           container_setup_is_same(&a->container, &b->container);
 }
 
 bool app_revision_same_limits(const struct keeper_app *a,
@@ -102,6 +103,7 @@ void app_revision_update(struct app_revision *revision,
     container->cpu_millis = next->container.cpu_millis;
     container->memory_bytes = next->container.memory_bytes;
     container->pids = next->container.pids;
+    container->pull_policy = next->container.pull_policy;
     container->stop_timeout_ms = next->container.stop_timeout_ms;
     container->pull_timeout_ms = next->container.pull_timeout_ms;
 }

@@ -2,6 +2,7 @@
 #include "lifecycle/container_settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lifecycle/sidecar_settings.h"
 
@@ -75,4 +76,37 @@ void container_settings_done(struct container_settings *container)
     for (uint32_t i = 0; i < container->sidecar_count; i++)
         sidecar_settings_done(&container->sidecars[i]);
     free(container->sidecars);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_same_step(const struct setup_step *a, const struct setup_step *b)
+{
+    if (a->kind != b->kind || !is_same_text(a->source, b->source) ||
+        !is_same_text(a->destination, b->destination) ||
+        a->command.count != b->command.count)
+        return false;
+    for (uint32_t i = 0; i < a->command.count; i++)
+        if (strcmp(a->command.items[i], b->command.items[i]) != 0)
+            return false;
+    return true;
+}
+
+bool container_setup_is_same(const struct container_settings *a,
+                             const struct container_settings *b)
+{
+    if (a->setup_count != b->setup_count ||
+        a->sidecar_count != b->sidecar_count)
+        return false;
+    for (uint32_t i = 0; i < a->setup_count; i++)
+        if (!is_same_step(&a->setup[i], &b->setup[i]))
+            return false;
+    for (uint32_t i = 0; i < a->sidecar_count; i++)
+        if (!container_setup_is_same(&a->sidecars[i].container,
+                                     &b->sidecars[i].container))
+            return false;
+    return true;
 }

@@ -125,6 +125,10 @@ struct container_settings {
 /* What log_bytes is unless it is set. */
 #define CONTAINER_LOG_BYTES_DEFAULT (10ULL << 20)
 
+/* Whether the steps of both, and of their sidecars, say the same. */
+bool container_setup_is_same(const struct container_settings *a,
+                             const struct container_settings *b);
+
 /* Free what these hold. */
 void container_settings_done(struct container_settings *container);
 void string_list_done(struct string_list *list);

@@ -19,16 +19,8 @@
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
-/* What nobody but the log waits for. */
-struct ahead {
-    struct list node;
-    struct image_want want;
-    char *app;
-};
-
 struct image_store {
     struct engine *engine;
-    struct list aheads;
     struct image_pulls *pulls;
     struct setup_layers *layers;
     struct list wants; /* image_want.node */
@@ -43,7 +35,6 @@ struct image_store *image_store_new(struct loop *loop, struct timers *timers,
     struct image_store *store = xcalloc(1, sizeof *store);
 
     store->engine = engine;
-    list_init(&store->aheads);
     list_init(&store->wants);
     store->pulls =
         image_pulls_new(loop, timers, engine, settings, hooks ? hooks : &none);
@@ -51,26 +42,10 @@ struct image_store *image_store_new(struct loop *loop, struct timers *timers,
     return store;
 }
 
-static void ahead_free(struct ahead *ahead)
-{
-    list_remove(&ahead->node);
-    image_want_cancel(&ahead->want);
-    free(ahead->app);
-    free(ahead);
-}
-
-static void forget_aheads(struct image_store *store)
-{
-    LIST_FOREACH_SAFE (&store->aheads, node) {
-        ahead_free(container_of(node, struct ahead, node));
-    }
-}
-
 void image_store_free(struct image_store **store)
 {
     if (!*store)
         return;
-    forget_aheads(*store);
     assert(list_is_empty(&(*store)->wants));
     setup_layers_free(&(*store)->layers);
     image_pulls_free(&(*store)->pulls);
@@ -81,7 +56,6 @@ void image_store_free(struct image_store **store)
 void image_store_renew(struct image_store *store,
                        const struct podman_settings *settings)
 {
-    forget_aheads(store);
     image_pulls_renew(store->pulls, settings);
     setup_layers_renew(store->layers, settings);
 }
@@ -354,31 +328,6 @@ static bool ask_for_sidecar(struct image_want *want)
     want->sidecar->want.on_retry = on_sidecar_retry;
     begin(want->store, container, &ask, &want->sidecar->want);
     return true;
-}
-
-static void on_ahead(struct image_want *want, const struct image_answer *answer,
-                     const struct err *err)
-{
-    struct ahead *ahead = container_of(want, struct ahead, want);
-
-    (void)answer;
-    if (err)
-        log_warn("images", "an app's image is not there, and could not be had",
-                 "app=%s image=%s reason=\"%s\"", ahead->app,
-                 want->container->image, err->text);
-    ahead_free(ahead);
-}
-
-void image_store_ahead(struct image_store *store, const char *app,
-                       const struct container_settings *container)
-{
-    struct ahead *ahead = xcalloc(1, sizeof *ahead);
-
-    setup_layers_sweep_soon(store->layers);
-    ahead->app = xstrdup(app);
-    ahead->want.on_image = on_ahead;
-    list_add_tail(&store->aheads, &ahead->node);
-    image_store_ensure(store, container, &ahead->want);
 }
 
 void image_want_cancel(struct image_want *want)

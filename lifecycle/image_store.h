@@ -72,8 +72,8 @@ image_store_new(struct loop *loop, struct timers *timers, struct engine *engine,
 void image_store_free(struct image_store **store);
 
 /* A reload: new settings; what `always` and `newer` name is pulled anew by the
- * next who asks for it, and what was asked for ahead is forgotten. Then call
- * image_store_ahead() for each app. */
+ * next who asks for it, and the files of setup are read anew. Then ask for each
+ * app, ahead of its requests. */
 void image_store_renew(struct image_store *store,
                        const struct podman_settings *settings);
 
@@ -95,11 +95,6 @@ void image_store_pull(struct image_store *store,
 void image_store_look(struct image_store *store,
                       const struct container_settings *container,
                       struct image_want *want);
-/* As image_store_ensure(), ahead of requests, for nobody: what fails is logged
- * with the app's name (copied). Borrows container until image_store_renew()
- * or image_store_free(). */
-void image_store_ahead(struct image_store *store, const char *app,
-                       const struct container_settings *container);
 /* Wait no longer; nothing where it does not wait. A pull that nobody waits for
  * any more goes on to its end. */
 void image_want_cancel(struct image_want *want);

@@ -81,6 +81,7 @@ struct setup_layers {
     struct list held;
     uint32_t builds;
     struct timer sweep_timer;
+    bool was_up; /* when the timer ran last: so all that runs is known */
     struct engine_call *sweep_call;
 };
 
@@ -212,6 +213,12 @@ static void layer_free(struct layer *layer)
     free(layer);
 }
 
+/* Look in a while for what is not needed any more. */
+static void sweep_soon(struct setup_layers *layers)
+{
+    timer_start(layers->timers, &layers->sweep_timer, SWEEP_MS);
+}
+
 static void note_used(struct setup_layers *layers, const char *tag)
 {
     struct used *used;
@@ -223,7 +230,7 @@ static void note_used(struct setup_layers *layers, const char *tag)
     used = xcalloc(1, sizeof *used);
     memcpy(used->tag, tag, sizeof used->tag);
     list_add_tail(&layers->used, &used->node);
-    setup_layers_sweep_soon(layers);
+    sweep_soon(layers);
 }
 
 /* The layer is gone before the first is called: who asks anew starts anew. */
@@ -509,7 +516,10 @@ static void on_sweep_timer(struct timer *timer)
     const char **tags = NULL;
     unsigned count = 0;
 
-    if (is_busy(layers) || !engine_is_up(layers->engine)) {
+    bool was_up = layers->was_up;
+
+    layers->was_up = engine_is_up(layers->engine);
+    if (is_busy(layers) || !was_up || !layers->was_up) {
         timer_start(layers->timers, timer, SWEEP_MS);
         return;
     }
@@ -521,11 +531,6 @@ static void on_sweep_timer(struct timer *timer)
         layers->engine, sv_of(layers->settings->namespace_name), tags, count,
         on_swept, layers);
     free(tags);
-}
-
-void setup_layers_sweep_soon(struct setup_layers *layers)
-{
-    timer_start(layers->timers, &layers->sweep_timer, SWEEP_MS);
 }
 
 /* --- life --- */
@@ -546,6 +551,7 @@ struct setup_layers *setup_layers_new(struct loop *loop, struct timers *timers,
     list_init(&layers->used);
     list_init(&layers->held);
     layers->sweep_timer.on_expire = on_sweep_timer;
+    sweep_soon(layers);
     return layers;
 }
 
@@ -608,7 +614,7 @@ void setup_layers_renew(struct setup_layers *layers,
         if (recipe_is_idle(layers, recipe))
             recipe_free(recipe);
     }
-    setup_layers_sweep_soon(layers);
+    sweep_soon(layers);
 }
 
 void setup_layers_describe(const struct setup_layers *layers,

@@ -60,9 +60,6 @@ void setup_layers_ask(struct setup_layers *layers,
                       struct setup_want *want);
 void setup_want_cancel(struct setup_want *want);
 
-/* Look in a while for layers that are not needed any more. */
-void setup_layers_sweep_soon(struct setup_layers *layers);
-
 /* What is done for the container's setup now: "" when nothing is. */
 void setup_layers_describe(const struct setup_layers *layers,
                            const struct container_settings *container,

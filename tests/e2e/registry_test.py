@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -141,6 +142,40 @@ def test_each_policy_at_a_start(t):
         )
         assert berth.get("/hash").status == status, policy
         berth.stop()
+
+
+@harness.limit(120)
+def test_a_reload_asks_the_registry_again(t):
+    registry = Registry(t)
+    image = registry.push("app:1", env=[("WHICH", "old")])
+    berth = t.berth(CONF % (image, "pull_policy newer;"))
+    assert version(berth) == ["WHICH=old"]
+    t.podman.run("tag", image, "localhost/berth-test/kept:2")
+    t.cleanup(lambda: t.podman.run("rmi", "localhost/berth-test/kept:2", check=False))
+    registry.push("app:1", env=[("WHICH", "new")])
+    t.podman.run("tag", "localhost/berth-test/kept:2", image)
+    assert version(berth) == ["WHICH=old"]
+    berth.send_signal(signal.SIGHUP)
+    harness.wait_until(
+        lambda: version(berth) == ["WHICH=new"], 30, "rolled over", interval=0.1
+    )
+    assert berth.log.count("replica crashed") == 0
+
+
+@harness.limit(90)
+def test_podmans_service_dies_in_the_middle_of_a_pull(t):
+    registry = Registry(t)
+    registry.push("app:1", blob_bytes=2_000_000)
+    line = Line(t, registry)
+    line.bytes_per_s = 500_000
+    berth = t.berth(CONF % (line.name("app:1"), ""), podman_more="pull_retries 10;")
+    harness.wait_until(lambda: pull_of(berth).get("bytes", 0) > 0, 20, "bytes come")
+    t.podman.stop_service(signal.SIGKILL)
+    berth.wait_log("pull failed; trying again", 20)
+    line.bytes_per_s = None
+    t.podman.serve()
+    answer = berth.get("/hash", timeout=60)
+    assert answer.status == 200, answer
 
 
 def test_never_says_what_to_do(t):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import time
 
@@ -231,3 +232,62 @@ def test_containers_of_a_layer_are_adopted(t):
     assert berth.get("/file?path=/code").text == "v1"
     [after] = berth.containers("a")
     assert before["Id"] == after["Id"], "the same container"
+
+
+# --- reloads --------------------------------------------------------------------
+
+
+@harness.limit(150)
+def test_a_reload_sees_changed_files_and_steps(t):
+    code = t.write("code", "v1")
+    conf = CONF % f"setup {{ copy {code} /code; }}"
+    berth = start(t, conf)
+    assert read(berth, "/code") == "v1"
+    first = berth.status("a")["revision"]
+    berth.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert berth.status("a")["revision"] == first and builds(berth) == 1
+    code.write_text("v2")
+    berth.send_signal(signal.SIGHUP)
+    harness.wait_until(
+        lambda: read(berth, "/code") == "v2", 30, "a changed file", interval=0.1
+    )
+    second = berth.status("a")["revision"]
+    assert second != first and builds(berth) == 2
+    berth.configure(CONF % f"setup {{ {SHELL} copy {code} /code; run 'echo v3 > /code'; }}")
+    berth.send_signal(signal.SIGHUP)
+    harness.wait_until(
+        lambda: read(berth, "/code") == "v3\n", 30, "a step more", interval=0.1
+    )
+    harness.wait_until(
+        lambda: len(layers(t, berth)) == 1, 90, "the others are removed", interval=0.5
+    )
+
+
+# --- sidecars -------------------------------------------------------------------
+
+
+@harness.limit(120)
+def test_a_sidecar_has_the_whole_environment_too(t):
+    code = t.write("code", "of the sidecar")
+    name = f"{t.namespace}-key"
+    t.podman.run("secret", "create", name, str(t.write("key", "a secret")))
+    t.cleanup(lambda: t.podman.run("secret", "rm", name, check=False))
+    berth = start(t, """
+        http { server { listen 127.0.0.1:@port@; route / { app a; } } }
+        app a { image localhost/berth-test/app:1; replicas 0 1;
+            sidecar side { image localhost/berth-test/app:1; command --port=9001;
+                setup { copy %s /code; } secret %s; tmpfs /cache:8m;
+                cap_drop all; device /dev/loop-control; } }
+    """ % (code, name))
+    assert berth.get("/hash").status == 200
+    [side] = [c for c in berth.containers("a") if c["Names"][0].endswith(".side")]
+    root = pathlib.Path(f"/proc/{side['Pid']}/root")
+    assert (root / "code").read_text() == "of the sidecar"
+    assert (root / "run/secrets" / name).read_text() == "a secret"
+    assert (root / "dev/loop-control").exists()
+    mounts = pathlib.Path(f"/proc/{side['Pid']}/mounts").read_text()
+    assert "tmpfs /cache tmpfs" in mounts
+    status = pathlib.Path(f"/proc/{side['Pid']}/status").read_text()
+    assert "CapBnd:\t0000000000000000" in status
+    assert read(berth, "/code") is None, "the app itself has nothing of it"

@@ -379,20 +379,6 @@ Test(image_store, a_secret_that_is_gone_fails_a_start_and_not_a_look)
     cr_expect_eq(askers[1].code, ERR_NONE);
 }
 
-Test(image_store, ahead_is_for_nobody_and_forgotten_at_a_reload)
-{
-    struct container_settings container = {.image = remote,
-                                           .pull_policy = PULL_ALWAYS};
-
-    bench.engine->hold[FAKE_PULL] = true;
-    image_store_ahead(store, "a", &container);
-    cr_assert(bench_engine_hears(&bench, "pull", 1));
-    image_store_renew(store, &settings);
-    container.image = NULL; /* it is not looked at any more */
-    fake_engine_release(bench.engine, FAKE_PULL);
-    bench_run_ms(&bench, 20);
-}
-
 /* --- sidecars --- */
 
 static void ask_with_sidecars(struct asker *asker,

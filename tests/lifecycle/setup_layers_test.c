@@ -261,7 +261,7 @@ Test(setup_layers, what_was_asked_for_is_kept_when_the_rest_goes)
     ask(&asker, "base", false);
     await(&asker);
     expected = xasprintf("%s\n", asker.answer.tag);
-    cr_assert(bench_run_until(&bench, has_swept, NULL, 8000));
+    cr_assert(bench_run_until(&bench, has_swept, NULL, 15000));
     cr_expect_str_eq(bench.engine->kept_layers.data, expected);
 }
 
