@@ -117,7 +117,7 @@ static void on_secrets(void *arg, struct strview ids, const struct err *err)
         return;
     /* A container that runs was made with one that is gone now: it is of
      * another content, no worse. */
-    if (err && !(want->look_only && err->code == ERR_NOT_FOUND)) {
+    if (err && !(want->mode == SETUP_LOOK && err->code == ERR_NOT_FOUND)) {
         finish(want, err);
         return;
     }
@@ -189,7 +189,7 @@ static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
     }
     want->setup.on_layer = on_layer;
     setup_layers_ask(want->store->layers, want->container, answer->image.id,
-                     want->look_only, &want->setup);
+                     want->mode, &want->setup);
 }
 
 static void on_retry(struct pull_want *pull, const struct err *err,
@@ -203,12 +203,13 @@ static void on_retry(struct pull_want *pull, const struct err *err,
 
 static void begin(struct image_store *store,
                   const struct container_settings *container,
-                  const struct pull_ask *ask, struct image_want *want)
+                  const struct pull_ask *ask, enum setup_mode mode,
+                  struct image_want *want)
 {
     assert(!list_is_linked(&want->node));
     want->store = store;
     want->container = container;
-    want->look_only = ask->look_only;
+    want->mode = mode;
     want->anew = ask->anew;
     want->sidecar_next = 0;
     want->began_us = clock_now_us();
@@ -232,7 +233,7 @@ void image_store_ensure(struct image_store *store,
 {
     struct pull_ask ask = ask_of(container);
 
-    begin(store, container, &ask, want);
+    begin(store, container, &ask, SETUP_ENSURE, want);
 }
 
 void image_store_pull(struct image_store *store,
@@ -242,7 +243,7 @@ void image_store_pull(struct image_store *store,
     struct pull_ask ask = ask_of(container);
 
     ask.anew = true;
-    begin(store, container, &ask, want);
+    begin(store, container, &ask, SETUP_ENSURE, want);
 }
 
 void image_store_look(struct image_store *store,
@@ -252,7 +253,17 @@ void image_store_look(struct image_store *store,
     struct pull_ask ask = ask_of(container);
 
     ask.look_only = true;
-    begin(store, container, &ask, want);
+    begin(store, container, &ask, SETUP_LOOK, want);
+}
+
+void image_store_find(struct image_store *store,
+                      const struct container_settings *container,
+                      struct image_want *want)
+{
+    struct pull_ask ask = ask_of(container);
+
+    ask.look_only = true;
+    begin(store, container, &ask, SETUP_FIND, want);
 }
 
 /* --- sidecars --- */
@@ -320,13 +331,13 @@ static bool ask_for_sidecar(struct image_want *want)
         return false;
     container = &want->container->sidecars[want->sidecar_next].container;
     ask = ask_of(container);
-    ask.look_only = want->look_only;
+    ask.look_only = want->mode != SETUP_ENSURE;
     ask.anew = want->anew;
     want->sidecar = xcalloc(1, sizeof *want->sidecar);
     want->sidecar->app = want;
     want->sidecar->want.on_image = on_sidecar_image;
     want->sidecar->want.on_retry = on_sidecar_retry;
-    begin(want->store, container, &ask, &want->sidecar->want);
+    begin(want->store, container, &ask, want->mode, &want->sidecar->want);
     return true;
 }
 

@@ -51,7 +51,7 @@ struct image_want {
     /* image_store.c's own. */
     struct image_store *store;
     const struct container_settings *container;
-    bool look_only;
+    enum setup_mode mode;
     struct pull_want pull;
     struct setup_want setup;
     char setup_digest[DIGEST_HEX_SIZE];
@@ -90,9 +90,15 @@ void image_store_ensure(struct image_store *store,
 void image_store_pull(struct image_store *store,
                       const struct container_settings *container,
                       struct image_want *want);
-/* What it would be made of now: nothing is pulled or built, and it waits for
- * no pull. Without the image: ERR_NOT_FOUND. */
+/* What it would be made of now, to know whether a container is of that: only
+ * content_id is of use. As image_store_find(), but of layer and secrets it does
+ * not matter whether they are there. */
 void image_store_look(struct image_store *store,
+                      const struct container_settings *container,
+                      struct image_want *want);
+/* Ask for all that the container needs, as far as it is here: nothing is pulled
+ * or built, it waits for no pull, and what is missing is ERR_NOT_FOUND. */
+void image_store_find(struct image_store *store,
                       const struct container_settings *container,
                       struct image_want *want);
 /* Wait no longer; nothing where it does not wait. A pull that nobody waits for

@@ -379,7 +379,7 @@ static void begin(struct replica *replica, const char *why)
              replica->view.reason);
     replica->looks_only = replica->is_priming;
     if (replica->looks_only)
-        image_store_look(replica->host->images, &replica->app->container,
+        image_store_find(replica->host->images, &replica->app->container,
                          &replica->want);
     else
         image_store_ensure(replica->host->images, &replica->app->container,

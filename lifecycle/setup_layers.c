@@ -49,6 +49,7 @@ struct layer {
     struct list turn_node; /* of layers->waiting */
     struct engine_call *call;
     struct setup_files *packing;
+    bool has_looked; /* it is not there */
     bool is_building;
     int fd; /* of the archive, while it is built; -1 */
     struct engine_progress progress;
@@ -365,6 +366,31 @@ static void next_turn(struct setup_layers *layers)
     }
 }
 
+static void answer_missing(struct setup_want *want)
+{
+    struct err err;
+
+    err_set(&err, ERR_NOT_FOUND, "its layer is not built");
+    want->on_layer(want, NULL, &err);
+}
+
+/* Those who do not wait for a build. */
+static void answer_finders(struct layer *layer)
+{
+    struct list finders;
+    struct list *node;
+
+    list_init(&finders);
+    LIST_FOREACH_SAFE (&layer->wants, it) {
+        if (container_of(it, struct setup_want, node)->mode == SETUP_FIND) {
+            list_remove(it);
+            list_add_tail(&finders, it);
+        }
+    }
+    while ((node = list_pop_head(&finders)))
+        answer_missing(container_of(node, struct setup_want, node));
+}
+
 static void on_looked(void *arg, const struct engine_image *image,
                       const struct err *err)
 {
@@ -375,6 +401,12 @@ static void on_looked(void *arg, const struct engine_image *image,
     layer->call = NULL;
     if (!err || err->code != ERR_NOT_FOUND) {
         answer(layer, image, err);
+        return;
+    }
+    layer->has_looked = true;
+    answer_finders(layer);
+    if (list_is_empty(&layer->wants)) {
+        layer_free(layer);
         return;
     }
     held = held_back(layers, layer->digest);
@@ -412,7 +444,7 @@ static void go_on(struct recipe *recipe, struct setup_want *want)
     list_init(&layer->wants);
     memcpy(layer->base, want->base, sizeof layer->base);
     name_layer(layers, layer);
-    if (want->look_only) {
+    if (want->mode == SETUP_LOOK) {
         struct setup_answer result = {.tag = ""};
 
         memcpy(result.digest, layer->digest, sizeof result.digest);
@@ -421,6 +453,11 @@ static void go_on(struct recipe *recipe, struct setup_want *want)
         return;
     }
     other = layer_find(layers, layer->digest);
+    if (other && want->mode == SETUP_FIND && other->has_looked) {
+        layer_free(layer);
+        answer_missing(want);
+        return;
+    }
     if (other) {
         layer_free(layer);
         layer = other;
@@ -459,14 +496,15 @@ static void on_read(void *arg, const struct setup_packed *packed,
 
 void setup_layers_ask(struct setup_layers *layers,
                       const struct container_settings *container,
-                      const char *base, bool look_only, struct setup_want *want)
+                      const char *base, enum setup_mode mode,
+                      struct setup_want *want)
 {
     struct recipe *recipe = recipe_of(layers, container);
 
     assert(!list_is_linked(&want->node));
     snprintf(want->base, sizeof want->base, "%s", base);
     want->timeout_ms = container->pull_timeout_ms;
-    want->look_only = look_only;
+    want->mode = mode;
     if (recipe->digest[0]) {
         go_on(recipe, want);
         return;

@@ -23,9 +23,15 @@ struct setup_layers; /* opaque; defined in setup_layers.c */
 struct loop;
 struct timers;
 
+enum setup_mode {
+    SETUP_ENSURE, /* build the layer where it is not there */
+    SETUP_FIND,   /* ERR_NOT_FOUND where it is not there */
+    SETUP_LOOK,   /* only what its digest would be */
+};
+
 struct setup_answer {
     char digest[DIGEST_HEX_SIZE];
-    char tag[160];             /* "": only looked */
+    char tag[160];             /* "": SETUP_LOOK */
     struct engine_image image; /* of the layer, where tag is not "" */
 };
 
@@ -37,7 +43,7 @@ struct setup_want {
                      const struct err *err);
     char base[80]; /* setup_layers.c's own, as the rest */
     uint64_t timeout_ms;
-    bool look_only;
+    enum setup_mode mode;
 };
 
 /* Borrows all. */
@@ -52,11 +58,10 @@ void setup_layers_free(struct setup_layers **layers);
 void setup_layers_renew(struct setup_layers *layers,
                         const struct podman_settings *settings);
 
-/* Ask for container's setup upon the image `base` (copied, as the steps).
- * look_only: for its digest alone. */
+/* Ask for container's setup upon the image `base` (copied, as the steps). */
 void setup_layers_ask(struct setup_layers *layers,
                       const struct container_settings *container,
-                      const char *base, bool look_only,
+                      const char *base, enum setup_mode mode,
                       struct setup_want *want);
 void setup_want_cancel(struct setup_want *want);
 

@@ -24,7 +24,12 @@ def read(berth, path, app=""):
 
 def layers(t, berth):
     """Tags of the layers that this berth has built and that are still there."""
-    images = t.podman.api("GET", "/images/json").json()
+    # Podman answers 500 while an image of the list goes.
+    answer = harness.wait_until(
+        lambda: (a := t.podman.api("GET", "/images/json")).status == 200 and a, 10,
+        "the images are listed",
+    )
+    images = answer.json()
     return sorted(
         tag for image in images for tag in image.get("RepoTags") or []
         if tag.startswith(PREFIX) and (image["Labels"] or {}).get("berth.namespace")

@@ -73,10 +73,10 @@ static void on_layer(struct setup_want *want, const struct setup_answer *answer,
     asker->err = err ? *err : (struct err){.code = ERR_NONE};
 }
 
-static void ask(struct asker *asker, const char *base, bool look_only)
+static void ask(struct asker *asker, const char *base, enum setup_mode mode)
 {
     *asker = (struct asker){.want = {.on_layer = on_layer}};
-    setup_layers_ask(layers, &container, base, look_only, &asker->want);
+    setup_layers_ask(layers, &container, base, mode, &asker->want);
 }
 
 static bool has_answer(void *arg)
@@ -101,11 +101,11 @@ Test(setup_layers, however_many_ask_it_is_built_once)
     struct asker askers[6];
 
     for (int i = 0; i < 3; i++)
-        ask(&askers[i], "base", false);
+        ask(&askers[i], "base", SETUP_ENSURE);
     for (int i = 0; i < 3; i++)
         await(&askers[i]);
     for (int i = 3; i < 6; i++) {
-        ask(&askers[i], "base", false);
+        ask(&askers[i], "base", SETUP_ENSURE);
         await(&askers[i]);
     }
     cr_expect_eq(builds(), 1U);
@@ -126,7 +126,7 @@ Test(setup_layers, one_that_is_there_is_taken)
     struct asker asker;
 
     bench.engine->layer_is_there = true;
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_NONE);
     cr_expect_eq(builds(), 0U);
@@ -137,9 +137,9 @@ Test(setup_layers, another_image_below_is_another_layer)
     struct asker first;
     struct asker second;
 
-    ask(&first, "base", false);
+    ask(&first, "base", SETUP_ENSURE);
     await(&first);
-    ask(&second, "other", false);
+    ask(&second, "other", SETUP_ENSURE);
     await(&second);
     cr_expect_str_neq(first.answer.digest, second.answer.digest);
 }
@@ -150,15 +150,15 @@ Test(setup_layers, files_are_read_anew_after_a_reload)
     struct asker asker;
     char first[DIGEST_HEX_SIZE];
 
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     memcpy(first, asker.answer.digest, sizeof first);
     write_file("two");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_str_eq(asker.answer.digest, first);
     setup_layers_renew(layers, &settings);
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_str_neq(asker.answer.digest, first);
 }
@@ -168,13 +168,49 @@ Test(setup_layers, looking_builds_nothing)
     struct asker looker;
     struct asker asker;
 
-    ask(&looker, "base", true);
+    ask(&looker, "base", SETUP_LOOK);
     await(&looker);
     cr_expect_eq(builds(), 0U);
     cr_expect_str_eq(looker.answer.tag, "");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_str_eq(looker.answer.digest, asker.answer.digest);
+}
+
+/* A replica that is only primed waits for no build, and is not made of less. */
+Test(setup_layers, who_wants_what_is_there_waits_for_no_build)
+{
+    struct asker finders[3];
+    struct asker asker;
+
+    bench.engine->hold[FAKE_BUILD] = true;
+    ask(&finders[0], "base", SETUP_FIND);
+    ask(&asker, "base", SETUP_ENSURE);
+    await(&finders[0]);
+    cr_expect_eq(finders[0].err.code, ERR_NOT_FOUND);
+    cr_assert(bench_engine_hears(&bench, "build", 1));
+    ask(&finders[1], "base", SETUP_FIND);
+    await(&finders[1]);
+    cr_expect_eq(finders[1].err.code, ERR_NOT_FOUND);
+    cr_expect_eq(asker.answers, 0U);
+    fake_engine_release(bench.engine, FAKE_BUILD);
+    await(&asker);
+    ask(&finders[2], "base", SETUP_FIND);
+    await(&finders[2]);
+    cr_expect_eq(finders[2].err.code, ERR_NONE);
+    cr_expect_str_eq(finders[2].answer.tag, asker.answer.tag);
+    cr_expect_eq(builds(), 1U);
+}
+
+Test(setup_layers, nothing_is_built_for_one_who_only_finds)
+{
+    struct asker finder;
+
+    ask(&finder, "base", SETUP_FIND);
+    await(&finder);
+    cr_expect_eq(finder.err.code, ERR_NOT_FOUND);
+    bench_run_ms(&bench, 20);
+    cr_expect_eq(builds(), 0U);
 }
 
 Test(setup_layers, a_build_that_failed_is_tried_again_when_it_is_asked_for)
@@ -182,11 +218,11 @@ Test(setup_layers, a_build_that_failed_is_tried_again_when_it_is_asked_for)
     struct asker asker;
 
     fake_engine_fail(bench.engine, FAKE_BUILD, 1, ERR_FAILED, "exit status 7");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_FAILED);
     cr_expect_str_eq(asker.err.text, "exit status 7");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_NONE);
     cr_expect_eq(builds(), 2U);
@@ -199,14 +235,14 @@ Test(setup_layers, one_that_took_too_long_waits_as_long_again)
 
     container.pull_timeout_ms = 150;
     fake_engine_fail(bench.engine, FAKE_BUILD, 1, ERR_TIMEOUT, "too long");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_TIMEOUT);
     cr_expect_eq(builds(), 1U);
     bench_run_ms(&bench, 200);
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_NONE);
     cr_expect_eq(builds(), 2U);
@@ -217,12 +253,12 @@ Test(setup_layers, a_file_that_is_not_there_fails_with_its_name)
     struct asker asker;
 
     unlink(path);
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_NOT_FOUND);
     cr_expect_not_null(strstr(asker.err.text, path), "%s", asker.err.text);
     write_file("there");
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     cr_expect_eq(asker.err.code, ERR_NONE);
 }
@@ -233,9 +269,9 @@ Test(setup_layers, so_many_builds_at_a_time_as_pulls)
     AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
 
     bench.engine->hold[FAKE_BUILD] = true;
-    ask(&askers[0], "a", false);
-    ask(&askers[1], "b", false);
-    ask(&askers[2], "c", false);
+    ask(&askers[0], "a", SETUP_ENSURE);
+    ask(&askers[1], "b", SETUP_ENSURE);
+    ask(&askers[2], "c", SETUP_ENSURE);
     cr_assert(bench_engine_hears(&bench, "build", 2));
     bench_run_ms(&bench, 50);
     cr_expect_eq(builds(), 2U);
@@ -258,7 +294,7 @@ Test(setup_layers, what_was_asked_for_is_kept_when_the_rest_goes)
     struct asker asker;
     AUTO(auto_free) char *expected = NULL;
 
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     await(&asker);
     expected = xasprintf("%s\n", asker.answer.tag);
     cr_assert(bench_run_until(&bench, has_swept, NULL, 15000));
@@ -269,7 +305,7 @@ Test(setup_layers, may_be_freed_while_a_thread_reads)
 {
     struct asker asker;
 
-    ask(&asker, "base", false);
+    ask(&asker, "base", SETUP_ENSURE);
     setup_want_cancel(&asker.want);
     setup_layers_free(&layers);
     bench_run_ms(&bench, 20);
