@@ -189,7 +189,7 @@ static bool parse_status(struct builder *builder, const struct conf_node *node,
     return true;
 }
 
-static bool is_target(const char *path)
+bool config_is_target(const char *path)
 {
     if (*path != '/')
         return false;
@@ -205,7 +205,7 @@ static void set_http_check(struct builder *builder, struct ready_check *check,
     struct ready_check parsed = {
         .kind = CHECK_HTTP, .status_min = 200, .status_max = 399};
 
-    if (node->arg_count < 2 || !is_target(node->args[1].text)) {
+    if (node->arg_count < 2 || !config_is_target(node->args[1].text)) {
         builder_error(builder, node->place,
                       "\"%s http\" takes a path that begins with /, such as "
                       "/health",

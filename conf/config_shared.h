@@ -28,6 +28,8 @@ const char *config_env_trouble(const char *name);
 
 /* Of an app, or of a sidecar, which then has one. */
 struct ready_check *config_ready_check_of(struct block *block);
+/* A path with or without a query, as it stands in a request line. */
+bool config_is_target(const char *path);
 
 /* Append a copy. */
 void config_list_add(struct string_list *list, const char *text);

@@ -519,6 +519,25 @@ void directive_print_ready_check(struct printer *p, const struct directive *row)
     printer_end(p);
 }
 
+void directive_print_live_check(struct printer *p, const struct directive *row)
+{
+    const struct live_check *check = &app_of(p)->live_check;
+    char interval[UNITS_TEXT_SIZE];
+    char timeout[UNITS_TEXT_SIZE];
+
+    if (check->kind == LIVE_OFF)
+        return;
+    printer_begin(p, row->name);
+    printer_word(p, check->kind == LIVE_HTTP ? "http" : "tcp");
+    if (check->kind == LIVE_HTTP)
+        printer_word(p, check->path);
+    units_format_time(check->interval_ms, interval);
+    units_format_time(check->timeout_ms, timeout);
+    strbuf_printf(p->out, " interval=%s timeout=%s failures=%u", interval,
+                  timeout, check->failures);
+    printer_end(p);
+}
+
 void directive_print_stop_signal(struct printer *p, const struct directive *row)
 {
     if (container_of_printer(p)->stop_signal)

@@ -358,6 +358,19 @@ static bool on_broken(struct fleet *fleet, struct strview payload)
     return true;
 }
 
+static bool on_hung(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_hung message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_hung(payload, &message))
+        return false;
+    replica = find_replica(fleet, message.replica);
+    if (replica)
+        replica_on_hung(replica, message.text);
+    return true;
+}
+
 static bool on_drained(struct fleet *fleet, struct strview payload)
 {
     struct channel_replica_drained message;
@@ -447,6 +460,8 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
         return on_probe_status(fleet, payload);
     case CHANNEL_REPLICA_BROKEN:
         return on_broken(fleet, payload);
+    case CHANNEL_REPLICA_HUNG:
+        return on_hung(fleet, payload);
     case CHANNEL_REPLICA_DRAINED:
         return on_drained(fleet, payload);
     case CHANNEL_REPLICA_OUTCOMES:

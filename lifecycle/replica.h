@@ -229,6 +229,9 @@ void replica_on_ready(struct replica *replica, uint64_t boot_us,
 void replica_on_probe_status(struct replica *replica, struct strview text);
 void replica_on_drained(struct replica *replica);
 void replica_on_broken(struct replica *replica, struct strview text);
+/* READY, and it does not answer: it has failed, and is killed. One that runs
+ * elsewhere is not ours to kill. */
+void replica_on_hung(struct replica *replica, struct strview text);
 void replica_on_outcomes(struct replica *replica, uint64_t answers,
                          uint64_t failures);
 

@@ -143,6 +143,16 @@ void replica_fail_by_exit(struct replica *replica, int exit_code)
         describe_exit(replica, exit_code);
 }
 
+void replica_on_hung(struct replica *replica, struct strview text)
+{
+    if (replica->view.state != REPLICA_READY || replica->view.is_external)
+        return;
+    log_warn("replica", "a replica hangs, and is replaced",
+             "app=%s replica=%s why=\"%.*s\"", replica_app_name(replica),
+             replica->view.name, SV_ARG(text));
+    replica_fail(replica, "hung", false, "%.*s", SV_ARG(text));
+}
+
 void replica_on_died(struct replica *replica, int exit_code)
 {
     if (replica_is_announced(replica) && !replica->view.is_external)

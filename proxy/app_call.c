@@ -25,7 +25,9 @@
 struct app_call {
     struct loop *loop;
     struct replica_ref *replica;
-    char *path;
+    char *path; /* NULL: to connect is all */
+    const char *method;
+    unsigned status_max;
     void (*done)(void *arg, const char *error);
     void *arg;
     struct timer timer;
@@ -84,12 +86,12 @@ static void judge(struct app_call *call, const struct http_head *head)
 {
     char text[192];
 
-    if (head->status >= 200 && head->status <= 299) {
+    if (head->status >= 200 && head->status <= call->status_max) {
         finish(call, NULL);
         return;
     }
-    snprintf(text, sizeof text, "POST %.120s answered %u", call->path,
-             head->status);
+    snprintf(text, sizeof text, "%s %.120s answered %u", call->method,
+             call->path, head->status);
     finish(call, text);
 }
 
@@ -124,20 +126,27 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
 static void ask(struct app_call *call)
 {
     AUTO(strbuf_done) struct strbuf request = STRBUF_INIT;
+    bool is_post = strcmp(call->method, "POST") == 0;
     ssize_t n;
 
+    if (!call->path) {
+        finish(call, NULL);
+        return;
+    }
     strbuf_printf(&request,
-                  "POST %s HTTP/1.1\r\nHost: localhost\r\n"
-                  "User-Agent: berth\r\nAccept: */*\r\nContent-Length: 0\r\n"
+                  "%s %s HTTP/1.1\r\nHost: localhost\r\n"
+                  "User-Agent: berth\r\nAccept: */*\r\n%s"
                   "Connection: close\r\n\r\n",
-                  call->path);
+                  call->method, call->path,
+                  is_post ? "Content-Length: 0\r\n" : "");
     /* A fresh socket takes that much whole. */
     n = send(call->fd, request.data, request.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n != (ssize_t)request.len) {
         finish(call, "closed the connection before it was asked");
         return;
     }
-    http_parser_expect(&call->parser, METHOD_POST, false);
+    http_parser_expect(&call->parser, is_post ? METHOD_POST : METHOD_GET,
+                       false);
     watch(call, EV_READ | EV_PERSIST, on_answer);
 }
 
@@ -260,7 +269,9 @@ struct app_call *app_call_new(struct loop *loop, struct timers *timers,
 
     call->loop = loop;
     call->replica = replica;
-    call->path = xstrdup(path);
+    call->path = path ? xstrdup(path) : NULL;
+    call->method = "POST";
+    call->status_max = 299;
     call->done = done;
     call->arg = arg;
     call->fd = -1;
@@ -274,6 +285,20 @@ struct app_call *app_call_new(struct loop *loop, struct timers *timers,
     http_parser_init(&call->parser, HTTP_KIND_RESPONSE, &call->limits);
     timer_start(timers, &call->timer, timeout_ms);
     loop_post(loop, &call->begin_task);
+    return call;
+}
+
+struct app_call *app_call_check(struct loop *loop, struct timers *timers,
+                                struct replica_ref *replica, const char *path,
+                                uint64_t timeout_ms,
+                                void (*done)(void *arg, const char *error),
+                                void *arg)
+{
+    struct app_call *call =
+        app_call_new(loop, timers, replica, path, timeout_ms, done, arg);
+
+    call->method = "GET";
+    call->status_max = 399;
     return call;
 }
 

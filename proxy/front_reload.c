@@ -11,6 +11,7 @@
 
 #include "proxy/front_apps.h"
 #include "proxy/front_private.h"
+#include "proxy/front_replicas.h"
 #include "proxy/generation.h"
 #include "proxy/log_writer.h"
 #include "proxy/password_helper.h"
@@ -320,6 +321,7 @@ void front_on_go(struct front *front, uint64_t number)
                   : NULL;
     use_error_log(front);
     front_apps_use(front->apps, front->current);
+    front_replicas_on_settings(front->replicas);
     switch_workers(front, kept, kept_count);
     switch_admin(front, kept);
     free(kept);

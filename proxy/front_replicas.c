@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proxy/front_apps.h"
+#include "proxy/live_check.h"
 #include "proxy/probe.h"
 #include "proxy/replica_sleep.h"
 #include "proxy/worker.h"
@@ -30,6 +31,7 @@ struct front_replica {
     struct front_app *app; /* held */
     struct probe *probe;   /* NULL: published */
     struct replica_sleep *sleep;
+    struct live_checker *live;
     uint64_t answers; /* as the keeper was told */
     uint64_t failures;
 };
@@ -128,6 +130,7 @@ static void close_parked(struct front_replica *replica)
 static void forget(struct front_replica *replica)
 {
     probe_free(&replica->probe);
+    live_checker_free(&replica->live);
     replica_sleep_free(&replica->sleep);
     close_parked(replica);
     app_remove(replica->ref);
@@ -231,6 +234,7 @@ static void on_probe_ready(void *arg, int family, uint64_t boot_us,
     if (family != AF_INET)
         app_drop_sockets(replica->ref);
     replica_sleep_publish(replica->sleep, APP_AWAKE);
+    live_checker_start(replica->live);
     log_info("front", "replica ready", "replica=%s boot_us=%llu ready_us=%llu",
              replica->ref->name, (unsigned long long)boot_us,
              (unsigned long long)ready_us);
@@ -262,6 +266,26 @@ static void start_probe(struct front_replica *replica, bool forwarded)
                                &settings->ready_check, forwarded, &events);
 }
 
+static void on_hung(void *arg, const char *text)
+{
+    struct front_replica *replica = arg;
+    const struct channel_replica_hung message = {.replica = replica->id,
+                                                 .text = sv_of(text)};
+
+    channel_send_replica_hung(*replica->all->channel, &message, NULL, 0);
+}
+
+void front_replicas_on_settings(struct front_replicas *all)
+{
+    LIST_FOREACH (&all->replicas, node) {
+        struct front_replica *replica =
+            container_of(node, struct front_replica, node);
+
+        if (!replica->probe && !app_is_draining(replica->ref))
+            live_checker_start(replica->live);
+    }
+}
+
 bool front_replicas_add(struct front_replicas *all,
                         const struct channel_replica_add *message, int *fds,
                         unsigned fd_count)
@@ -289,6 +313,8 @@ bool front_replicas_add(struct front_replicas *all,
     replica->ref->family = message->family ? (int)message->family : AF_INET;
     replica->sleep =
         replica_sleep_new(&all->sleep_host, front_app_of(app), replica->ref);
+    replica->live = live_checker_new(all->loop, all->timers, front_app_of(app),
+                                     replica->ref, on_hung, replica);
     if (message->revision.len > 0)
         replica->ref->revision =
             xstrndup(message->revision.ptr, message->revision.len);
@@ -304,8 +330,10 @@ bool front_replicas_add(struct front_replicas *all,
     else if (fd_count > 0)
         app_add_sockets(replica->ref, fds, fd_count, 0);
     take_all(fds, fd_count);
-    if (!replica->probe)
+    if (!replica->probe) {
         replica_sleep_publish(replica->sleep, (enum app_sleep)message->sleep);
+        live_checker_start(replica->live);
+    }
     return true;
 }
 
@@ -327,6 +355,7 @@ void front_replicas_drain(struct front_replicas *all, uint64_t id)
     if (!replica)
         return;
     probe_free(&replica->probe);
+    live_checker_stop(replica->live);
     replica_sleep_stop(replica->sleep);
     app_drain(replica->ref, on_drained, all);
     front_app_check_end(replica->app);
@@ -363,6 +392,8 @@ void front_replicas_resume(struct front_replicas *all, uint64_t id)
         return;
     app_resume(replica->ref, loop_now_us(all->loop));
     replica_sleep_resume(replica->sleep);
+    if (!replica->probe)
+        live_checker_start(replica->live);
 }
 
 /* --- sleeping --- */

@@ -33,6 +33,8 @@ void front_replicas_set_workers(struct front_replicas *replicas,
 MUST_USE bool front_replicas_add(struct front_replicas *replicas,
                                  const struct channel_replica_add *message,
                                  int *fds, unsigned fd_count);
+/* Apps have other settings now. */
+void front_replicas_on_settings(struct front_replicas *replicas);
 /* An unknown replica is skipped in these: it may just have gone. */
 void front_replicas_sockets(struct front_replicas *replicas,
                             const struct channel_sockets *message, int *fds,

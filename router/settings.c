@@ -13,6 +13,7 @@ void app_settings_done(struct app_settings *settings)
 {
     free(settings->name);
     free(settings->ready_check.path);
+    free(settings->live_check.path);
     free(settings->warmth.on_sleep);
     free(settings->warmth.on_wake);
     free(settings->upstreams);
@@ -42,6 +43,16 @@ static void encode_warmth(const struct warmth_settings *warmth,
     wire_put_str(buf, warmth->on_wake);
 }
 
+static void encode_live_check(const struct live_check *check,
+                              struct strbuf *buf)
+{
+    wire_put_u32(buf, check->kind);
+    wire_put_str(buf, check->path);
+    wire_put_u64(buf, check->interval_ms);
+    wire_put_u64(buf, check->timeout_ms);
+    wire_put_u32(buf, check->failures);
+}
+
 void app_settings_encode(const struct app_settings *settings,
                          struct strbuf *buf)
 {
@@ -63,6 +74,7 @@ void app_settings_encode(const struct app_settings *settings,
     wire_put_u32(buf, settings->start_retries);
     wire_put_u32(buf, settings->on_cold_start);
     encode_check(&settings->ready_check, buf);
+    encode_live_check(&settings->live_check, buf);
     wire_put_u32(buf, settings->upstream_keepalive);
     wire_put_u64(buf, settings->tunnel_timeout_ms);
     wire_put_u32(buf, settings->max_tunnels);
@@ -123,6 +135,21 @@ static void decode_warmth(struct wire_reader *reader,
     warmth->on_wake = get_path(reader);
 }
 
+static void decode_live_check(struct wire_reader *reader,
+                              struct live_check *check)
+{
+    check->kind = (enum live_kind)get_enum(reader, LIVE_HTTP);
+    check->path = wire_get_str(reader);
+    check->interval_ms = wire_get_u64(reader);
+    check->timeout_ms = wire_get_u64(reader);
+    check->failures = wire_get_u32(reader);
+    if ((check->kind == LIVE_HTTP && (!check->path || check->path[0] != '/')) ||
+        (check->kind != LIVE_OFF &&
+         (check->interval_ms == 0 || check->timeout_ms == 0 ||
+          check->failures == 0)))
+        reader->failed = true;
+}
+
 static void decode_upstreams(struct wire_reader *reader,
                              struct app_settings *settings)
 {
@@ -161,6 +188,7 @@ bool app_settings_decode(struct wire_reader *reader,
     settings.start_retries = wire_get_u32(reader);
     settings.on_cold_start = (enum cold_start)get_enum(reader, COLD_START_PAGE);
     decode_check(reader, &settings.ready_check);
+    decode_live_check(reader, &settings.live_check);
     settings.upstream_keepalive = get_enum(reader, 1);
     settings.tunnel_timeout_ms = wire_get_u64(reader);
     settings.max_tunnels = wire_get_u32(reader);

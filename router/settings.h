@@ -23,6 +23,16 @@ struct ready_check {
     uint32_t status_max;
 };
 
+enum live_kind { LIVE_OFF, LIVE_TCP, LIVE_HTTP };
+
+struct live_check {
+    enum live_kind kind;
+    char *path; /* LIVE_HTTP */
+    uint64_t interval_ms;
+    uint64_t timeout_ms;
+    uint32_t failures; /* in a row */
+};
+
 /* In the queue of an app. */
 enum app_priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
@@ -66,6 +76,7 @@ struct app_settings {
     uint32_t start_retries;
     enum cold_start on_cold_start;
     struct ready_check ready_check;
+    struct live_check live_check;
     bool upstream_keepalive;
     uint64_t tunnel_timeout_ms;
     uint32_t max_tunnels;

@@ -69,6 +69,7 @@ static const char everything[] =
     "  0:unlimited; cpus 0.125; gpus 0.25; gpu_memory 3g;"
     "  evictable off; importance -7; memory 1000; pids 1; concurrency off;"
     "  idle_timeout off; max_keep 0; ready_check http /h status=200-299; "
+    "live_check http /l interval=250ms failures=7; "
     "stop_signal "
     "  RTMIN+3; stop_timeout 0; network host; replicas 1;"
     "  target_utilization 70%; scale_down_delay 1500ms; freeze_after 20ms;"
