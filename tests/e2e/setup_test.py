@@ -267,3 +267,33 @@ def test_a_reload_sees_changed_files_and_steps(t):
     harness.wait_until(
         lambda: read(berth, "/code") == "v3\n", 30, "a step more", interval=0.1
     )
+
+
+# --- sidecars -------------------------------------------------------------------
+
+
+@harness.limit(120)
+def test_a_sidecar_has_the_whole_environment_too(t):
+    code = t.write("code", "of the sidecar")
+    name = f"{t.namespace}-key"
+    t.podman.run("secret", "create", name, str(t.write("key", "a secret")))
+    t.cleanup(lambda: t.podman.run("secret", "rm", name, check=False))
+    berth = start(t, """
+        http { server { listen 127.0.0.1:@port@; route / { app a; } } }
+        app a { image localhost/berth-test/app:1; replicas 0 1;
+            sidecar side { image localhost/berth-test/app:1; command --port=9001;
+                setup { copy %s /code; } secret %s; tmpfs /cache:8m;
+                cap_drop net_raw; device /dev/loop-control; } }
+    """ % (code, name))
+    assert berth.get("/hash").status == 200
+    [side] = [c for c in berth.containers("a") if ".side." in c["Names"][0]]
+    root = pathlib.Path(f"/proc/{side['Pid']}/root")
+    assert (root / "code").read_text() == "of the sidecar"
+    assert (root / "run/secrets" / name).read_text() == "a secret"
+    assert (root / "dev/loop-control").exists()
+    mounts = pathlib.Path(f"/proc/{side['Pid']}/mounts").read_text()
+    assert "tmpfs /cache tmpfs" in mounts
+    status = pathlib.Path(f"/proc/{side['Pid']}/status").read_text()
+    [bound] = [line.split()[1] for line in status.splitlines() if "CapBnd" in line]
+    assert int(bound, 16) >> 13 & 1 == 0, bound
+    assert read(berth, "/code") is None, "the app itself has nothing of it"
