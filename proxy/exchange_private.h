@@ -98,7 +98,7 @@ struct exchange {
     struct strview log_revision;
     struct strview log_upstream;
     const char *error; /* berth's own answer: its code */
-    bool woke; /* it woke the replica that served it */
+    bool woke;         /* it woke the replica that served it */
     enum app_state warmth;
     uint64_t sent_bytes;     /* to the client */
     uint64_t sent_head_size; /* of those, what is no body */

@@ -38,7 +38,7 @@ enum slot_outcome {
 struct slot {
     struct replica_ref *replica; /* borrowed while the slot is held */
     enum slot_outcome outcome;   /* its holder's, for app_release() */
-    bool woke; /* its replica slept when its holder got it */
+    bool woke;                   /* its replica slept when its holder got it */
     /* The idle connection it carries, opaque to router; NULL: none. It belongs
      * to the worker's loop `parked_worker` until that one gives it away. */
     void *parked;

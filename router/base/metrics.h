@@ -142,8 +142,8 @@ uint64_t metrics_quantile(struct metrics_registry *registry,
                           double quantile);
 
 /* Prometheus text format 0.0.4: each family of a scope that has a cell, zeros
- * included (but for histograms that are one of several of a family), with HELP and TYPE once; labels in the order of their cells.
- * Thread: any. */
+ * included (but for histograms that are one of several of a family), with HELP
+ * and TYPE once; labels in the order of their cells. Thread: any. */
 void metrics_expose(struct metrics_registry *registry, struct strbuf *buf);
 
 #endif
