@@ -16,7 +16,7 @@ struct podman;
 struct podman_sidecar {
     char id[80];
     char name[40];
-    int pid;        /* as it was seen last; 0: does not run */
+    int pid; /* as it was seen last; 0: does not run */
     bool has_check;
     struct sidecar_check check;
     uint64_t stop_ms;
