@@ -169,10 +169,15 @@ void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
 {
     enum replica_state state = replica_view(replica)->state;
 
+    app->queued = message->queued;
+    app->in_flight = message->in_flight;
     if (!message->ok) {
         log_debug("fleet", "a replica is not put to sleep",
                   "app=%s replica=%s reason=\"%.*s\"", app->settings->app->name,
                   replica_view(replica)->name, SV_ARG(message->reason));
+        replica_want_freeze(replica, NULL);
+        if (state == REPLICA_READY)
+            replica_want_hibernate(replica, NULL);
         return;
     }
     if (state == REPLICA_READY) {
@@ -276,7 +281,7 @@ static bool may_hibernate(const struct fleet_app *app,
     const struct replica_view *view = replica_view(replica);
 
     return view->state == REPLICA_FROZEN && !replica_is_waking(replica) &&
-           !replica_is_hibernating(replica) &&
+           !replica_is_hibernating(replica) && !replica_is_calling(replica) &&
            engine_capabilities(app->host->replicas.engine)->can_hibernate &&
            (view->hibernate_failed_at_us == 0 ||
             clock_now_us() - view->hibernate_failed_at_us > HIBERNATE_RETRY_US);

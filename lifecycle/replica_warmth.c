@@ -35,6 +35,11 @@ bool replica_is_hibernating(const struct replica *replica)
     return replica->is_hibernating;
 }
 
+bool replica_is_calling(const struct replica *replica)
+{
+    return replica->call != NULL;
+}
+
 void replica_set_withheld(struct replica *replica, bool is_withheld)
 {
     replica->is_withheld = is_withheld;

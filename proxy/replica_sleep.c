@@ -66,13 +66,17 @@ static const struct warmth_settings *warmth_of(const struct replica_sleep *it)
 
 static void tell(struct replica_sleep *sleep, bool ok, const char *reason)
 {
-    const struct channel_replica_asleep message = {
-        .replica = sleep->replica->id,
-        .ok = ok,
-        .withheld = sleep->how == APP_WITHHELD,
-        .reason = sv_of(reason)};
+    struct app_counts counts;
+    struct channel_replica_asleep message = {.replica = sleep->replica->id,
+                                             .ok = ok,
+                                             .withheld =
+                                                 sleep->how == APP_WITHHELD,
+                                             .reason = sv_of(reason)};
 
     sleep->asked = false;
+    app_count(sleep->app, loop_now_us(sleep->host->loop), &counts);
+    message.queued = counts.queued;
+    message.in_flight = counts.in_flight;
     channel_send_replica_asleep(*sleep->host->channel, &message, NULL, 0);
 }
 

@@ -265,3 +265,22 @@ def test_a_hibernated_one_gives_its_memory_and_comes_back(t):
             assert answer.status == 200 and answer.app_id == first.app_id, answer
         assert berth.metric("berth_starts_total", app="a", **{"from": "hibernated"}) >= 2
         berth.stop()
+
+
+@harness.limit(120)
+def test_an_operator_freezes_and_hibernates(t):
+    with Swap(t.dir, 128):
+        berth = t.berth(APP % "hibernate_after off; env TESTAPP_MEMORY 16;")
+        first = berth.get("/a/hash")
+        berth.cli("freeze", "a")
+        assert states(berth) == ["frozen"], "though freeze_after is off"
+        assert berth.get("/a/hash").app_id == first.app_id
+        assert states(berth) == ["ready"]
+        berth.cli("hibernate", "a")
+        assert states(berth) == ["hibernated"], "from ready"
+        assert berth.get("/a/hash").app_id == first.app_id
+        berth.cli("freeze", "a")
+        berth.cli("hibernate", "a")
+        assert states(berth) == ["hibernated"], "from frozen"
+        assert berth.get("/a/hash").app_id == first.app_id
+        berth.stop()

@@ -224,6 +224,7 @@ void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
                                     .unserved = unserved,
                                     .at_us = clock_now_us()};
 
+    front->queued = queued;
     channel_send_demand(front->channel, &demand, NULL, 0);
 }
 
@@ -243,6 +244,7 @@ void fake_front_asleep(struct fake_front *front, uint64_t replica, bool ok,
     const struct channel_replica_asleep message = {.replica = replica,
                                                    .ok = ok,
                                                    .withheld = is_withheld,
+                                                   .queued = front->queued,
                                                    .reason = SV("it is busy")};
 
     channel_send_replica_asleep(front->channel, &message, NULL, 0);

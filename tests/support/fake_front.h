@@ -21,6 +21,7 @@ struct fake_front {
     struct strbuf log; /* a line each: "add app=0 replica=1 probe=1 …" */
     unsigned fd_count; /* received and closed */
     uint64_t last_replica;
+    uint32_t queued; /* as fake_front_demand() said last */
 };
 
 struct fake_front *fake_front_new(struct loop *loop,
