@@ -28,6 +28,7 @@ struct admin_calls {
     const struct admin_host *host;
     struct timers *timers;
     struct list calls;
+    unsigned stream_count;
 };
 
 struct admin_call {
@@ -84,6 +85,8 @@ static void forget_question(struct admin_call *call)
 static void free_call(struct admin_call *call)
 {
     forget_question(call);
+    if (call->stream)
+        call->calls->stream_count--;
     list_remove(&call->node);
     if (call->has_params)
         evhttp_clear_headers(&call->params);
@@ -431,6 +434,13 @@ void admin_call_question(struct admin_call *call,
         .arg = call,
     };
 
+    if (question->stream && call->calls->stream_count == ADMIN_STREAMS_MAX) {
+        admin_call_error(call, 503, "too_many_streams",
+                         "%d streams are followed already", ADMIN_STREAMS_MAX);
+        return;
+    }
+    if (question->stream)
+        call->calls->stream_count++;
     call->on_answer = question->on_answer;
     call->stream = question->stream;
     timer_start(call->calls->timers, &call->timer, question->timeout_ms);

@@ -73,6 +73,9 @@ void admin_split_failure(struct strview body, struct strview *ret_code,
 
 /* --- questions to the keeper: one at a time --- */
 
+/* Connections that are left for those who only ask. */
+#define ADMIN_STREAMS_MAX 48
+
 /* How a stream of the keeper's parts is passed on. */
 struct admin_stream {
     const char *type;    /* of the content */

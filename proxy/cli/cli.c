@@ -1,7 +1,6 @@
 /* cli.c - what is common to the subcommands. */
 #include "proxy/cli/cli.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,13 +48,4 @@ bool cli_app_is_plain(const char *name, struct err *err)
     if (!name || (name[0] && !strpbrk(name, "/?#%& \t\r\n")))
         return true;
     return err_set(err, ERR_NOT_FOUND, "there is no app \"%s\"", name);
-}
-
-int cli_option_error(const char *command, int answer, char **argv)
-{
-    const char *option = argv[optind - 1];
-
-    if (answer == ':')
-        return cli_usage_error(command, "option \"%s\" wants a value", option);
-    return cli_usage_error(command, "bad option \"%s\"", option);
 }

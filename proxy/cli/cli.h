@@ -39,10 +39,6 @@ MUST_USE struct admin_client *cli_connect(const struct cli_args *args,
  * false, and err says so. NULL is plain. */
 MUST_USE bool cli_app_is_plain(const char *name, struct err *err);
 
-/* For what getopt_long() (given a leading ':') answers to an option that it
- * does not know, or whose value is missing. Returns CLI_USAGE. */
-int cli_option_error(const char *command, int answer, char **argv);
-
 /* `berth WORD` where no command has that name. Returns CLI_USAGE. */
 int cli_unknown_command(const char *name);
 /* `berth --version`. */

@@ -29,9 +29,9 @@ static void add_target(const cJSON *route, struct strbuf *buf)
     if (cJSON_IsArray(answer_member(route, "split"))) {
         cJSON_ArrayForEach(share, answer_member(route, "split"))
         {
-            strbuf_printf(buf, "%s%s %" PRIu64 "%%", buf->len > 0 ? ", " : "",
-                          answer_text(share, "app"),
-                          answer_number(share, "percent"));
+            strbuf_printf(buf, "%s%" PRIu64 " to %s", buf->len > 0 ? ", " : "",
+                          answer_number(share, "weight"),
+                          answer_text(share, "app"));
         }
     } else if (answer_text(route, "app")[0]) {
         strbuf_add_str(buf, answer_text(route, "app"));

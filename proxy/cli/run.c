@@ -2,7 +2,6 @@
  * command by which the keeper starts the front.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,28 +56,6 @@ static void on_early_quit(int number)
     _exit(0);
 }
 
-static int parse_options(int argc, char **argv, const char **ret_path)
-{
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-
-    optind = 1;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
-        if (c != 'c')
-            return cli_option_error("run", c, argv);
-        *ret_path = optarg;
-    }
-    if (optind < argc)
-        return cli_usage_error("run", "what is \"%s\"?", argv[optind]);
-    if (!*ret_path)
-        return cli_usage_error("run", "-c FILE is missing");
-    return CLI_OK;
-}
-
 static int run_keeper(struct run_source *source,
                       struct keeper_settings *settings)
 {
@@ -101,10 +78,12 @@ int cli_run(int argc, char **argv)
     AUTO(strbuf_done) struct strbuf messages = STRBUF_INIT;
     AUTO(keeper_settings_unref) struct keeper_settings *settings = NULL;
     struct run_source source = {.path = NULL};
-    int code = parse_options(argc, argv, &source.path);
+    struct cli_args args;
+    int code = cli_parse(argc, argv, &args);
 
     if (code != CLI_OK)
         return code;
+    source.path = cli_text(&args, "config");
     signal(SIGQUIT, on_early_quit);
     log_setup(STDERR_FILENO, LOG_INFO, false, "keeper");
     raise_descriptor_limit();

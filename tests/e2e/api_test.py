@@ -157,13 +157,17 @@ def test_a_stream_ends_with_its_client_and_costs_nothing_after(t):
     berth = t.berth(CONF)
     api = Api(berth)
     streams = []
-    for _ in range(20):
+    for _ in range(48):
         conn = berth.connect(api.path)
         conn.request("GET", "/api/v1/events?tail=0", read=False)
         streams.append(conn)
     wait_until(lambda: all(b"text/event-stream" in c.sock.recv(4096) for c in streams), 5)
+    status, values = api.call("GET", "/api/v1/events")
+    assert status == 503 and values["error"]["code"] == "too_many_streams", values
+    assert api.call("GET", "/api/v1/status")[0] == 200, "who only asks is answered"
     for conn in streams:
         conn.close()
+    wait_until(lambda: api.call("GET", "/api/v1/events?follow=0")[0] == 200, 5)
     berth.cli("wake", "a")  # events for nobody
     assert api.call("GET", "/api/v1/status")[0] == 200
     assert berth.is_running()
