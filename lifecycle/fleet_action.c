@@ -345,10 +345,12 @@ static void look_at_scale(struct action *action, struct fleet_app *app)
 static void begin_restart(struct action *action, struct fleet_app *app)
 {
     fleet_app_forget_failures(app);
-    if (!list_is_empty(&app->replicas))
+    if (count_in(app, REPLICA_READY) + count_in(app, REPLICA_FROZEN) +
+            count_in(app, REPLICA_HIBERNATED) >
+        0)
         rollout_restart(app);
     else
-        succeed(action, "no replica runs; what failed before is forgotten");
+        succeed(action, "no replica serves; what failed before is forgotten");
 }
 
 static void say_rollout(struct action *action, const struct fleet_app *app)
@@ -373,7 +375,9 @@ static void look_at_restart(struct action *action, struct fleet_app *app)
     const struct rollout *rollout = &app->rollout;
     uint32_t up = count_in(app, REPLICA_READY) + count_in(app, REPLICA_FROZEN);
 
-    if (rollout_is_under_way(app))
+    if (has_failed(action, app))
+        fail_as(action, app);
+    else if (rollout_is_under_way(app))
         say_rollout(action, app);
     else if (rollout->outcome == ROLLOUT_ROLLED_BACK)
         fail(action, "rolled_back", "those of before serve on: %s",

@@ -474,8 +474,9 @@ static void judge(struct fleet_app *app, const struct tally *tally)
 
 static bool may_start_new(const struct fleet_app *app)
 {
-    return app->failing == 0 && (app->rollout.ready_us != 0 ||
-                                 !timer_is_running(&app->rollout.timer));
+    return app->failing == 0 && !timer_is_running(&app->retry_timer) &&
+           (app->rollout.ready_us != 0 ||
+            !timer_is_running(&app->rollout.timer));
 }
 
 static void start_new(struct fleet_app *app, struct tally *tally)
