@@ -43,7 +43,7 @@ struct front { /* the one that is made up */
         bool ok;
         const char *reply; /* NULL: never */
     } script;
-    unsigned forgotten;
+    _Atomic unsigned forgotten; /* looked at while the loop runs */
     size_t credited;
     struct {
         struct loop_task task;
