@@ -1,0 +1,216 @@
+/* rollout_test.c - reloads of the fleet, and one revision after another,
+ * between a fake engine and a fake front. */
+#include "lifecycle/rollout.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "router/base/alloc.h"
+#include "tests/support/fleet_bench.h"
+
+#define ENGINE bench.engine->log.data
+
+static struct fleet_bench bench;
+
+static void init(void)
+{
+    bench_init(&bench, 2);
+}
+
+static void done(void)
+{
+    bench_done(&bench);
+}
+
+static void expect_reload(struct bench_generation *next, const char *results)
+{
+    AUTO(auto_free) char *told = bench_reload(&bench, next);
+
+    cr_assert_str_eq(told ? told : "", results);
+}
+
+/* Another specification of app "a". */
+static struct bench_generation *other_revision(char *workdir)
+{
+    struct bench_generation *next = bench_generation(&bench);
+
+    next->keeper_apps[0].container.workdir = workdir;
+    return next;
+}
+
+static bool says(const char *text)
+{
+    AUTO(auto_free) char *status = bench_status(&bench, 0);
+
+    return strstr(status, text) != NULL;
+}
+
+static bool is_done(void *arg)
+{
+    (void)arg;
+    return says("\"result\":\"done\"");
+}
+
+static bool is_rolled_back(void *arg)
+{
+    (void)arg;
+    return says("\"result\":\"rolled_back\"");
+}
+
+Test(rollout, each_app_is_told_what_became_of_it, .init = init, .fini = done)
+{
+    struct bench_generation *next;
+    static char dir[] = "/w";
+
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    expect_reload(bench_generation(&bench), "a=unchanged b=unchanged");
+    next = bench_generation(&bench);
+    next->apps[0].queue_size = 77;
+    expect_reload(next, "a=changed b=unchanged");
+    next = bench_generation(&bench);
+    next->apps[0].queue_size = 77;
+    next->settings.app_count = 1;
+    expect_reload(next, "a=unchanged b=removed");
+    next = other_revision(dir);
+    next->apps[0].queue_size = 77;
+    next->apps[1].id = 2;
+    expect_reload(next, "a=rolling b=added");
+    cr_expect(strstr(ENGINE, "stop c0\n") == NULL, "%s", ENGINE);
+}
+
+Test(rollout, limits_change_in_the_container_that_runs, .init = init,
+     .fini = done)
+{
+    struct bench_generation *next;
+
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    next = bench_generation(&bench);
+    next->keeper_apps[0].container.memory_bytes = 4096;
+    next->keeper_apps[0].container.pids = 7;
+    expect_reload(next, "a=changed b=unchanged");
+    cr_assert(bench_engine_hears(&bench, "update memory=4096 pids=7 c0\n", 1),
+              "%s", ENGINE);
+    cr_expect(strstr(ENGINE, "create berth-t-a-2") == NULL);
+}
+
+Test(rollout, the_old_one_serves_until_the_new_one_is_proven, .init = init,
+     .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+
+    bench.apps[0].replicas_min = 1;
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 5);
+    expect_reload(other_revision(dir), "a=rolling b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 500);
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U,
+                 "it has not stood its trial yet");
+    cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 1U);
+}
+
+Test(rollout, one_that_does_not_start_is_rolled_back, .init = init,
+     .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+
+    bench.apps[0].replicas_min = 1;
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 5);
+    bench.engine->exit_at_start = 3;
+    expect_reload(other_revision(dir), "a=rolling b=unchanged");
+    cr_assert(bench_run_until(&bench, is_rolled_back, NULL, 8000));
+    cr_expect(says("exited with code 3"));
+    cr_expect(says("\"state\":\"ready\""));
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
+    bench.engine->exit_at_start = -1;
+}
+
+static void say_outcomes(uint64_t replica, uint64_t answers, uint64_t failures)
+{
+    const struct channel_replica_outcomes message = {replica, answers,
+                                                     failures};
+
+    channel_send_replica_outcomes(bench.front->channel, &message, NULL, 0);
+}
+
+Test(rollout, one_that_fails_more_requests_is_rolled_back, .init = init,
+     .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+
+    bench.apps[0].replicas_min = 1;
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 5);
+    expect_reload(other_revision(dir), "a=rolling b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 50);
+    say_outcomes(1, 1000, 10);
+    say_outcomes(2, 100, 2);
+    bench_run_ms(&bench, 100);
+    cr_expect(says("\"result\":\"rolling\""), "as many as the old one's");
+    say_outcomes(2, 200, 40);
+    cr_assert(bench_run_until(&bench, is_rolled_back, NULL, 3000));
+    cr_expect(says("40 of its 200 requests failed"));
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=2"), 1U);
+}
+
+Test(rollout, an_app_at_zero_is_proven_with_one_replica_that_leaves,
+     .init = init, .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+
+    bench_start(&bench);
+    bench_run_ms(&bench, 20);
+    expect_reload(other_revision(dir), "a=rolling b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
+    bench_say_ready(&bench);
+    cr_assert(bench_run_until(&bench, is_done, NULL, 3000));
+    cr_expect(bench_front_hears(&bench, "drain replica=1", 1));
+}
+
+Test(rollout, replicas_of_an_older_revision_are_adopted_and_replaced,
+     .init = init, .fini = done, .timeout = 20)
+{
+    bench.apps[0].replicas_min = 1;
+    fake_engine_add(bench.engine, "a", 7, "0ld", true);
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=7", 1));
+    bench_say_ready(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=8", 1));
+    cr_expect(strstr(ENGINE, "stop c0\n") == NULL, "%s", ENGINE);
+    bench_say_ready(&bench);
+    cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=7"), 1U);
+}
+
+Test(rollout, an_upstream_app_changes_its_addresses_in_place, .init = init,
+     .fini = done)
+{
+    struct bench_generation *next;
+    struct address address;
+
+    bench_make_external(&bench, 1, "127.0.0.1:1");
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=1", 1));
+    cr_assert(address_parse(SV("127.0.0.1:2"), &address, NULL));
+    next = bench_generation(&bench);
+    next->apps[1].upstreams = &address;
+    expect_reload(next, "a=unchanged b=changed");
+    cr_expect(bench_front_hears(&bench, "add app=1", 2));
+    cr_expect(bench_front_hears(&bench, "drain replica=1", 1));
+}
