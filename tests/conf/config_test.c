@@ -914,12 +914,12 @@ Test(config, update_says_how_one_revision_follows_another)
 {
     static const struct text_case bad[] = {
         {"kind", APP("update slowly;"),
-         "t:1:32: \"update\" takes rolling or recreate, not \"slowly\"\n"},
+         "t:1:30: \"update\" takes rolling or recreate, not \"slowly\"\n"},
         {"option", APP("update rolling speed=2;"),
-         "t:1:47: \"update\" takes surge=N, unavailable=N and rollback=on|off "
+         "t:1:45: \"update\" takes surge=N, unavailable=N and rollback=on|off "
          "here, not \"speed=2\"\n"},
         {"neither", APP("update rolling surge=0;"),
-         "t:1:32: \"update rolling\" with surge=0 and unavailable=0 could "
+         "t:1:30: \"update rolling\" with surge=0 and unavailable=0 could "
          "never begin: allow one of them\n"},
     };
     AUTO(config_free)
