@@ -115,7 +115,7 @@ static void tell_awake(const struct fleet_app *app,
                        const struct replica *replica, bool answer)
 {
     const struct channel_replica_awake message = {replica_view(replica)->id,
-                                                  answer};
+                                                  answer, replica_nap(replica)};
 
     channel_send_replica_awake(app->host->channel, &message, NULL, 0);
 }
@@ -169,6 +169,7 @@ void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
 {
     enum replica_state state = replica_view(replica)->state;
 
+    replica_set_nap(replica, message->nap);
     app->queued = message->queued;
     app->in_flight = message->in_flight;
     if (!message->ok) {

@@ -51,6 +51,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
 
     if (!channel)
         return;
+    replica_set_nap(replica, 0);
     if (view->reach.connect == CONNECT_DIRECT) {
         address_format(&view->reach.address, address);
         message.address = sv_of(address);
@@ -64,7 +65,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
     }
     channel_send_replica_add(channel, &message, fds, count);
     if (view->state == REPLICA_PROBING && replica_is_withheld(replica)) {
-        const struct channel_replica_awake awake = {view->id, true};
+        const struct channel_replica_awake awake = {view->id, true, 0};
 
         channel_send_replica_awake(channel, &awake, NULL, 0);
     }

@@ -189,6 +189,9 @@ bool replica_is_asleep(const struct replica *replica); /* FROZEN, HIBERNATED */
 bool replica_is_withheld(const struct replica *replica);
 bool replica_is_waking(const struct replica *replica); /* its thaw is on */
 bool replica_is_hibernating(const struct replica *replica);
+/* Of the front's REPLICA_ASLEEP that was heard last; 0 with a new front. */
+void replica_set_nap(struct replica *replica, uint32_t nap);
+uint32_t replica_nap(const struct replica *replica);
 bool replica_is_calling(const struct replica *replica); /* the engine works */
 /* PRIMED, or on its way there and no further. */
 bool replica_is_priming(const struct replica *replica);

@@ -21,6 +21,7 @@ struct replica {
     bool is_frozen;  /* its container is, or is about to be */
     bool is_thawing;
     bool is_withheld;
+    uint32_t nap;
     bool is_thawing_to_stop;
     bool is_hibernating;
     char why_up[96];

@@ -35,6 +35,16 @@ bool replica_is_hibernating(const struct replica *replica)
     return replica->is_hibernating;
 }
 
+void replica_set_nap(struct replica *replica, uint32_t nap)
+{
+    replica->nap = nap;
+}
+
+uint32_t replica_nap(const struct replica *replica)
+{
+    return replica->nap;
+}
+
 bool replica_is_calling(const struct replica *replica)
 {
     return replica->call != NULL;

@@ -446,7 +446,7 @@ bool front_replicas_on_sleep(struct front_replicas *all, enum channel_type type,
             return false;
         replica = find(all, awake.replica);
         if (replica)
-            replica_sleep_awake(replica->sleep, awake.answer);
+            replica_sleep_awake(replica->sleep, awake.answer, awake.nap);
         return true;
     default:
         return false;

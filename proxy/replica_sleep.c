@@ -51,8 +51,9 @@ struct replica_sleep {
     struct replica_ref *replica;
     enum phase phase;
     enum app_sleep how;
-    bool asked;  /* the keeper waits for REPLICA_ASLEEP */
-    bool answer; /* and for REPLICA_READY, once it is awake */
+    uint32_t nap; /* how often it has fallen asleep */
+    bool asked;   /* the keeper waits for REPLICA_ASLEEP */
+    bool answer;  /* and for REPLICA_READY, once it is awake */
     bool is_leaving;
     struct closing *closing;
     struct app_call *call;
@@ -74,6 +75,8 @@ static void tell(struct replica_sleep *sleep, bool ok, const char *reason)
                                              .reason = sv_of(reason)};
 
     sleep->asked = false;
+    sleep->nap += ok;
+    message.nap = sleep->nap;
     app_count(sleep->app, loop_now_us(sleep->host->loop), &counts);
     message.queued = counts.queued;
     message.in_flight = counts.in_flight;
@@ -281,8 +284,12 @@ static void call_wake(struct replica_sleep *sleep)
                      warmth_of(sleep)->on_wake, CALL_MS, on_woken, sleep);
 }
 
-void replica_sleep_awake(struct replica_sleep *sleep, bool answer)
+void replica_sleep_awake(struct replica_sleep *sleep, bool answer, uint32_t nap)
 {
+    /* It was sent before the keeper heard that it sleeps again: it will be
+     * frozen, and to take it as awake would leave requests at it unanswered. */
+    if (nap != sleep->nap)
+        return;
     sleep->answer = answer;
     if (sleep->phase == PHASE_ASLEEP && sleep->how == APP_WITHHELD &&
         warmth_of(sleep)->on_wake) {

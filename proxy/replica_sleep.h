@@ -43,7 +43,8 @@ void replica_sleep_publish(struct replica_sleep *sleep, enum app_sleep how);
  * has marked it, for APP_SLEEP. */
 void replica_sleep_ask(struct replica_sleep *sleep, bool published);
 void replica_sleep_marked(struct replica_sleep *sleep, enum app_sleep how);
-void replica_sleep_awake(struct replica_sleep *sleep, bool answer);
+void replica_sleep_awake(struct replica_sleep *sleep, bool answer,
+                         uint32_t nap);
 /* The wake hook ran for it. */
 void replica_sleep_on_taken(struct replica_sleep *sleep, uint64_t at_us);
 /* It drains: nothing more is tried by itself; and it is back. */

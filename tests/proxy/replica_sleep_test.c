@@ -118,7 +118,9 @@ Test(replica_sleep, a_withheld_one_serves_only_once_it_is_awake)
     client = harness_connect(f.h);
     raw_send(client, GET);
     cr_expect_not(raw_has_connection(f.listen, 100), "it waits in the queue");
-    harness_awake_replica(f.h, 1, false);
+    harness_awake_replica(f.h, 1, false, 1); /* it crossed the second nap */
+    cr_expect_not(raw_has_connection(f.listen, 100), "the keeper freezes it");
+    harness_awake_replica(f.h, 1, false, 2);
     app = raw_accept(f.listen);
     fixture_expect_head(app, "GET / HTTP/1.1\r\n");
     fixture_answer_ok(app, client);
@@ -167,7 +169,7 @@ Test(replica_sleep, on_sleep_is_called_before_and_on_wake_after)
     close(app);
     client = harness_connect(f.h);
     raw_send(client, GET);
-    harness_awake_replica(f.h, 1, true);
+    harness_awake_replica(f.h, 1, true, 1);
     expect_call(&f, "POST /wake HTTP/1.1\r\n", NO); /* and once more */
     expect_call(&f, "POST /wake HTTP/1.1\r\n", OK);
     ready = harness_wait(f.h, CHANNEL_REPLICA_READY);
@@ -227,7 +229,7 @@ Test(replica_sleep, it_may_be_removed_at_any_moment)
             raw_send(app, OK);
             expect_asleep(&f, true, true);
             close(app);
-            harness_awake_replica(f.h, 1, true);
+            harness_awake_replica(f.h, 1, true, 1);
             app = raw_accept(f.listen);
             fixture_expect_head(app, "POST /wake HTTP/1.1\r\n");
         }

@@ -676,9 +676,10 @@ static void send_awake(struct front_harness *h, void *arg)
     channel_send_replica_awake(h->channel, arg, NULL, 0);
 }
 
-void harness_awake_replica(struct front_harness *h, uint64_t id, bool answer)
+void harness_awake_replica(struct front_harness *h, uint64_t id, bool answer,
+                           uint32_t nap)
 {
-    struct channel_replica_awake message = {id, answer};
+    struct channel_replica_awake message = {id, answer, nap};
 
     keeper_call(h, send_awake, &message);
 }

@@ -74,7 +74,7 @@ void harness_drain_replica(struct front_harness *harness, uint64_t id);
 void harness_sleep_replica(struct front_harness *harness, uint64_t id,
                            bool published);
 void harness_awake_replica(struct front_harness *harness, uint64_t id,
-                           bool answer);
+                           bool answer, uint32_t nap);
 void harness_app_state(struct front_harness *harness, unsigned app,
                        unsigned state, const char *code, const char *reason);
 void harness_app_progress(struct front_harness *harness,
