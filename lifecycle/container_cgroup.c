@@ -242,3 +242,16 @@ void container_cgroup_done(struct container_cgroup *cgroup)
     free(cgroup->memory);
     *cgroup = (struct container_cgroup){0};
 }
+
+unsigned container_cgroup_oom_kills(const struct container_cgroup *cgroup)
+{
+    char text[512];
+
+    if (!cgroup->memory ||
+        !cgroup_read(cgroup->memory,
+                     cgroup->memory_is_v2 ? "memory.events"
+                                          : "memory.oom_control",
+                     text, sizeof text, NULL))
+        return 0;
+    return (unsigned)cgroup_stat_of(text, "oom_kill");
+}

@@ -41,6 +41,10 @@ MUST_USE bool container_cgroup_find(const struct cgroup_roots *roots, int pid,
                                     struct err *err);
 void container_cgroup_done(struct container_cgroup *cgroup);
 
+/* How many processes in it the kernel has killed for want of memory; 0 also
+ * where that cannot be read. */
+unsigned container_cgroup_oom_kills(const struct container_cgroup *cgroup);
+
 /* --- files of a cgroup, dir/name --- */
 
 /* At most size - 1 bytes, ended by NUL, without the last newline. */

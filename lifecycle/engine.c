@@ -217,3 +217,8 @@ bool engine_memory(struct engine_handle *handle,
 {
     return handle->engine->ops->memory(handle, ret_memory, err);
 }
+
+unsigned engine_oom_kills(const struct engine_handle *handle)
+{
+    return handle->engine->ops->oom_kills(handle);
+}

@@ -173,6 +173,9 @@ struct engine_call *engine_hibernate(struct engine_handle *handle,
 /* Synchronous, microseconds. ERR_DENIED, ERR_NOT_FOUND. */
 MUST_USE bool engine_memory(struct engine_handle *handle,
                             struct engine_memory *ret_memory, struct err *err);
+/* How many of its processes the kernel has killed for want of memory; from
+ * on_exit on, as of the end. 0 also where that cannot be seen. */
+unsigned engine_oom_kills(const struct engine_handle *handle);
 
 /* Make count (1 to ENGINE_MAX_SOCKETS) unconnected TCP sockets of family
  * (AF_INET, AF_INET6) inside the container's network namespace, non-blocking,

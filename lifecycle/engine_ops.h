@@ -98,6 +98,7 @@ struct engine_ops {
                                      engine_done_fn done, void *arg);
     bool (*memory)(struct engine_handle *handle,
                    struct engine_memory *ret_memory, struct err *err);
+    unsigned (*oom_kills)(const struct engine_handle *handle);
 };
 
 #endif

@@ -315,6 +315,7 @@ static const struct engine_ops podman_ops = {
     .thaw = podman_thaw,
     .hibernate = podman_hibernate,
     .memory = podman_memory,
+    .oom_kills = podman_oom_kills,
 };
 
 struct engine *podman_new(const struct podman_options *options)

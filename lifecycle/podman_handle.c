@@ -19,6 +19,9 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    /* Podman is about to remove the cgroup, and with it the counter; its own
+     * OOMKilled is false before 5.0. */
+    handle->oom_kills = container_cgroup_oom_kills(&handle->cgroup);
     handle->on_exit(handle->arg); /* last: it may release the handle */
 }
 
@@ -130,6 +133,14 @@ void podman_release(struct engine_handle *base)
     container_cgroup_done(&handle->cgroup);
     list_remove(&handle->node);
     free(handle);
+}
+
+unsigned podman_oom_kills(const struct engine_handle *base)
+{
+    const struct podman_handle *handle = (const struct podman_handle *)base;
+
+    return handle->oom_kills ? handle->oom_kills
+                             : container_cgroup_oom_kills(&handle->cgroup);
 }
 
 bool podman_sockets(struct engine_handle *base, int family, unsigned count,

@@ -27,6 +27,7 @@ struct podman_handle {
     void *arg;
     struct podman_call *call; /* freeze, thaw, hibernate; NULL: none */
     bool is_paused;           /* by Podman: so Podman has to thaw it */
+    unsigned oom_kills;       /* at its end; 0 before */
 };
 
 struct engine_handle *podman_attach(struct engine *engine,
@@ -43,6 +44,7 @@ podman_handle_cgroup(const struct podman_handle *handle, unsigned index);
 /* What is of that id, if it is held, is about to be stopped: all of it is
  * thawed, and a sidecar that dies is not started any more. */
 void podman_handle_let_go(struct engine *engine, const char *id);
+unsigned podman_oom_kills(const struct engine_handle *handle);
 bool podman_sockets(struct engine_handle *handle, int family, unsigned count,
                     int *ret_fds, struct err *err);
 

@@ -61,13 +61,41 @@ static void add_memory_hint(const struct replica *replica, char *reason,
                  replica->app->container.memory_bytes >> 20);
 }
 
+/* The kernel has told. What it killed may have been a child, whose end the main
+ * process answered with one of its own. */
+static void describe_oom(struct replica *replica, int exit_code,
+                         const char *when)
+{
+    uint64_t limit = replica->app->container.memory_bytes;
+    char *reason = replica->view.reason;
+    size_t size = sizeof replica->view.reason;
+    size_t used;
+
+    if (limit > 0)
+        snprintf(reason, size,
+                 "out of memory%s: the kernel killed it at its limit of "
+                 "%" PRIu64 " MiB; raise `memory`, or let it need less",
+                 when, limit >> 20);
+    else
+        snprintf(reason, size,
+                 "out of memory%s: the kernel killed it, since the machine has "
+                 "no more; give it less to do at a time, or a `memory` limit",
+                 when);
+    used = strlen(reason);
+    if (exit_code >= 0 && exit_code != 128 + SIGKILL)
+        snprintf(reason + used, size - used, " (exited with code %d)",
+                 exit_code);
+}
+
 static void describe_exit(struct replica *replica, int exit_code)
 {
     char *reason = replica->view.reason;
     size_t size = sizeof replica->view.reason;
     const char *when = replica->failure.was_ready ? "" : " before it was ready";
 
-    if (exit_code < 0) {
+    if (replica->oom_kills > 0) {
+        describe_oom(replica, exit_code, when);
+    } else if (exit_code < 0) {
         snprintf(reason, size, "ended%s", when);
     } else if (exit_code > 128 && exit_code <= 128 + SIGRTMAX) {
         snprintf(reason, size, "killed by signal %d (%s)%s", exit_code - 128,
@@ -138,7 +166,8 @@ void replica_fail_by_exit(struct replica *replica, int exit_code)
                      replica->view.state <= REPLICA_DRAINING;
 
     enter_failed(replica, was_ready ? "crashed" : "start_failed", false,
-                 "its process ended");
+                 replica->oom_kills > 0 ? "out of memory"
+                                        : "its process ended");
     if (exit_code >= 0)
         describe_exit(replica, exit_code);
 }

@@ -46,6 +46,7 @@ struct replica {
     bool has_room;    /* on the machine, for what it is on its way to */
     bool leave_asked; /* while a call is under way that must not be broken */
     bool exit_code_is_wanted;
+    unsigned oom_kills; /* engine_oom_kills() of its end */
     struct replica_failure failure;
 };
 

@@ -220,6 +220,7 @@ static void on_exit_of_container(void *arg)
 {
     struct replica *replica = arg;
 
+    replica->oom_kills = engine_oom_kills(replica->handle);
     engine_release(&replica->handle); /* which ends its calls */
     if (replica->is_thawing_to_stop) {
         replica->is_thawing_to_stop = false;

@@ -196,3 +196,20 @@ Test(container_cgroup, statistics_are_looked_up_by_whole_keys)
     cr_assert_eq(cgroup_stat_of(text, "mem"), 0);
     cr_assert_eq(cgroup_stat_of("", "anon"), 0);
 }
+
+Test(container_cgroup, tells_how_many_were_killed_for_want_of_memory)
+{
+    struct container_cgroup cgroup = {.memory = tree.cgroup};
+
+    cr_assert_eq(container_cgroup_oom_kills(&cgroup), 0U, "no such file");
+    cgroup_tree_put(&tree, "cgroup/memory.oom_control",
+                    "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    cgroup_tree_put(&tree, "cgroup/memory.events",
+                    "low 0\nhigh 0\nmax 7\noom 3\noom_kill 1\n"
+                    "oom_group_kill 0\n");
+    cr_assert_eq(container_cgroup_oom_kills(&cgroup), 2U);
+    cgroup.memory_is_v2 = true;
+    cr_assert_eq(container_cgroup_oom_kills(&cgroup), 1U);
+    cgroup.memory = NULL;
+    cr_assert_eq(container_cgroup_oom_kills(&cgroup), 0U);
+}

@@ -251,19 +251,38 @@ Test(replica, says_how_its_process_ended)
         int exit_code;
         uint64_t memory_bytes;
         const char *report;
+        unsigned oom_kills;
     } cases[] = {
-        {0, 0, "[start_failed: exited with code 0 before it was ready] "},
-        {3, 0, "[start_failed: exited with code 3 before it was ready] "},
+        {137, 64 << 20,
+         "[start_failed: out of memory before it was ready: the kernel killed "
+         "it at its limit of 64 MiB; raise `memory`, or let it need less] ",
+         1},
+        {137, 0,
+         "[start_failed: out of memory before it was ready: the kernel killed "
+         "it, since the machine has no more; give it less to do at a time, or "
+         "a `memory` limit] ",
+         1},
+        {1, 64 << 20,
+         "[start_failed: out of memory before it was ready: the kernel killed "
+         "it at its limit of 64 MiB; raise `memory`, or let it need less "
+         "(exited with code 1)] ",
+         2},
+        {0, 0, "[start_failed: exited with code 0 before it was ready] ", 0},
+        {3, 0, "[start_failed: exited with code 3 before it was ready] ", 0},
         {139, 0,
          "[start_failed: killed by signal 11 (Segmentation fault) before it "
-         "was ready] "},
+         "was ready] ",
+         0},
         {137, 0,
          "[start_failed: killed by signal 9 (Killed) before it was "
-         "ready] "},
+         "ready] ",
+         0},
         {137, 64 << 20,
          "[start_failed: killed by signal 9 (Killed) before it was ready; it "
-         "may have needed more than its memory limit of 64 MiB] "},
-        {255, 0, "[start_failed: exited with code 255 before it was ready] "},
+         "may have needed more than its memory limit of 64 MiB] ",
+         0},
+        {255, 0, "[start_failed: exited with code 255 before it was ready] ",
+         0},
     };
 
     done();
@@ -272,6 +291,7 @@ Test(replica, says_how_its_process_ended)
         bench.keeper_apps[0].container.memory_bytes = cases[i].memory_bytes;
         start();
         await(REPLICA_PROBING);
+        fake_engine_find(bench.engine, "c0")->oom_kills = cases[i].oom_kills;
         fake_engine_exit(bench.engine, "c0", cases[i].exit_code);
         await(REPLICA_GONE);
         cr_expect_not_null(strstr(heard.data, cases[i].report), "%s",

@@ -684,6 +684,16 @@ static bool op_memory(struct engine_handle *base,
     return true;
 }
 
+static unsigned op_oom_kills(const struct engine_handle *base)
+{
+    const struct fake_handle *handle =
+        container_of(base, const struct fake_handle, base);
+    const struct fake_container *at =
+        fake_engine_find(handle->fake, handle->id);
+
+    return at ? at->oom_kills : 0;
+}
+
 static const struct engine_ops fake_ops = {
     .free = op_free,
     .check = op_check,
@@ -714,6 +724,7 @@ static const struct engine_ops fake_ops = {
     .thaw = op_thaw,
     .hibernate = op_hibernate,
     .memory = op_memory,
+    .oom_kills = op_oom_kills,
 };
 
 /* --- what tests do --- */

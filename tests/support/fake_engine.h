@@ -42,6 +42,7 @@ struct fake_container {
     struct engine_container container; /* id "": no container */
     struct engine_handle *handle;      /* held by the fleet */
     struct engine_memory memory;       /* all swapped once hibernated */
+    unsigned oom_kills;
     char devices[256]; /* that it was made with, a blank between two */
 };
 
