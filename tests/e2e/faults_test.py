@@ -98,13 +98,17 @@ def walk(t, victim):
             asker.join()
         assert berth.get("/a/hash", timeout=40).status == 200, (state, "served again")
         # What is there is what berth knows of: no stray, and none counted twice.
+        # Where it leaves after 300 ms, it may have left again.
+        fewest = 0 if "idle_timeout 300ms" in more else 1
+
         def settled():
             known = [r for a in berth.status()["apps"] for r in a["replicas"]]
-            return len(known) == len(berth.containers()) and not any(
-                r["state"] in ("draining", "stopping", "failed") for r in known)
+            there = berth.containers()
+            running = [c for c in there if c["State"] == "running"]
+            return (len(known) == len(there) and fewest <= len(running) <= 1
+                    and not any(r["state"] in ("draining", "stopping", "failed")
+                                for r in known))
         wait_until(settled, 20, f"{state}: containers and replicas are the same")
-        running = [c for c in berth.containers() if c["State"] == "running"]
-        assert len(running) == 1, (state, running)
         assert conmons_and_dirs(t, berth) <= 1, state
         assert berth.stop(seconds=30) == 0, state
         assert berth.containers() == [], state
