@@ -188,6 +188,16 @@ void fleet_on_engine_died(struct fleet *fleet, const char *container_id,
 
 /* --- what a berth before this one left behind --- */
 
+static bool has_containers(const struct fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        if (fleet->apps[i]->settings->container.image &&
+            !list_is_empty(&fleet->apps[i]->replicas))
+            return true;
+    }
+    return !adopter_is_idle(fleet->adopter);
+}
+
 static void on_pruned(void *arg, const struct err *err)
 {
     struct fleet *fleet = arg;
@@ -196,7 +206,9 @@ static void on_pruned(void *arg, const struct err *err)
     if (err && err->code != ERR_CANCELLED)
         log_warn("fleet", "cannot remove what is left of apps", "reason=\"%s\"",
                  err->text);
-    if (fleet->is_stopping)
+    /* One that was under way when the stop began is cancelled by it, long
+     * before the containers are gone. */
+    if (fleet->is_stopping && !has_containers(fleet))
         loop_defer(fleet->options.loop, &fleet->stopped_task);
 }
 
@@ -490,16 +502,6 @@ void fleet_freeze_starts(struct fleet *fleet)
 {
     fleet->host.may_start = false;
     fleet->starts.limit = 0;
-}
-
-static bool has_containers(const struct fleet *fleet)
-{
-    for (uint32_t i = 0; i < fleet->app_count; i++) {
-        if (fleet->apps[i]->settings->container.image &&
-            !list_is_empty(&fleet->apps[i]->replicas))
-            return true;
-    }
-    return !adopter_is_idle(fleet->adopter);
 }
 
 static void run_stopped(struct loop_task *task)

@@ -665,6 +665,24 @@ Test(fleet, stopping_removes_what_runs_and_starts_nothing)
     cr_expect_eq(bench.engine->counts[FAKE_CREATE], 2U);
 }
 
+Test(fleet, a_clean_up_under_way_does_not_end_a_stop_before_its_containers)
+{
+    bool stopped = false;
+
+    bench.engine->hold[FAKE_PRUNE] = true;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    bench_front_down(&bench);
+    bench.engine->hold[FAKE_STOP] = true;
+    fleet_stop(bench.fleet, set_flag, &stopped);
+    bench_run_ms(&bench, 50);
+    cr_expect_not(stopped, "its container is there: %s", ENGINE);
+    bench.engine->hold[FAKE_PRUNE] = false;
+    fake_engine_release(bench.engine, FAKE_STOP);
+    cr_assert(bench_run_until(&bench, is_set, &stopped, 5000), "%s", ENGINE);
+    cr_expect_eq(fake_engine_count(bench.engine), 0U, "%s", ENGINE);
+}
+
 Test(fleet, one_with_nothing_to_stop_stops_at_once)
 {
     bool stopped = false;
