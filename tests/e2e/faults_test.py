@@ -67,7 +67,7 @@ def bring_to(berth, state):
     elif state == "draining":
         asker.join()
         holder = berth.connect()
-        holder.request("GET", "/a/delay?ms=3000", read=False)
+        holder.request("GET", "/a/delay?ms=9000", read=False)
         wait_until(lambda: berth.metric("berth_in_flight", app="a") == 1, 10)
         threading.Thread(target=lambda: berth.cli("restart", "a", check=False)).start()
         wait_until(lambda: "draining" in states(berth), 20, "draining", interval=0.01)
@@ -90,6 +90,8 @@ def walk(t, victim):
             berth.kill()
             asker.join()
             berth.start()
+            # /healthz may have been the old front's last words.
+            wait_until(lambda: berth.front_pid, 15)
         else:
             before = berth.front_pid
             with contextlib.suppress(ProcessLookupError):
