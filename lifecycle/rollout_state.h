@@ -41,9 +41,9 @@ struct rollout {
                                     * there is nothing to go back to */
     /* TRIES: when the first of the new ones was ready; 0: not yet. */
     uint64_t ready_us;
-    bool is_restart; /* PULLS: replicas are replaced though nothing changed */
-    bool is_trial;   /* nobody asks for the app: it leaves again */
-    unsigned failures;  /* starts of the new one that failed */
+    bool is_restart;   /* PULLS: replicas are replaced though nothing changed */
+    bool is_trial;     /* nobody asks for the app: it leaves again */
+    unsigned failures; /* starts of the new one that failed */
     struct timer timer; /* TRIES: the next start, or the end of the trial */
 };
 
