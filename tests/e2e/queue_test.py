@@ -126,6 +126,8 @@ def test_a_split_route_shares_requests_out_by_weight_and_key(t):
     printed = berth.cli("config").stdout
     assert "split stable=3 next=1;" in printed, printed
     assert "split_key $cookie_user;" in printed, printed
+    routes = berth.cli("routes").stdout
+    assert "3 to stable, 1 to next" in routes, routes
     assert berth.get("/turn/up").text.startswith("asleep")
     assert not berth.containers("stable") and not berth.containers("next")
     answers = [who(berth.get("/turn/env")) for _ in range(20)]
