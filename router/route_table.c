@@ -20,7 +20,10 @@ enum { NODE_NONE, NODE_HOSTS, NODE_WILDCARDS, NODE_ANY_HOST, NODE_FIRST_FREE };
 
 #define TEXT_INSIDE 32
 
-/* One cache line, unless its segment is long. */
+#define CACHE_LINE 64
+
+/* One cache line, unless its segment is long: where there are many, each line
+ * that a look-up reads is a miss. */
 struct node {
     union {
         char inside[TEXT_INSIDE];
@@ -30,7 +33,9 @@ struct node {
     uint32_t parent;
     void *exact; /* of the prefix that ends here: "/api" */
     void *below; /* of the same with a slash: "/api/", not for "/api" */
+    bool has_edges; /* something hangs below it */
 };
+_Static_assert(sizeof(struct node) == CACHE_LINE, "see above");
 
 struct edge {
     uint32_t hash;
@@ -38,7 +43,7 @@ struct edge {
 };
 
 struct route_table {
-    struct node *nodes;
+    struct node *nodes; /* begin at a cache line once it is sealed */
     uint32_t node_count;
     uint32_t node_capacity;
     struct edge *edges; /* open addressing */
@@ -103,13 +108,16 @@ static uint32_t find_edge(const struct route_table *table, uint32_t parent,
     bool is_host = parent < NODE_ANY_HOST;
     uint32_t at = hash & table->edge_mask;
 
+    /* Most requests go on below where routes end: no probe for those. */
+    if (!table->nodes[parent].has_edges)
+        return NODE_NONE;
     for (; table->edges[at].child != NODE_NONE;
          at = (at + 1) & table->edge_mask) {
         const struct node *node = &table->nodes[table->edges[at].child];
 
         if (table->edges[at].hash == hash && node->parent == parent &&
-            (is_host ? sv_eq_nocase(text_of(node), text)
-                     : sv_eq(text_of(node), text)))
+            (sv_eq(text_of(node), text) ||
+             (is_host && sv_eq_nocase(text_of(node), text))))
             return table->edges[at].child;
     }
     return NODE_NONE;
@@ -158,6 +166,7 @@ static uint32_t add_node(struct route_table *table, uint32_t parent,
     if (table->node_count * 2 > table->edge_mask + 1) /* at most half full */
         grow_edges(table);
     put_edge(table, (struct edge){hash_edge(text_hash, parent), index});
+    table->nodes[parent].has_edges = true;
     return index;
 }
 
@@ -285,6 +294,15 @@ void route_table_add_host(struct route_table *table, struct strview host)
 
 void route_table_seal(struct route_table *table)
 {
+    struct node *aligned =
+        aligned_alloc(CACHE_LINE, table->node_count * sizeof *aligned);
+
+    if (!aligned)
+        abort(); /* out of memory, which style.md lets abort */
+    memcpy(aligned, table->nodes, table->node_count * sizeof *aligned);
+    free(table->nodes);
+    table->nodes = aligned;
+    table->node_capacity = table->node_count;
     table->is_sealed = true;
 }
 
