@@ -64,6 +64,7 @@ void image_store_set_engine(struct image_store *store, struct engine *engine)
 {
     store->engine = engine;
     image_pulls_set_engine(store->pulls, engine);
+    setup_layers_set_engine(store->layers, engine);
 }
 
 /* --- the answer --- */

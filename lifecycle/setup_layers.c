@@ -556,7 +556,8 @@ static void on_sweep_timer(struct timer *timer)
 
     bool was_up = layers->was_up;
 
-    layers->was_up = engine_is_up(layers->engine);
+    /* No engine: where all apps are upstreams, nothing was ever built. */
+    layers->was_up = layers->engine && engine_is_up(layers->engine);
     if (is_busy(layers) || !was_up || !layers->was_up) {
         timer_start(layers->timers, timer, SWEEP_MS);
         return;
@@ -591,6 +592,11 @@ struct setup_layers *setup_layers_new(struct loop *loop, struct timers *timers,
     layers->sweep_timer.on_expire = on_sweep_timer;
     sweep_soon(layers);
     return layers;
+}
+
+void setup_layers_set_engine(struct setup_layers *layers, struct engine *engine)
+{
+    layers->engine = engine;
 }
 
 static void forget_answers(struct setup_layers *layers)

@@ -46,7 +46,7 @@ struct setup_want {
     enum setup_mode mode;
 };
 
-/* Borrows all. */
+/* Borrows all. engine NULL: nobody asks, until there is one. */
 MUST_USE struct setup_layers *
 setup_layers_new(struct loop *loop, struct timers *timers,
                  struct engine *engine, const struct podman_settings *settings);
@@ -54,6 +54,9 @@ setup_layers_new(struct loop *loop, struct timers *timers,
  * skipped. */
 void setup_layers_free(struct setup_layers **layers);
 
+/* Where there was none; NULL until then. Borrows. */
+void setup_layers_set_engine(struct setup_layers *layers,
+                             struct engine *engine);
 /* New settings: files are read anew by the next who asks. */
 void setup_layers_renew(struct setup_layers *layers,
                         const struct podman_settings *settings);

@@ -301,6 +301,21 @@ Test(setup_layers, what_was_asked_for_is_kept_when_the_rest_goes)
     cr_expect_str_eq(bench.engine->kept_layers.data, expected);
 }
 
+/* Where all apps are upstreams there is no engine until a reload brings one. */
+Test(setup_layers, without_an_engine_nothing_is_swept)
+{
+    struct asker asker;
+
+    setup_layers_free(&layers);
+    layers = setup_layers_new(bench.loop, bench.timers, NULL, &settings);
+    bench_run_ms(&bench, 5200);
+    setup_layers_set_engine(layers, &bench.engine->base);
+    ask(&asker, "base", SETUP_ENSURE);
+    await(&asker);
+    cr_expect_eq(asker.err.code, ERR_NONE, "%s", asker.err.text);
+    cr_expect_eq(builds(), 1U);
+}
+
 Test(setup_layers, may_be_freed_while_a_thread_reads)
 {
     struct asker asker;
