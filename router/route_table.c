@@ -31,8 +31,8 @@ struct node {
     } text;            /* the segment or host that leads here */
     uint32_t len;      /* of it */
     uint32_t parent;
-    void *exact; /* of the prefix that ends here: "/api" */
-    void *below; /* of the same with a slash: "/api/", not for "/api" */
+    void *exact;    /* of the prefix that ends here: "/api" */
+    void *below;    /* of the same with a slash: "/api/", not for "/api" */
     bool has_edges; /* something hangs below it */
 };
 _Static_assert(sizeof(struct node) == CACHE_LINE, "see above");
