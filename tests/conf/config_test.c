@@ -756,7 +756,7 @@ Test(config, containers)
         {"volume option", APP("volume /x:/x:r0;"),
          "t:1:30: \"volume\" takes ro, rw, z, Z, U, exec, noexec, dev, nodev, "
          "suid, nosuid, bind, rbind, shared, rshared, slave, rslave, private, "
-         "rprivate, copy or nocopy, not \"r0\"; did you mean \"ro\"?\n"},
+         "rprivate, copy, nocopy or O, not \"r0\"; did you mean \"ro\"?\n"},
         {"volume twice", APP("volume /x:/y; volume /z:/y:ro;"),
          "t:1:44: duplicate volume \"/y\"; the first is at t:1:30\n"},
         {"label of berth", APP("label berth.app x;"),
