@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
 #include "router/base/log.h"
@@ -190,7 +191,7 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
         refusal = "it is primed, of another revision";
     if (refusal)
         remove_candidate(candidate, refusal);
-    else if (!fleet_app_adopt(app, &candidate->container, &adopt_err))
+    else if (!fleet_replicas_adopt(app, &candidate->container, &adopt_err))
         remove_candidate(candidate, adopt_err.text);
     else
         finish(candidate);

@@ -15,6 +15,7 @@
 #include "lifecycle/fleet.h"
 #include "lifecycle/fleet_app.h"
 #include "lifecycle/fleet_ladder.h"
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
 #include "lifecycle/rollout.h"
@@ -361,7 +362,7 @@ static void say_rollout(struct action *action, const struct fleet_app *app)
     LIST_FOREACH (&app->replicas, node) {
         const struct replica *replica = replica_of_node(node);
 
-        if (fleet_app_revision_of(replica) != app->revision)
+        if (fleet_replicas_revision_of(replica) != app->revision)
             old++;
         else
             new += replica_view(replica)->state == REPLICA_READY;

@@ -127,11 +127,6 @@ void fleet_app_on_front_down(struct fleet_app *app);
 void fleet_app_on_demand(struct fleet_app *app,
                          const struct channel_demand *demand);
 
-/* Take a running container. false: it cannot be used; err says why. */
-MUST_USE bool fleet_app_adopt(struct fleet_app *app,
-                              const struct engine_container *container,
-                              struct err *err);
-
 /* Somebody asked for the app to be kept (an answer of its own, an operator): no
  * replica leaves for idle_timeout before until_us, or a later time asked for
  * before. It starts none, and its replicas can still be evicted. */
@@ -149,11 +144,14 @@ void fleet_app_let_sleep(struct fleet_app *app);
 void fleet_app_forget_asked(struct fleet_app *app);
 /* What failed before is forgotten: the next start is tried at once. */
 void fleet_app_forget_failures(struct fleet_app *app);
-/* Make one, and initialise it (PRIMED). */
-void fleet_app_prime(struct fleet_app *app);
 
 /* app->place_wait has changed. */
 void fleet_app_on_wait(struct fleet_app *app);
+
+/* A start, or what was started, failed: no other before the delay of `backoff`,
+ * one of app's, is over. */
+void fleet_app_wait_before_start(struct fleet_app *app,
+                                 struct backoff *backoff);
 
 /* Decide at the end of this turn how many replicas there shall be. */
 void fleet_app_decide_soon(struct fleet_app *app);
@@ -162,11 +160,6 @@ void fleet_app_decide_soon(struct fleet_app *app);
  * back to the caller, who owns it. An earlier failure is forgotten. */
 MUST_USE struct app_revision *fleet_app_use(struct fleet_app *app,
                                             struct app_revision *revision);
-/* Start one of that revision, now. */
-void fleet_app_start(struct fleet_app *app, struct app_revision *revision);
-/* External apps: have the replicas that the settings name, and no others. */
-void fleet_app_sync_external(struct fleet_app *app);
-struct app_revision *fleet_app_revision_of(const struct replica *replica);
 /* A reload took the app away: it goes once nothing waits for it and
  * app->may_leave is set. */
 void fleet_app_remove(struct fleet_app *app);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
 #include "lifecycle/machine.h"
@@ -158,7 +159,7 @@ static const char *change_app(struct fleet *fleet, struct fleet_app *app,
     if (next->app->upstream_count > 0) {
         if (app->settings->container.image)
             rollout_to_external(app, app_revision_new(from, next));
-        fleet_app_sync_external(app);
+        fleet_replicas_sync_external(app);
     } else if (!rollout_is_to(app, next)) {
         rollout_begin(app, app_revision_new(from, next));
         return "rolling";

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lifecycle/fleet_ladder.h"
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/start_queue.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -146,7 +147,7 @@ static void refill(struct fleet_warmth *warmth, struct fleet_app *const *by_use,
         return;
     for (uint32_t i = 0; i < count; i++) {
         if (may_prime(by_use[i])) {
-            fleet_app_prime(by_use[i]);
+            fleet_replicas_prime(by_use[i]);
             return;
         }
     }

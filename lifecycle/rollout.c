@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lifecycle/event_log.h"
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/revision.h"
 #include "router/base/clock.h"
@@ -33,7 +34,7 @@ struct tally {
 
 static bool is_new(const struct fleet_app *app, const struct replica *replica)
 {
-    return fleet_app_revision_of(replica) == app->revision;
+    return fleet_replicas_revision_of(replica) == app->revision;
 }
 
 /* It takes requests, awake or not. */
@@ -196,7 +197,7 @@ static void call_off_starts(struct fleet_app *app,
     LIST_FOREACH_SAFE (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
-        if (fleet_app_revision_of(replica) == revision &&
+        if (fleet_replicas_revision_of(replica) == revision &&
             replica_is_starting(replica))
             replica_leave(replica, "a newer revision is wanted");
     }
@@ -483,7 +484,7 @@ static void start_new(struct fleet_app *app, struct tally *tally)
 {
     app->rollout.is_trial = tally->old_ready + tally->old_starting == 0 &&
                             app->queued == 0 && app->wanted == 0;
-    fleet_app_start(app, app->revision);
+    fleet_replicas_start(app, app->revision);
     tally->new_starting++;
 }
 
@@ -499,7 +500,7 @@ static void start_old(struct fleet_app *app, struct tally *tally)
         app->place_wait.verdict != PLACEMENT_START)
         return;
     for (; total < app->wanted && app->failing == 0; total++) {
-        fleet_app_start(app, old);
+        fleet_replicas_start(app, old);
         tally->old_starting++;
     }
 }

@@ -137,6 +137,15 @@ Test(service_manager, leaves_another_process_s_watchdog_alone)
     done(&listener);
 }
 
+/* The lowest number that is free. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDIN_FILENO);
+
+    close(fd);
+    return fd;
+}
+
 Test(service_manager, is_silent_without_a_manager)
 {
     static const char *const names[] = {NULL, "", "relative", "@", "/"};
@@ -145,10 +154,14 @@ Test(service_manager, is_silent_without_a_manager)
         struct loop *loop = loop_new("test");
         struct timers *timers = timers_new(loop);
         struct service_manager *manager;
+        int free_before = next_descriptor();
 
         if (names[i])
             setenv("NOTIFY_SOCKET", names[i], 1);
         manager = service_manager_new(timers);
+        cr_assert_eq(next_descriptor(), free_before, "%s: a socket was opened",
+                     names[i] ? names[i] : "none");
+        cr_assert_null(getenv("NOTIFY_SOCKET"));
         service_manager_ready(manager, "nobody hears it");
         service_manager_free(&manager);
         timers_free(&timers);
