@@ -140,12 +140,10 @@ trap 'exit 143' TERM
 conf/demo/images.sh "$store" "$state/podman" 9>&-
 berth_podman_serve 9>&-
 
-conf=conf/demo/berth.conf
-if [ "$port" != 8080 ] || [ "$admin_port" != 9901 ]; then
-    sed -e "s/127\.0\.0\.1:8080/127.0.0.1:$port/" \
-        -e "s/127\.0\.0\.1:9901/127.0.0.1:$admin_port/" $conf >"$state/berth.conf"
-    conf=$state/berth.conf
-fi
+# A copy: the tour changes it, and so may whoever tries it out.
+conf=$state/berth.conf
+sed -e "s/127\.0\.0\.1:8080/127.0.0.1:$port/" \
+    -e "s/127\.0\.0\.1:9901/127.0.0.1:$admin_port/" conf/demo/berth.conf >"$conf"
 url=http://127.0.0.1:$port
 admin=http://127.0.0.1:$admin_port
 
@@ -186,6 +184,9 @@ again after 10 s without one. In another terminal:
   curl $url/docs                 # Node with marked 4
   curl $url/blog                 # Node with marked 15
   sudo $berth status -c $conf
+  sudo $berth freeze -c $conf digits   # … and the next request wakes it
+  sudo $berth why -c $conf digits      # its last starts, phase by phase
+  sudo $berth reload -c $conf          # after you have changed that file
   curl $admin/metrics
 
 Ctrl-C stops everything.

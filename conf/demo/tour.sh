@@ -164,6 +164,45 @@ tour_operator() {
     check "a path without a route gets $code no_route" answer_has no_route
 }
 
+tour_warmth() {
+    local app=digits
+    heading "An idle app is frozen, and wakes for a request"
+    ask "/$app"
+    check "berth freeze $app" "$berth" freeze -c "$conf" "$app"
+    check "$app: frozen, its process has no CPU" within 5 has_replica_in "$app" frozen
+    ask "/$app"
+    check "$app: $code after $ms ms, from the same process" [ "$code" = 200 ]
+    check "/metrics: $app woke $(metric berth_starts_total "app=\"$app\",from=\"frozen\"") time" \
+        [ "$(metric berth_starts_total "app=\"$app\",from=\"frozen\"")" -eq 1 ]
+    "$berth" why -c "$conf" "$app" | sed 's/^/        /'
+}
+
+has_replica_in() {
+    "$berth" status -c "$conf" "$1" --json |
+        jq -e --arg state "$2" '[.. | objects | .state?] | index($state)' >/dev/null
+}
+
+tour_reload() {
+    heading "The configuration changes while it runs"
+    check "a file with a mistake is refused" refused_reload
+    ask "/hello"
+    check "… and all goes on as it was: $code" [ "$code" = 200 ]
+    sed -i 's|route /hello  {|route /hi { app hello; } route /hello {|' "$conf"
+    check "berth reload, with one route more" "$berth" reload -c "$conf"
+    ask "/hi"
+    check "the new route answers: $code" [ "$code" = 200 ]
+}
+
+# What the running berth has stays as it is; the file is put right again.
+refused_reload() {
+    local answer=0
+    cp "$conf" "$conf.good"
+    echo 'nonsense;' >>"$conf"
+    "$berth" reload -c "$conf" >"$body" 2>&1 || answer=$?
+    mv "$conf.good" "$conf"
+    [ "$answer" -eq 1 ] && answer_has 'unknown directive "nonsense"'
+}
+
 status_names_all() {
     local app
     for app in "${apps[@]}"; do
@@ -210,6 +249,8 @@ tour() {
     tour_apps
     tour_crash
     tour_operator
+    tour_warmth
+    tour_reload
     tour_idle
     tour_stop
     printf '\n%d checks passed, %d failed\n' "$passed" "$failed"
