@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/desk_bench.h"
@@ -140,4 +141,24 @@ Test(front_desk, a_front_that_goes_takes_its_questions_along)
     front_desk_set_channel(desk.desk, desk.keeper);
     add_events("a", 3, 1);
     cr_expect_eq(count_parts("\"app\":\"a\""), 0, "%s", PARTS);
+}
+
+/* The fleet's first app with an image came by a reload, and Podman with it. */
+Test(front_desk, logs_are_had_from_an_engine_that_came_later)
+{
+    done();
+    desk_bench_init(&desk, 2);
+    desk.bench.has_no_engine = true;
+    desk.bench.settings.app_count = 1;
+    bench_make_external(&desk.bench, 0, "127.0.0.1:1");
+    desk_bench_start(&desk);
+    desk.bench.settings.app_count = 2;
+    fleet_set_engine(desk.bench.fleet, &desk.bench.engine->base);
+    free(bench_reload(&desk.bench, bench_generation(&desk.bench)));
+    fleet_on_engine_up(desk.bench.fleet);
+    bench_make_ready(&desk.bench, 1);
+    desk_query(&desk, "logs", 1, "{\"follow\":true,\"tail\":7}");
+    cr_assert_str_eq(REPLIES, "");
+    cr_expect(strstr(desk.bench.engine->log.data, "follow tail=7 on c0\n"),
+              "%s", desk.bench.engine->log.data);
 }

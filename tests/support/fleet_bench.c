@@ -152,7 +152,7 @@ void bench_start(struct fleet_bench *bench)
         .timers = bench->timers,
         .settings = &bench->first,
         .machine = bench->machine,
-        .engine = &bench->engine->base,
+        .engine = bench->has_no_engine ? NULL : &bench->engine->base,
         .metrics = bench->metrics,
         .proc = bench->proc,
         .events = bench->events,
@@ -160,7 +160,8 @@ void bench_start(struct fleet_bench *bench)
 
     bench->fleet = fleet_new(&options);
     bench_front_up(bench);
-    fleet_on_engine_up(bench->fleet);
+    if (!bench->has_no_engine)
+        fleet_on_engine_up(bench->fleet);
 }
 
 void bench_done(struct fleet_bench *bench)

@@ -26,6 +26,7 @@ struct fleet_bench {
     struct app_settings apps[BENCH_APPS];
     struct keeper_app keeper_apps[BENCH_APPS];
     const struct machine *machine; /* NULL: nothing is bounded */
+    bool has_no_engine;            /* until bench_engine_comes() */
     char state_dir[64];
     const char *proc;             /* of the fleet's options */
     struct keeper_settings first; /* what fleet_new() gets: the above */
