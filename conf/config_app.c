@@ -14,6 +14,7 @@
 #include "conf/scalar.h"
 #include "conf/units.h"
 #include "router/base/alloc.h"
+#include "router/base/line_pattern.h"
 
 /* Podman allows more, but "berth-NAMESPACE-APP-…" must stay a host name. */
 #define APP_NAME_MAX 63
@@ -219,6 +220,32 @@ static void set_http_check(struct builder *builder, struct ready_check *check,
     *check = parsed;
 }
 
+static void set_log_check(struct builder *builder, const struct block *block,
+                          struct ready_check *check,
+                          const struct conf_node *node)
+{
+    AUTO(line_pattern_free) struct line_pattern *pattern = NULL;
+    struct err err;
+
+    if (block->owner[OWNER_sidecar_settings])
+        builder_error(builder, node->args[0].place,
+                      "\"%s log\" is for an app; a sidecar's takes http or tcp",
+                      node->name);
+    else if (node->arg_count != 2)
+        builder_error(builder, node->place,
+                      "\"%s log\" takes one extended regular expression, such "
+                      "as \"listening on\"; quote it where it has blanks",
+                      node->name);
+    else if (!(pattern = line_pattern_new(node->args[1].text, &err)))
+        builder_error(builder, node->args[1].place,
+                      "\"%s log\" takes an extended regular expression; "
+                      "\"%.80s\" %s",
+                      node->name, node->args[1].text, err.text);
+    else
+        *check = (struct ready_check){.kind = CHECK_LOG,
+                                      .pattern = xstrdup(node->args[1].text)};
+}
+
 void directive_set_ready_check(struct builder *builder, struct block *block,
                                const struct conf_node *node)
 {
@@ -227,8 +254,10 @@ void directive_set_ready_check(struct builder *builder, struct block *block,
 
     if (strcmp(kind, "http") == 0)
         set_http_check(builder, check, node);
+    else if (strcmp(kind, "log") == 0)
+        set_log_check(builder, block, check, node);
     else if (strcmp(kind, "tcp") != 0)
-        builder_error_word(builder, node, kind, "http|tcp");
+        builder_error_word(builder, node, kind, "http|tcp|log");
     else if (node->arg_count > 1)
         builder_error(builder, node->args[1].place,
                       "\"%s tcp\" takes nothing more, not \"%.80s\"",

@@ -510,7 +510,11 @@ void directive_print_ready_check(struct printer *p, const struct directive *row)
     if (sidecar && !sidecar->has_check)
         return;
     printer_begin(p, row->name);
-    printer_word(p, check->kind == CHECK_HTTP ? "http" : "tcp");
+    printer_word(p, check->kind == CHECK_HTTP  ? "http"
+                    : check->kind == CHECK_LOG ? "log"
+                                               : "tcp");
+    if (check->kind == CHECK_LOG)
+        printer_word(p, check->pattern);
     if (check->kind == CHECK_HTTP) {
         printer_word(p, check->path);
         strbuf_printf(p->out, " status=%u-%u", check->status_min,

@@ -276,11 +276,20 @@ static void on_replica_failed(void *arg, struct replica *replica,
     }
 }
 
+static void on_replica_line(void *arg, struct replica *replica)
+{
+    struct fleet_app *app = arg;
+
+    front_announce_replica(app->host->channel, app->id, settings_of(app),
+                           replica);
+}
+
 static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner)
 {
     *owner = (struct replica_owner){.on_room_wanted = on_room_wanted,
                                     .on_state = on_replica_state,
+                                    .on_line = on_replica_line,
                                     .on_delayed = on_replica_delayed,
                                     .on_failed = on_replica_failed,
                                     .rank = fleet_scale_rank,

@@ -49,7 +49,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
     unsigned count = 0;
     struct err err;
 
-    if (!channel)
+    if (!channel || replica_awaits_line(replica))
         return;
     replica_set_nap(replica, 0);
     if (view->reach.connect == CONNECT_DIRECT) {

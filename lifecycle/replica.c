@@ -78,6 +78,8 @@ void replica_set_state(struct replica *replica, enum replica_state next,
              " reason=\"%s\"",
              replica_app_name(replica), view->name, state_names[before],
              state_names[next], (now_us - view->since_us) / 1000, why);
+    if (next != REPLICA_PROBING)
+        ready_line_free(&replica->ready_line);
     view->state = next;
     view->before_us = now_us - view->since_us;
     view->since_us = now_us;
@@ -138,7 +140,7 @@ void replica_on_ready(struct replica *replica, uint64_t boot_us,
     }
     replica->view.family = family;
     timer_stop(&replica->timer);
-    phases->boot_us = boot_us;
+    phases->boot_us += boot_us; /* after what it waited for its line */
     phases->ready_us = ready_us;
     phases->total_us = clock_now_us() - replica->began_us;
     replica->view.probe_text[0] = '\0';
@@ -498,6 +500,7 @@ void replica_free(struct replica **replica_ptr)
     image_want_cancel(&replica->want);
     start_ticket_return(&replica->ticket);
     engine_cancel(&replica->call);
+    ready_line_free(&replica->ready_line);
     engine_release(&replica->handle);
     free(replica->view.reach.socket_path);
     free(replica->view.name);
@@ -563,6 +566,11 @@ bool replica_is_announced(const struct replica *replica)
 {
     return replica->view.state >= REPLICA_PROBING &&
            replica->view.state <= REPLICA_DRAINING;
+}
+
+bool replica_awaits_line(const struct replica *replica)
+{
+    return replica->ready_line != NULL;
 }
 
 bool replica_leaves_container(const struct replica *replica)

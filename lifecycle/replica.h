@@ -57,6 +57,8 @@ struct replica_owner {
     /* It went from `before` to replica_view()->state. */
     void (*on_state)(void *arg, struct replica *replica,
                      enum replica_state before);
+    /* In PROBING: the line came that it was withheld from the front for. */
+    void (*on_line)(void *arg, struct replica *replica);
     /* In PULLING: what it needs failed to come, and is tried again after
      * delay_ms; failure->log is empty. */
     void (*on_delayed)(void *arg, struct replica *replica,
@@ -111,8 +113,12 @@ void *replica_owner_arg(const struct replica *replica);
 bool replica_is_starting(const struct replica *replica);
 bool replica_is_urgent(const struct replica *replica); /* begun for a request */
 bool replica_waits_for_turn(const struct replica *replica); /* start_queue.h */
-/* The front knows it: PROBING to DRAINING. */
+/* The front knows it, or would but for replica_awaits_line(): PROBING to
+ * DRAINING. */
 bool replica_is_announced(const struct replica *replica);
+/* Its log has not said yet that it is ready (ready_check log): the front is not
+ * told of it before. */
+bool replica_awaits_line(const struct replica *replica);
 /* Its process is held: its end will be seen in the moment it comes. */
 bool replica_is_held(const struct replica *replica);
 

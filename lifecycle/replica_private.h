@@ -5,6 +5,7 @@
 #ifndef LIFECYCLE_REPLICA_PRIVATE_H
 #define LIFECYCLE_REPLICA_PRIVATE_H
 
+#include "lifecycle/ready_line.h"
 #include "lifecycle/replica.h"
 #include "router/base/timers.h"
 
@@ -40,6 +41,7 @@ struct replica {
     struct engine_handle *handle;
     struct timer timer; /* start_timeout, then drain_timeout */
     bool start_timed_out;
+    struct ready_line *ready_line; /* PROBING, and its line has not come yet */
     char *reserved; /* what it has reserved, as a label; NULL: nothing */
     char **devices; /* CDI names; NULL ends them; NULL: none */
     bool leaves_container;

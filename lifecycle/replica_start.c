@@ -321,18 +321,55 @@ static void fail_by_timeout(struct replica *replica)
 {
     const struct replica_view *view = &replica->view;
     char limit[32];
-    char question[128];
+    char question[128] = "";
 
     clock_format_duration(replica->app->app->start_timeout_ms, limit,
                           sizeof limit);
-    ask_where_it_listens(replica, question, sizeof question);
+    if (!replica->ready_line)
+        ask_where_it_listens(replica, question, sizeof question);
     replica_fail(replica, "start_timeout", false,
                  "did not become ready within %s (start_timeout)%s%s%s", limit,
                  view->probe_text[0] ? ": " : "", view->probe_text, question);
 }
 
+static void on_line(void *arg)
+{
+    struct replica *replica = arg;
+
+    ready_line_free(&replica->ready_line);
+    replica->view.phases.boot_us = replica_end_phase(replica);
+    replica->view.probe_text[0] = '\0';
+    log_info("replica", "the line that it waited for is in its log",
+             "app=%s replica=%s", replica_app_name(replica),
+             replica->view.name);
+    replica->owner.on_line(replica->owner.arg, replica);
+}
+
+static void on_line_status(void *arg, const char *text)
+{
+    struct replica *replica = arg;
+
+    replica_on_probe_status(replica, sv_of(text));
+}
+
+/* Before it is PROBING: then the front would be told. */
+static void await_line(struct replica *replica)
+{
+    const struct ready_check *check = &replica->app->app->ready_check;
+    const struct ready_line_events events = {on_line, on_line_status, replica};
+
+    if (check->kind != CHECK_LOG)
+        return;
+    replica->ready_line =
+        ready_line_new(replica->host->engine, replica->host->timers,
+                       replica->view.container_id, check->pattern, &events);
+    snprintf(replica->view.probe_text, sizeof replica->view.probe_text,
+             "no line of its log matches %.200s", check->pattern);
+}
+
 static void enter_probing(struct replica *replica)
 {
+    await_line(replica);
     replica->view.pid = replica->container.pid;
     replica_reach_complete(&replica->container, &replica->view.reach);
     replica_set_state(replica, REPLICA_PROBING, "its container runs");

@@ -13,6 +13,7 @@ void app_settings_done(struct app_settings *settings)
 {
     free(settings->name);
     free(settings->ready_check.path);
+    free(settings->ready_check.pattern);
     free(settings->live_check.path);
     free(settings->warmth.on_sleep);
     free(settings->warmth.on_wake);
@@ -26,6 +27,7 @@ static void encode_check(const struct ready_check *check, struct strbuf *buf)
     wire_put_str(buf, check->path);
     wire_put_u32(buf, check->status_min);
     wire_put_u32(buf, check->status_max);
+    wire_put_str(buf, check->pattern);
 }
 
 static void encode_warmth(const struct warmth_settings *warmth,
@@ -100,12 +102,15 @@ static uint32_t get_enum(struct wire_reader *reader, uint32_t max)
 
 static void decode_check(struct wire_reader *reader, struct ready_check *check)
 {
-    check->kind = (enum check_kind)get_enum(reader, CHECK_HTTP);
+    check->kind = (enum check_kind)get_enum(reader, CHECK_LOG);
     check->path = wire_get_str(reader);
     check->status_min = wire_get_u32(reader);
     check->status_max = wire_get_u32(reader);
+    check->pattern = wire_get_str(reader);
     if (check->kind == CHECK_HTTP && (!check->path || check->path[0] != '/' ||
                                       check->status_min > check->status_max))
+        reader->failed = true;
+    if (check->kind == CHECK_LOG && !check->pattern)
         reader->failed = true;
 }
 

@@ -14,13 +14,16 @@
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
-enum check_kind { CHECK_TCP, CHECK_HTTP };
+enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_LOG };
 
 struct ready_check {
     enum check_kind kind;
     char *path; /* CHECK_HTTP */
     uint32_t status_min;
     uint32_t status_max;
+    /* CHECK_LOG: the keeper waits for a line that it matches; then the front
+     * goes on as for CHECK_TCP. line_pattern.h */
+    char *pattern;
 };
 
 enum live_kind { LIVE_OFF, LIVE_TCP, LIVE_HTTP };

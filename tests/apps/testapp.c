@@ -41,6 +41,8 @@ static const struct option_row option_rows[] = {
      "milliseconds before it listens"},
     {"ready-delay", OPTION_NUMBER, &app.ready_delay_ms,
      "milliseconds from its start during which /health answers 503"},
+    {"ready-line", OPTION_NUMBER, &app.ready_line_ms,
+     "milliseconds after which it prints \"testapp: ready for use\""},
     {"log-lines", OPTION_NUMBER, &app.log_lines,
      "lines to print on stdout before anything else"},
     {"memory", OPTION_NUMBER, &app.memory_mb, "megabytes to fill and keep"},
@@ -188,6 +190,14 @@ static void *signal_thread(void *arg)
         testapp_sleep_ms(app.stop_delay_ms);
         _exit(0);
     }
+    return NULL;
+}
+
+static void *ready_line_thread(void *arg)
+{
+    (void)arg;
+    testapp_sleep_ms(app.ready_line_ms);
+    testapp_log("testapp: ready for use");
     return NULL;
 }
 
@@ -414,6 +424,8 @@ int main(int argc, char **argv)
     thread_start(signal_thread, &signals);
     if (app.crash_after_ms >= 0)
         thread_start(crash_thread, NULL);
+    if (app.ready_line_ms > 0)
+        thread_start(ready_line_thread, NULL);
     if (app.memory_mb > 0)
         fill_memory();
 

@@ -12,7 +12,7 @@ struct conn;
  * a bare --name means 1. `testapp --help` explains them. */
 struct testapp {
     /* how it starts */
-    long start_delay_ms, ready_delay_ms, log_lines, memory_mb;
+    long start_delay_ms, ready_delay_ms, ready_line_ms, log_lines, memory_mb;
     bool never_listen;
     /* where it listens */
     long port;

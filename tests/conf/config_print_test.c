@@ -97,10 +97,15 @@ Test(config_print, everything_is_read_again)
 Test(config_print, each_way_to_reach_an_app_is_read_again)
 {
     static const char *const reaches[] = {
-        "port 8000;",        "port 8000 inside; network none;",
-        "port 1 published;", "socket s; network none;",
-        "network host;",     "network bridge;",
-        "network some-net;", "",
+        "port 8000;",
+        "port 8000 inside; network none;",
+        "port 1 published;",
+        "socket s; network none;",
+        "network host;",
+        "network bridge;",
+        "network some-net;",
+        "",
+        "ready_check log '[0-9]+ {2}ready\\\\.$';",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(reaches); i++) {

@@ -708,20 +708,6 @@ Test(config, apps)
         {"port of the host", APP("network host; port 80;"),
          "t:1:44: \"port\" has no effect with \"network host\": each replica "
          "is given a free port, in $PORT\n"},
-        {"check", APP("ready_check htp /;"),
-         "t:1:30: \"ready_check\" takes http or tcp, not \"htp\"; did you mean "
-         "\"http\"?\n"},
-        {"check without a path", APP("ready_check http health;"),
-         "t:1:30: \"ready_check http\" takes a path that begins with /, such "
-         "as /health\n"},
-        {"check with a line end", APP("ready_check http '/\\r\\nX: y';"),
-         "t:1:30: \"ready_check http\" takes a path that begins with /, such "
-         "as /health\n"},
-        {"check status", APP("ready_check http / status=300-200;"),
-         "t:1:49: status= takes 200 to 599, or two of them such as 200-399, "
-         "not \"300-200\"\n"},
-        {"check tcp", APP("ready_check tcp /;"),
-         "t:1:46: \"ready_check tcp\" takes nothing more, not \"/\"\n"},
         {"signal", APP("stop_signal SIGFOO;"),
          "t:1:42: \"stop_signal\" takes the name of a signal such as SIGINT, "
          "not \"SIGFOO\"\n"},
@@ -774,6 +760,42 @@ Test(config, containers)
         {"cpus too few", APP("cpus 0.001;"),
          "t:1:35: \"cpus\" must be 0.01 to 8192, or 0 for no limit, not "
          "0.001\n"},
+    };
+
+    check_errors(cases, ARRAY_LEN(cases));
+}
+
+Test(config, ready_checks)
+{
+    static const struct text_case cases[] = {
+        {"check", APP("ready_check htp /;"),
+         "t:1:30: \"ready_check\" takes http, tcp or log, not \"htp\"; did you "
+         "mean "
+         "\"http\"?\n"},
+        {"check without a path", APP("ready_check http health;"),
+         "t:1:30: \"ready_check http\" takes a path that begins with /, such "
+         "as /health\n"},
+        {"check with a line end", APP("ready_check http '/\\r\\nX: y';"),
+         "t:1:30: \"ready_check http\" takes a path that begins with /, such "
+         "as /health\n"},
+        {"check status", APP("ready_check http / status=300-200;"),
+         "t:1:49: status= takes 200 to 599, or two of them such as 200-399, "
+         "not \"300-200\"\n"},
+        {"check log", APP("ready_check log;"),
+         "t:1:30: \"ready_check log\" takes one extended regular expression, "
+         "such as \"listening on\"; quote it where it has blanks\n"},
+        {"check log of two words", APP("ready_check log listening on;"),
+         "t:1:30: \"ready_check log\" takes one extended regular expression, "
+         "such as \"listening on\"; quote it where it has blanks\n"},
+        {"check log, broken", APP("ready_check log 'a(b';"),
+         "t:1:46: \"ready_check log\" takes an extended regular expression; "
+         "\"a(b\" is none: Unmatched ( or \\(\n"},
+        {"check log, too large", APP("ready_check log '((a{90}){90}){90}';"),
+         "t:1:46: \"ready_check log\" takes an extended regular expression; "
+         "\"((a{90}){90}){90}\" is too large: it has more than 1024 characters "
+         "once its repetitions are written out\n"},
+        {"check tcp", APP("ready_check tcp /;"),
+         "t:1:46: \"ready_check tcp\" takes nothing more, not \"/\"\n"},
     };
 
     check_errors(cases, ARRAY_LEN(cases));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "router/base/alloc.h"
 #include "router/base/loop.h"
 #include "tests/support/fleet_bench.h"
 
@@ -116,6 +117,83 @@ Test(replica, climbs_from_nothing_to_ready)
                                              view->phases.start_us +
                                              view->phases.pull_us);
     cr_expect_eq(starts.active, 0U, "its start is over");
+}
+
+static void on_line(void *arg, struct replica *it)
+{
+    (void)arg;
+    cr_expect_not(replica_awaits_line(it));
+    strbuf_add_str(&heard, "[line] ");
+}
+
+static bool has_line(void *arg)
+{
+    (void)arg;
+    return !replica_awaits_line(replica);
+}
+
+static void start_with_log_check(void)
+{
+    struct replica_owner hears = owner;
+
+    hears.on_line = on_line;
+    bench.apps[0].ready_check =
+        (struct ready_check){.kind = CHECK_LOG, .pattern = xstrdup("up$")};
+    bench.apps[0].start_timeout_ms = 300;
+    bench.engine->hold[FAKE_FOLLOW] = true;
+    replica = replica_start(&host, &bench.keeper_apps[0], 1, true, &hears);
+    await(REPLICA_PROBING);
+}
+
+Test(replica, is_shown_to_the_front_when_its_log_has_the_line)
+{
+    start_with_log_check();
+    cr_expect(replica_awaits_line(replica));
+    bench_run_ms(&bench, 20);
+    fake_engine_say(bench.engine, "c0", true, "not up yet\n");
+    bench_run_ms(&bench, 20);
+    cr_expect(replica_awaits_line(replica));
+    fake_engine_say(bench.engine, "c0", false, "it is up\n");
+    cr_assert(bench_run_until(&bench, has_line, NULL, 5000));
+    cr_expect_str_eq(replica_view(replica)->probe_text, "");
+    replica_on_ready(replica, 5000, 7000, 0);
+    expect_heard("pulling>creating creating>starting starting>probing [line] "
+                 "probing>ready ");
+    cr_expect_geq(replica_view(replica)->phases.boot_us, 5000U + 40000U,
+                  "what it waited for the line is a part of it");
+}
+
+Test(replica, whose_log_never_has_the_line_says_so)
+{
+    start_with_log_check();
+    await(REPLICA_GONE);
+    cr_expect_not_null(
+        strstr(heard.data, "[start_timeout: did not become ready within 300ms "
+                           "(start_timeout): no line of its log matches up$]"),
+        "%s", heard.data);
+}
+
+Test(replica, that_ends_while_its_line_is_awaited_is_followed_no_more)
+{
+    start_with_log_check();
+    bench_run_ms(&bench, 20);
+    fake_engine_exit(bench.engine, "c0", 3);
+    await(REPLICA_GONE);
+    cr_expect_eq(fake_engine_say(bench.engine, "c0", false, "up\n"), 0U);
+}
+
+Test(replica, found_running_needs_no_line)
+{
+    struct fake_container *found =
+        fake_engine_add(bench.engine, "a", 1, "r", true);
+    struct err err;
+
+    bench.apps[0].ready_check =
+        (struct ready_check){.kind = CHECK_LOG, .pattern = xstrdup("up$")};
+    replica = replica_adopt(&host, &bench.keeper_apps[0], &found->container,
+                            &owner, &err);
+    cr_assert_not_null(replica);
+    cr_expect_not(replica_awaits_line(replica), "it may be long gone");
 }
 
 Test(replica, may_leave_at_any_step_and_leaves_nothing)

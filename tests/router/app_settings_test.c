@@ -133,7 +133,12 @@ static void bad_range(struct app_settings *s)
 
 static void bad_check(struct app_settings *s)
 {
-    s->ready_check.kind = (enum check_kind)2;
+    s->ready_check.kind = (enum check_kind)3;
+}
+
+static void bad_check_log(struct app_settings *s)
+{
+    s->ready_check.kind = CHECK_LOG; /* of nothing */
 }
 
 static void bad_check_path(struct app_settings *s)
@@ -163,6 +168,7 @@ static const struct {
     {"no name", no_name},
     {"more replicas at least than at most", bad_range},
     {"an unknown check", bad_check},
+    {"a check of no line", bad_check_log},
     {"a check's path without a slash", bad_check_path},
     {"a check's status the wrong way round", bad_check_status},
     {"an unknown on_cold_start", bad_cold_start},
