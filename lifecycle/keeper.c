@@ -91,7 +91,7 @@ static void reopen_logs(struct keeper *keeper)
         log_error("keeper", "cannot open a log file anew; it goes on as it was",
                   "reason=\"%.*s\"", (int)errors.len - 1, errors.data);
     keeper_send_log_files(front_supervisor_channel(keeper->front),
-                          keeper->logs);
+                          keeper->generation, keeper->logs);
     log_notice("keeper", "log files opened anew", "count=%u",
                log_files_count(keeper->logs));
 }

@@ -176,11 +176,11 @@ static void on_front_message(void *arg, enum channel_type type,
 
 /* --- the front's life --- */
 
-void keeper_send_log_files(struct channel *channel,
+void keeper_send_log_files(struct channel *channel, uint64_t generation,
                            const struct log_files *logs)
 {
     for (unsigned i = 0; i < log_files_count(logs); i++) {
-        struct channel_log_file message = {.index = i};
+        struct channel_log_file message = {generation, i};
         int fd = fcntl(log_files_fd(logs, i), F_DUPFD_CLOEXEC, 0);
 
         channel_send_log_file(channel, &message, &fd, fd >= 0);
@@ -224,7 +224,7 @@ static void on_front_start(void *arg, struct channel *channel)
     struct channel_go go = {keeper->generation};
 
     channel_send_config(channel, &config, NULL, 0);
-    keeper_send_log_files(channel, keeper->logs);
+    keeper_send_log_files(channel, keeper->generation, keeper->logs);
     keeper_send_listeners(channel, keeper->sockets, false);
     fleet_on_front_up(keeper->fleet, channel);
     front_desk_set_channel(keeper->desk, channel);

@@ -88,8 +88,8 @@ void keeper_reply(struct keeper *keeper, uint64_t id, bool ok,
                   struct strview body);
 /* For `systemctl status`. */
 void keeper_tell_manager(struct keeper *keeper);
-/* LOG_FILE for each. */
-void keeper_send_log_files(struct channel *channel,
+/* LOG_FILE for each, of the configuration of that generation. */
+void keeper_send_log_files(struct channel *channel, uint64_t generation,
                            const struct log_files *logs);
 /* LISTENER for each; only_new: for those that a reload opened. */
 void keeper_send_listeners(struct channel *channel,

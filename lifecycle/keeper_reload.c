@@ -295,7 +295,7 @@ static void switch_over(struct keeper_reload *reload)
                             (double)reload->generation);
     add_warnings(reload->result, &reload->text);
     add_listeners(reload->result, reload);
-    keeper_send_log_files(channel, reload->logs);
+    keeper_send_log_files(channel, reload->generation, reload->logs);
     keeper_send_listeners(channel, reload->sockets, true);
     channel_send_go(channel, &go, NULL, 0);
 

@@ -161,11 +161,22 @@ static void keep_error_log(struct front *front, int fd)
     front->next_error_log_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
+/* The one that is prepared, or in force. */
+static struct generation *generation_of(const struct front *front,
+                                        uint64_t number)
+{
+    if (front->next && front->next->number == number)
+        return front->next;
+    if (front->current && front->current->number == number)
+        return front->current;
+    return NULL;
+}
+
 void front_on_log_file(struct front *front,
                        const struct channel_log_file *message, int *fds,
                        unsigned fd_count)
 {
-    struct generation *of = front->next ? front->next : front->current;
+    struct generation *of = generation_of(front, message->generation);
     const struct shared_settings *shared = of ? &of->settings->shared : NULL;
 
     if (!shared || message->index >= shared->log_file_count) {

@@ -136,6 +136,83 @@ Test(reload, a_head_that_comes_in_two_parts_is_read_by_the_old_one)
     fixture_end(&f);
 }
 
+/* --- log files --- */
+
+static void use_log(struct front_harness *h, const char *const *paths,
+                    uint32_t count)
+{
+    struct shared_settings *shared = &harness_settings(h)->shared;
+
+    for (uint32_t i = 0; i < shared->log_file_count; i++)
+        free(shared->log_files[i]);
+    shared->log_file_count = count;
+    shared->log_files =
+        xrealloc(shared->log_files, count * sizeof *shared->log_files);
+    for (uint32_t i = 0; i < count; i++)
+        shared->log_files[i] = xstrdup(paths[i]);
+    if (shared->access_log_count == 0) {
+        shared->access_log_count = 1;
+        shared->access_logs = xcalloc(1, sizeof *shared->access_logs);
+        shared->access_logs[0].format = xstrdup("$request_method $uri");
+    }
+    shared->access_logs[0].file = count - 1;
+    harness_route(h, 0)->access_log = 1;
+}
+
+static void await_line(const char *path, const char *text)
+{
+    char line[64] = "";
+
+    for (int i = 0; i < 1000 && !strstr(line, text); i++) {
+        FILE *file = fopen(path, "r");
+        size_t n = file ? fread(line, 1, sizeof line - 1, file) : 0;
+
+        line[n] = '\0';
+        if (file)
+            fclose(file);
+        usleep(5000);
+    }
+    cr_expect_not_null(strstr(line, text), "%s has %s", path, line);
+}
+
+/* The keeper gives a prepared configuration up (the front was slow to answer),
+ * and is told to open its files anew: they are not those of the other. */
+Test(reload, a_log_file_is_of_the_configuration_that_its_message_names)
+{
+    char folder[] = "/tmp/berth-reload-XXXXXX";
+    AUTO(auto_free) char *one = NULL;
+    AUTO(auto_free) char *other = NULL;
+    AUTO(auto_free) char *rotated = NULL;
+    struct front_fixture f = fixture_begin(1);
+    int client;
+    int app;
+
+    cr_assert_not_null(mkdtemp(folder));
+    one = xasprintf("%s/one", folder);
+    other = xasprintf("%s/other", folder);
+    rotated = xasprintf("%s/rotated", folder);
+    fixture_start(&f);
+    use_log(f.h, (const char *const[]){one}, 1);
+    cr_assert_null(harness_prepare(f.h));
+    harness_log_file(f.h, 0, 0, one);
+    harness_go(f.h);
+    use_log(f.h, (const char *const[]){other, one}, 2);
+    cr_assert_null(harness_prepare(f.h));
+    harness_log_file(f.h, 1, 0, rotated);
+
+    client = harness_connect(f.h);
+    app = fixture_send_get(&f, client);
+    fixture_answer_ok(app, client);
+    await_line(rotated, "GET");
+    close(client);
+    close(app);
+    fixture_end(&f);
+    unlink(one);
+    unlink(other);
+    unlink(rotated);
+    rmdir(folder);
+}
+
 Test(reload, what_cannot_be_had_changes_nothing)
 {
     struct front_fixture f = fixture_begin(2);

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -549,6 +550,29 @@ void harness_reload(struct front_harness *h)
 
     cr_assert_null(wrong, "%s", wrong);
     harness_go(h);
+}
+
+struct log_file_order {
+    struct channel_log_file message;
+    const char *path;
+};
+
+static void send_log_file(struct front_harness *h, void *arg)
+{
+    struct log_file_order *order = arg;
+    int fd = open(order->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    cr_assert_geq(fd, 0);
+    order->message.generation = h->generation - order->message.generation;
+    channel_send_log_file(h->channel, &order->message, &fd, 1);
+}
+
+void harness_log_file(struct front_harness *h, uint64_t back, uint32_t index,
+                      const char *path)
+{
+    struct log_file_order order = {{back, index}, path};
+
+    keeper_call(h, send_log_file, &order);
 }
 
 struct metrics_registry *harness_metrics(struct front_harness *h)

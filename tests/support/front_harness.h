@@ -52,6 +52,10 @@ char *harness_prepare(struct front_harness *harness);
 void harness_go(struct front_harness *harness);
 /* Both; nothing may be wrong. */
 void harness_reload(struct front_harness *harness);
+/* LOG_FILE of the configuration of `back` generations ago (0: what was prepared
+ * last); opens the path. */
+void harness_log_file(struct front_harness *harness, uint64_t back,
+                      uint32_t index, const char *path);
 struct metrics_registry *harness_metrics(struct front_harness *harness);
 
 /* Until it is READY. */
