@@ -21,6 +21,10 @@
 
 /* How often changed counts are told to the keeper. */
 #define DEMAND_MS 250
+/* How long an app whose demand was urgent is not heard again: the first request
+ * that finds no slot is told at once, those behind it together. Without it
+ * every request of a busy queue wakes this thread and the keeper. */
+#define DEMAND_REST_MS 5
 
 struct front_app {
     struct list node;
@@ -34,6 +38,7 @@ struct front_app {
     struct app_counts told;
     bool was_told;
     bool is_settling; /* of `ended`: workers let go of it */
+    struct timer rest;
 };
 
 struct front_apps {
@@ -107,10 +112,23 @@ static void tell(struct front_app *app, bool always)
     channel_send_demand(*all->channel, &message, NULL, 0);
 }
 
-static void on_demand(struct app *app, void *arg)
+/* What comes from here on is told when it has rested; what came before, now. */
+static void on_demand(struct app *of, void *arg)
 {
-    (void)app;
-    tell(arg, true);
+    struct front_app *app = arg;
+
+    (void)of;
+    (void)app_hush_demand(app->app, true);
+    timer_start(app->all->timers, &app->rest, DEMAND_REST_MS);
+    tell(app, true);
+}
+
+static void on_rested(struct timer *timer)
+{
+    struct front_app *app = container_of(timer, struct front_app, rest);
+
+    if (app_hush_demand(app->app, false))
+        on_demand(app->app, app);
 }
 
 /* --- the end of an app ---------------------------------------------------- */
@@ -126,6 +144,7 @@ static void free_settings(struct app_settings **settings)
  * nothing of its settings. */
 static void free_app(struct front_app *app)
 {
+    timer_stop(&app->rest);
     list_remove(&app->node);
     app_free(&app->app);
     metrics_cell_drop(app->all->metrics, &app->cell);
@@ -254,6 +273,7 @@ struct front_app *front_apps_take(struct front_apps *all,
     app->all = all;
     app->id = settings->id;
     app->users = 1;
+    app->rest.on_expire = on_rested;
     app->settings = app_settings_copy(settings);
     app->app = app_new(app->settings, app->id, all->worker_count);
     app_set_demand_hook(app->app, all->loop, on_demand, app);

@@ -56,7 +56,9 @@ void waiter_deliver(struct waiter *waiter)
 
 void app_post_demand(struct app *app)
 {
-    if (!app->on_demand || app->locked.demand_is_posted)
+    app->locked.demand_is_due = app->locked.demand_is_hushed;
+    if (!app->on_demand || app->locked.demand_is_posted ||
+        app->locked.demand_is_hushed)
         return;
     app->locked.demand_is_posted = true;
     loop_post(app->main_loop, &app->demand_task);
@@ -518,6 +520,18 @@ static void on_demand_task(struct loop_task *task)
         app_free_when_idle(app);
     else
         app->on_demand(app, app->demand_arg);
+}
+
+bool app_hush_demand(struct app *app, bool hush)
+{
+    bool is_due;
+
+    mutex_lock(&app->lock);
+    is_due = app->locked.demand_is_due;
+    app->locked.demand_is_due = false;
+    app->locked.demand_is_hushed = hush;
+    mutex_unlock(&app->lock);
+    return is_due;
 }
 
 struct app *app_new(const struct app_settings *settings, unsigned index,

@@ -118,6 +118,11 @@ bool app_is_idle(struct app *app);
 void app_set_demand_hook(struct app *app, struct loop *loop,
                          void (*hook)(struct app *app, void *arg), void *arg);
 
+/* Demand that comes while it is hushed is only noted: who queues then costs
+ * main's loop nothing. Returns whether some was noted since the last call, for
+ * which the hook will not run. Thread: main. */
+bool app_hush_demand(struct app *app, bool hush);
+
 /* --- slots; Thread: any --- */
 
 /* Take a slot, or wait for one. Prefers the replica with the fewest requests

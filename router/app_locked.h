@@ -50,6 +50,8 @@ struct app {
         bool is_closed;
         bool is_freed; /* app_free() waits for what is posted to main */
         bool demand_is_posted;
+        bool demand_is_hushed; /* app_hush_demand(): noted, not posted */
+        bool demand_is_due;    /* what was noted */
         uint32_t in_flight;
         uint32_t tunnels;
         uint64_t arrivals;

@@ -28,7 +28,9 @@ struct loop {
     bool stop;
     bool now_is_valid;
     uint64_t now_us;
-    struct loop_task *posted; /* atomic: newest first, pushed by any thread */
+    struct loop_task *posted;   /* atomic: newest first, by other threads */
+    struct loop_task *own_head; /* what its own thread posted, oldest first */
+    struct loop_task **own_tail;
     struct loop_task *deferred_head;
     struct loop_task **deferred_tail;
     struct late_free *late;
@@ -55,6 +57,16 @@ static void run_task(struct loop_task *task)
     task->run(task);
 }
 
+static void run_tasks(struct loop_task *oldest)
+{
+    while (oldest) {
+        struct loop_task *next = oldest->next;
+
+        run_task(oldest);
+        oldest = next;
+    }
+}
+
 static void run_posted(struct loop *loop)
 {
     struct loop_task *newest =
@@ -68,12 +80,16 @@ static void run_posted(struct loop *loop)
         oldest = newest;
         newest = next;
     }
-    while (oldest) {
-        struct loop_task *next = oldest->next;
+    run_tasks(oldest);
+}
 
-        run_task(oldest);
-        oldest = next;
-    }
+static struct loop_task *take_own(struct loop *loop)
+{
+    struct loop_task *oldest = loop->own_head;
+
+    loop->own_head = NULL;
+    loop->own_tail = &loop->own_head;
+    return oldest;
 }
 
 static void on_wakeup(evutil_socket_t fd, short what, void *arg)
@@ -107,6 +123,7 @@ struct loop *loop_new(const char *name)
     if (!loop->wakeup_event || event_add(loop->wakeup_event, NULL) != 0)
         abort();
     loop->deferred_tail = &loop->deferred_head;
+    loop->own_tail = &loop->own_head;
     return loop;
 }
 
@@ -142,8 +159,9 @@ void loop_free(struct loop **loop_ptr)
     if (!loop)
         return;
     loop->has_owner = false;
-    while (__atomic_load_n(&loop->posted, __ATOMIC_ACQUIRE) ||
+    while (__atomic_load_n(&loop->posted, __ATOMIC_ACQUIRE) || loop->own_head ||
            loop->deferred_head || loop->late) {
+        run_tasks(take_own(loop));
         run_posted(loop);
         end_turn(loop);
     }
@@ -159,11 +177,17 @@ void loop_run(struct loop *loop)
     loop->owner = pthread_self();
     loop->has_owner = true;
     own_loop = loop;
-    end_turn(loop); /* what was deferred before the first turn */
+    run_tasks(take_own(loop)); /* of a run before this one */
+    end_turn(loop);            /* what was deferred before the first turn */
     while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
+        /* Of the last turn: no wake-up tells of it, and it runs in this one. */
+        struct loop_task *own = take_own(loop);
+
         /* EVLOOP_ONCE: one poll and the callbacks it made active, so that
          * what is deferred runs at the end of each turn. */
-        event_base_loop(loop->base, EVLOOP_ONCE);
+        event_base_loop(loop->base,
+                        own ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+        run_tasks(own);
         end_turn(loop);
     }
     __atomic_store_n(&loop->stop, false, __ATOMIC_RELEASE);
@@ -198,10 +222,17 @@ uint64_t loop_now_us(struct loop *loop)
 
 void loop_post(struct loop *loop, struct loop_task *task)
 {
-    struct loop_task *head = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
+    struct loop_task *head;
 
     assert(!__atomic_load_n(&task->pending, __ATOMIC_RELAXED));
     __atomic_store_n(&task->pending, true, __ATOMIC_RELAXED);
+    if (loop == own_loop) {
+        task->next = NULL;
+        *loop->own_tail = task;
+        loop->own_tail = &task->next;
+        return;
+    }
+    head = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
     do {
         task->next = head;
     } while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true,

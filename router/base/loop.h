@@ -41,9 +41,9 @@ const char *loop_name(const struct loop *loop);
 /* CLOCK_MONOTONIC in microseconds, read once a turn. Thread: owner loop. */
 uint64_t loop_now_us(struct loop *loop);
 
-/* Run `task` on the loop's thread in its next turn (of that thread itself: at
- * the end of this one), in the order of the calls of one thread. Wait-free; may
- * be called under a lock. Thread: any. */
+/* Run `task` on the loop's thread in its next turn, in the order of the calls
+ * of one thread. Wait-free; may be called under a lock. From the loop's own
+ * thread it costs no system call. Thread: any. */
 void loop_post(struct loop *loop, struct loop_task *task);
 
 /* Run `task` at the end of this turn (or of the next, outside of one), in

@@ -393,6 +393,29 @@ Test(app, the_demand_hook_is_called_once_for_a_burst)
         cr_assert(app_leave(app, &r[i].waiter, now));
 }
 
+Test(app, hushed_demand_is_noted_and_posts_nothing)
+{
+    struct request r[4] = {0};
+
+    cr_assert_not(app_hush_demand(app, true), "nobody came");
+    acquire(&r[0], 0);
+    acquire(&r[1], 1);
+    settle();
+    cr_assert_eq(demand_calls, 0);
+    cr_assert(app_hush_demand(app, true), "two came");
+    cr_assert_not(app_hush_demand(app, true), "that was told already");
+    acquire(&r[2], 0);
+    cr_assert(app_hush_demand(app, false));
+    settle();
+    cr_assert_eq(demand_calls, 0, "told by the call");
+    acquire(&r[3], 0);
+    settle();
+    cr_assert_eq(demand_calls, 1, "it is heard again");
+    cr_assert_not(app_hush_demand(app, false));
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(app_leave(app, &r[i].waiter, now));
+}
+
 Test(app, a_slot_with_a_connection_of_the_same_worker_is_preferred)
 {
     struct request r[4] = {0};

@@ -62,6 +62,45 @@ Test(loop, posts_from_many_threads_each_run_once_and_in_order)
     cr_assert_null(loop);
 }
 
+struct relay {
+    struct loop_task task;
+    unsigned left;
+};
+
+static void on_relay(struct loop_task *task)
+{
+    struct relay *relay = container_of(task, struct relay, task);
+
+    ran++;
+    if (--relay->left > 0)
+        loop_post(loop, task);
+    else
+        loop_stop(loop);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    loop_post(loop, arg);
+}
+
+/* It wakes nobody up, so nothing may wait for a wake-up. */
+Test(loop, what_it_posts_to_itself_runs_without_anything_else_happening)
+{
+    static const struct timeval soon = {0, 1000};
+    struct relay relay = {.task = {.run = on_relay}, .left = 1000};
+    struct event *tick;
+
+    loop = loop_new("test");
+    tick = evtimer_new(loop_base(loop), on_tick, &relay.task);
+    evtimer_add(tick, &soon);
+    loop_run(loop);
+    cr_assert_eq(ran, 1000U);
+    event_free(tick);
+    loop_free(&loop);
+}
+
 static void *stop_later(void *arg)
 {
     (void)arg;
