@@ -138,6 +138,11 @@ struct config *config_check(const char *path, struct strbuf *ret_errors)
     return load(path, FILES_OPTIONAL, ret_errors);
 }
 
+struct config *config_read(const char *path, struct strbuf *ret_errors)
+{
+    return load(path, FILES_NEVER_READ, ret_errors);
+}
+
 struct config *config_parse_text(struct strview text, const char *name,
                                  struct strbuf *ret_errors)
 {

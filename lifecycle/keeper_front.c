@@ -21,6 +21,25 @@
 
 /* --- what the front asks --- */
 
+static void add_broken_file(void *arg, const char *file, const char *reason,
+                            uint64_t since_unix_ms)
+{
+    cJSON *json = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(json, "file", file);
+    cJSON_AddStringToObject(json, "reason", reason);
+    cJSON_AddNumberToObject(json, "since_unix_ms", (double)since_unix_ms);
+    cJSON_AddItemToArray(arg, json);
+}
+
+static void add_broken_files(cJSON *json, const struct keeper_settings *of)
+{
+    cJSON *list = cJSON_AddArrayToObject(json, "broken_certificates");
+
+    if (of->ops->broken_files)
+        of->ops->broken_files(of, add_broken_file, list);
+}
+
 static void write_status(const struct keeper *keeper, struct strbuf *ret_text)
 {
     cJSON *json = cJSON_CreateObject();
@@ -60,6 +79,7 @@ static void write_status(const struct keeper *keeper, struct strbuf *ret_text)
     } else {
         cJSON_AddNullToObject(json, "engine");
     }
+    add_broken_files(json, keeper->settings);
     cJSON_AddItemToObject(json, "resources",
                           fleet_status_resources(keeper->fleet));
     cJSON_AddItemToObject(json, "apps", fleet_status_apps(keeper->fleet));

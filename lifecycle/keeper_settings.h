@@ -8,6 +8,7 @@
 #define LIFECYCLE_KEEPER_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lifecycle/listen_sockets.h"
 #include "lifecycle/settings.h"
@@ -18,6 +19,10 @@
 struct channel;
 struct keeper_settings;
 
+typedef void (*keeper_broken_file_fn)(void *arg, const char *file,
+                                      const char *reason,
+                                      uint64_t since_unix_ms);
+
 struct keeper_settings_ops {
     /* CHANNEL_CONFIG's settings, for a front that starts or reloads. Borrowed
      * until the next call. */
@@ -25,6 +30,11 @@ struct keeper_settings_ops {
     /* Something that they were made of may have changed (a certificate file):
      * look, and tell the front. channel NULL: there is none now. */
     void (*poll)(struct keeper_settings *settings, struct channel *channel);
+    /* Call fn(arg, file, reason, since_unix_ms) for each certificate whose
+     * changed files cannot be used, so that the one before stays. NULL: there
+     * are none. */
+    void (*broken_files)(const struct keeper_settings *settings,
+                         keeper_broken_file_fn fn, void *arg);
     /* The whole configuration as text, secrets masked: GET /api/v1/config. */
     void (*print)(const struct keeper_settings *settings,
                   struct strbuf *ret_text);

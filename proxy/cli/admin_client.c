@@ -57,7 +57,7 @@ static char *find_path(const char *socket_path, const char *config_path,
     }
     if (!config_path)
         return default_path();
-    config = config_check(config_path, &errors);
+    config = config_read(config_path, &errors);
     if (!config) {
         if (errors.len > 0 && errors.data[errors.len - 1] == '\n')
             errors.data[errors.len - 1] = '\0';

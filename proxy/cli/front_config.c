@@ -21,6 +21,8 @@ struct watched {
     struct tls_settings *settings;
     uint64_t used; /* what the files were like (print_of()) */
     uint64_t seen; /* at the last look */
+    char *broken;  /* why those that are there now cannot be used; NULL */
+    uint64_t broken_unix_ms;
 };
 
 struct front_config {
@@ -160,6 +162,8 @@ void front_config_free(struct front_config **config_ptr)
         return;
     forget_encoded(config);
     tls_tickets_done(&config->tickets);
+    for (uint32_t i = 0; i < config->watched_count; i++)
+        free(config->watched[i].broken);
     free(config->watched);
     free(config);
     *config_ptr = NULL;
@@ -222,12 +226,16 @@ static void use(struct watched *w, struct channel *channel)
     struct err warning = {.code = ERR_NONE};
     struct err err;
 
+    free(w->broken);
+    w->broken = NULL;
     if (!tls_settings_load(&fresh, &err) ||
         !tls_settings_check(&fresh, &warning, &err)) {
         log_error("tls",
                   "changed certificates cannot be used; the old ones stay",
                   "file=%s reason=\"%s\"", w->settings->pairs->certificate_path,
                   err.text);
+        w->broken = xstrdup(err.text);
+        w->broken_unix_ms = clock_unix_ms();
         tls_settings_done(&fresh);
         return;
     }
@@ -255,5 +263,20 @@ void front_config_poll(void *arg, struct channel *channel)
             continue;
         w->used = print;
         use(w, channel);
+    }
+}
+
+void front_config_broken_files(const struct front_config *config,
+                               void (*fn)(void *arg, const char *file,
+                                          const char *reason,
+                                          uint64_t since_unix_ms),
+                               void *arg)
+{
+    for (uint32_t i = 0; i < config->watched_count; i++) {
+        const struct watched *w = &config->watched[i];
+
+        if (w->broken)
+            fn(arg, w->settings->pairs->certificate_path, w->broken,
+               w->broken_unix_ms);
     }
 }

@@ -5,6 +5,8 @@
 #ifndef PROXY_CLI_FRONT_CONFIG_H
 #define PROXY_CLI_FRONT_CONFIG_H
 
+#include <stdint.h>
+
 #include "proxy/settings.h"
 #include "router/base/attr.h"
 #include "router/base/err.h"
@@ -34,5 +36,12 @@ struct strview front_config_encode(void *config);
  * (NULL: there is none now) of new certificates by TLS_UPDATE. Those that
  * cannot be used are logged once, and the old ones stay. Fits keeper_config. */
 void front_config_poll(void *config, struct channel *channel);
+/* Call fn for each certificate whose files cannot be used as they are now: its
+ * first file, why, and since when. */
+void front_config_broken_files(const struct front_config *config,
+                               void (*fn)(void *arg, const char *file,
+                                          const char *reason,
+                                          uint64_t since_unix_ms),
+                               void *arg);
 
 #endif

@@ -31,6 +31,15 @@ static void poll(struct keeper_settings *base, struct channel *channel)
     front_config_poll(run_settings_of(base)->front, channel);
 }
 
+static void broken_files(const struct keeper_settings *base,
+                         keeper_broken_file_fn fn, void *arg)
+{
+    const struct run_settings *settings = container_of(
+        (struct keeper_settings *)(uintptr_t)base, struct run_settings, base);
+
+    front_config_broken_files(settings->front, fn, arg);
+}
+
 static void print(const struct keeper_settings *base, struct strbuf *ret_text)
 {
     const struct run_settings *settings = container_of(
@@ -52,6 +61,7 @@ static void run_settings_free(struct keeper_settings *base)
 static const struct keeper_settings_ops ops = {
     .encode = encode,
     .poll = poll,
+    .broken_files = broken_files,
     .print = print,
     .free = run_settings_free,
 };

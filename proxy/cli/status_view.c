@@ -140,6 +140,27 @@ static void add_summary(const cJSON *status, const struct view *view,
     strbuf_add_char(buf, '\n');
 }
 
+/* Changed files that cannot be used: what is served is the one before, until it
+ * expires. */
+static void add_broken_certificates(const cJSON *status,
+                                    const struct view *view, struct strbuf *buf)
+{
+    const cJSON *broken;
+
+    cJSON_ArrayForEach(broken, answer_member(status, "broken_certificates"))
+    {
+        AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+        strbuf_printf(&text,
+                      "%s has changed and cannot be used, the old one stays: "
+                      "%s",
+                      answer_text(broken, "file"),
+                      answer_text(broken, "reason"));
+        colour_text(buf, view->has_colour, COLOUR_RED, strbuf_view(&text));
+        strbuf_add_char(buf, '\n');
+    }
+}
+
 void status_view_all(const struct cJSON *status, const struct view *view,
                      struct strbuf *buf)
 {
@@ -162,6 +183,7 @@ void status_view_all(const struct cJSON *status, const struct view *view,
     const cJSON *app;
 
     add_summary(status, view, buf);
+    add_broken_certificates(status, view, buf);
     cJSON_ArrayForEach(app, answer_member(status, "apps"))
     {
         add_app_row(table, app);

@@ -246,9 +246,13 @@ def test_new_certificates_are_served_without_a_restart(t):
     assert common_name(berth) == "renewed"
     time.sleep(2.5)
     assert berth.log.count("changed certificates cannot be used") == 1
+    broken = berth.status()["broken_certificates"]
+    assert [one["file"] for one in broken] == [str(certs.path("one"))], broken
+    assert "is not the key of" in broken[0]["reason"] and broken[0]["since_unix_ms"] > 0, broken
     certs.path("one", "key").write_bytes(key)
     wait_until(lambda: berth.log.count('"new certificates"') + berth.log.count("new certificates ") >= 2,
                10, "the mended pair is used")
+    assert berth.status()["broken_certificates"] == []
     front = berth.front_pid
     os.kill(front, signal.SIGKILL)
     wait_until(lambda: berth.front_pid != front, 10, "another front")

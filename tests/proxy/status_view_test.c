@@ -45,6 +45,20 @@ Test(status_view, all_apps_are_rows_under_a_summary)
           "broke\n");
 }
 
+Test(status_view, certificates_that_cannot_be_used_are_said)
+{
+    check("{\"version\":\"0.1.0\",\"state\":\"serving\",\"keeper\":{\"up\":"
+          "true},\"engine\":null,\"broken_certificates\":[{\"file\":"
+          "\"/etc/b/one.pem\",\"reason\":\"the key does\\nnot match\","
+          "\"since_unix_ms\":1}],\"apps\":[]}",
+          false,
+          "berth 0.1.0, serving\n"
+          "/etc/b/one.pem has changed and cannot be used, the old one stays: "
+          "the key does not match\n"
+          "APP  IMAGE  REVISION  STATE  READY/WANTED/MAX  WARMTH  IN FLIGHT  "
+          "QUEUED  REQ/S  P50  P99  LAST ERROR\n");
+}
+
 Test(status_view, a_silent_keeper_is_said)
 {
     check("{\"version\":\"0.1.0\",\"state\":\"serving\",\"keeper\":{\"up\":"
