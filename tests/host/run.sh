@@ -43,7 +43,7 @@ berth_deps build images host
 
 say "berth and the test app"
 cmake --preset release >/dev/null
-cmake --build build -- berth
+cmake --build build --target berth manuals
 gcc -std=gnu11 -D_GNU_SOURCE -O2 -static -pthread -I. -o "$work/testapp" tests/apps/*.c
 
 say "the host's packages (Debian 13)"
