@@ -66,6 +66,14 @@ CONF = "/etc/berth/berth.conf"
 USER_CONF = "/tmp/rootless.conf"
 
 
+def serves(path, port=8080):
+    """Whether it answers with 200; while nobody listens it does not."""
+    try:
+        return get(path, port)[0] == 200
+    except OSError:
+        return False
+
+
 def status(conf=CONF):
     words = ["berth", "status", "-c", conf, "--json"]
     done = run(*words) if conf == CONF else as_user(*words)
@@ -165,9 +173,7 @@ def a_private_network_is_served_too():
 
 @step
 def the_front_has_no_rights():
-    [front] = [int(p.name) for p in pathlib.Path("/proc").iterdir()
-               if p.name.isdigit()
-               and (p / "comm").read_text().startswith("berth-front")]
+    front = int(status()["front"]["pid"])
     text = pathlib.Path(f"/proc/{front}/status").read_text()
     assert "CapEff:\t0000000000000000" in text and "NoNewPrivs:\t1" in text, text
     assert "Uid:\t0\t" not in text, text
@@ -211,7 +217,7 @@ def after_kill_9_systemd_starts_it_again_and_it_adopts():
     first = keeper()
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: keeper() not in (0, first), 60, "a new keeper")
-    wait_until(lambda: get("/still/hash")[0] == 200, 60, "served again")
+    wait_until(lambda: serves("/still/hash"), 60, "served again")
     for app, ids in before.items():
         expect([c["Id"] for c in containers(app)], ids, app)
 
@@ -221,7 +227,7 @@ def a_killed_front_costs_no_container():
     before = [c["Id"] for c in containers("still")]
     front = int(status()["front"]["pid"])
     os.kill(front, signal.SIGKILL)
-    wait_until(lambda: get("/still/hash")[0] == 200, 60, "served again")
+    wait_until(lambda: serves("/still/hash"), 60, "served again")
     expect([c["Id"] for c in containers("still")], before, "still")
 
 
@@ -231,7 +237,7 @@ def systemctl_reload_applies_the_new_file():
     text = path.read_text()
     path.write_text(text.replace("route /still", "route /moved"))
     run("systemctl", "reload", "berth", timeout=60)
-    wait_until(lambda: get("/moved/hash")[0] == 200, 30, "the new route")
+    wait_until(lambda: serves("/moved/hash"), 30, "the new route")
     expect(get("/still/hash")[0], 404, "the old route")
     path.write_text("nonsense;\n")
     done = run("systemctl", "reload", "berth", check=False, timeout=60)
@@ -276,14 +282,7 @@ def serve_as_user(*words):
     """Starts berth as the user; returns when it answers."""
     run("systemd-run", "--quiet", "--collect", f"--machine={USER}@.host", "--user",
         "--unit=berth-user", *words, "berth", "run", "-c", USER_CONF)
-    wait_until(lambda: serves(9902), 90, "berth of the user serves")
-
-
-def serves(port):
-    try:
-        return get("/healthz", port)[0] == 200
-    except OSError:
-        return False
+    wait_until(lambda: serves("/healthz", 9902), 90, "berth of the user serves")
 
 
 def end_as_user():
@@ -322,11 +321,11 @@ def within_podman_unshare_it_is_reached_inside():
 
 def show_journal(since):
     """What berth said meanwhile, as the system's service or as the user's."""
-    done = run("journalctl", "--no-pager", "-n", "40", "-o", "cat",
-               f"--since=@{since}", "-u", "berth", "+", "_SYSTEMD_USER_UNIT=berth-user.service",
-               check=False)
-    for line in (done.stdout + done.stderr).splitlines():
-        print("#    ", line, flush=True)
+    for unit in (["-u", "berth"], ["_SYSTEMD_USER_UNIT=berth-user.service"]):
+        done = run("journalctl", "--no-pager", "-n", "30", "-o", "cat",
+                   f"--since=@{since}", *unit, check=False)
+        for line in (done.stdout + done.stderr).splitlines():
+            print("#    ", line, flush=True)
 
 
 def main():
