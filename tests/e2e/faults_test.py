@@ -31,6 +31,62 @@ def test_out_of_memory_is_said_with_the_limit(t):
     assert berth.get("/a/hash").status == 200, "the next one has a new replica"
 
 
+@harness.limit(120)
+def test_podman_hangs_dies_and_comes_back_under_load(t):
+    berth = t.berth("""
+        worker_threads 2;
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; } } }
+        app a { image localhost/berth-test/app:1; network none; replicas 1 1; }
+        app b { image localhost/berth-test/app:1; network none; replicas 0 1;
+                idle_timeout 500ms; keep_primed 0; queue_timeout 60s; }
+    """)
+    assert berth.get("/a/hash").status == 200
+    end = threading.Event()
+    bad = []
+
+    def load(_):
+        with berth.connect() as conn:
+            while not end.is_set():
+                answer = conn.request("GET", "/a/hash")
+                if answer.status != 200:
+                    bad.append(answer)
+                time.sleep(0.005)
+
+    threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        first = [c["Id"] for c in berth.containers("a")]
+        answers = []
+
+        def ask_b():
+            answers.append(berth.get("/b/hash", timeout=60).status)
+
+        for signal_number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM):
+            if signal_number == signal.SIGSTOP:
+                with t.podman.hanging():
+                    asker = threading.Thread(target=ask_b)
+                    asker.start()
+                    time.sleep(3)
+                    assert not answers, "nothing can be started by a Podman that hangs"
+            else:
+                t.podman.stop_service(signal_number)
+                asker = threading.Thread(target=ask_b)
+                asker.start()
+                time.sleep(1)
+                t.podman.serve()
+            asker.join()
+            assert answers.pop() == 200, signal_number
+            wait_until(lambda: not berth.containers("b"), 30, "b has gone again")
+        assert [c["Id"] for c in berth.containers("a")] == first
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+    assert not bad, bad[:3]
+    assert berth.metric("berth_front_restarts_total") == 0
+
+
 # --- killed at every state -----------------------------------------------------
 
 # How a replica is brought to a state where it stays for a moment: what is set, and
