@@ -2,6 +2,7 @@
 #include "lifecycle/fleet_private.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,8 +114,12 @@ static void on_list(void *arg, const struct engine_container *containers,
     }
     if (!fleet->is_stopping)
         fleet->host.may_start = true;
-    for (uint32_t i = 0; i < fleet->app_count; i++)
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        if (fleet->host.engine_is_away)
+            fleet->apps[i]->state_is_known = false;
         fleet_app_decide_soon(fleet->apps[i]);
+    }
+    fleet->host.engine_is_away = false;
     if (fleet->has_adopted)
         return;
     fleet->has_adopted = true;
@@ -171,6 +176,17 @@ void fleet_on_sidecar(struct fleet *fleet, const char *container_id,
     event.replica = view->name;
     event.reason = reason;
     event_log_add(fleet->host.events, &event);
+}
+
+void fleet_on_engine_down(struct fleet *fleet, const char *why)
+{
+    fleet->host.engine_is_away = true;
+    snprintf(fleet->host.engine_error, sizeof fleet->host.engine_error, "%s",
+             why);
+    for (uint32_t i = 0; i < fleet->app_count; i++) {
+        fleet->apps[i]->state_is_known = false; /* waiters are told why */
+        fleet_app_decide_soon(fleet->apps[i]);
+    }
 }
 
 void fleet_on_engine_died(struct fleet *fleet, const char *container_id,

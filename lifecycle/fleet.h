@@ -42,6 +42,9 @@ void fleet_free(struct fleet **fleet);
 
 /* The engine can be used (again): list what runs, adopt or reconcile. */
 void fleet_on_engine_up(struct fleet *fleet);
+/* It cannot be used for now: nothing is started, and no app fails for it; who
+ * waits goes on to wait, until fleet_on_engine_up(). */
+void fleet_on_engine_down(struct fleet *fleet, const char *why);
 /* A container of ours has ended, as the engine's events say. */
 /* As engine_events.on_sidecar(): for the record. */
 void fleet_on_sidecar(struct fleet *fleet, const char *container_id,

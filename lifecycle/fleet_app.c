@@ -92,6 +92,9 @@ static void send_state(const struct fleet_app *app)
     if (app->state == APP_FAILED && app->is_refusing) {
         message.code = sv_of(app->error.code);
         message.reason = sv_of(app->error.reason);
+    } else if (app->state != APP_READY && app->host->engine_is_away) {
+        message.code = SV("start_failed");
+        message.reason = sv_of(app->host->engine_error);
     } else if (app->state != APP_READY &&
                app->place_wait.verdict != PLACEMENT_START) {
         message.code = SV("no_resources");
@@ -178,6 +181,8 @@ static void grow(struct fleet_app *app, const struct fleet_app_counts *counts)
     while (missing > 0 && resume_one(app))
         missing--;
     missing = fleet_ladder_raise(app, missing, counts);
+    if (app->host->engine_is_away)
+        return; /* what waits goes on to wait: it is decided again then */
     if (missing > room)
         missing = room; /* one that stops makes some when it is gone */
     for (; missing > 0 && may_start(app, starting) && fleet_ladder_climb(app);

@@ -38,6 +38,8 @@ struct fleet_host {
     struct replica_host replicas;
     struct channel *channel; /* to the front; NULL: there is none now */
     bool may_start; /* what runs already is known, and berth does not stop */
+    bool engine_is_away; /* nothing can be started now, by nobody's fault */
+    char engine_error[ERR_TEXT_SIZE]; /* why, then */
     uint64_t next_replica_id;
     struct event_log *events; /* NULL: nobody keeps them */
     struct fleet_place *place;

@@ -294,6 +294,7 @@ static void on_engine_down(void *arg, const struct err *err)
               "engine is away; what is ready goes on serving, nothing can be "
               "started",
               "reason=\"%s\"", err->text);
+    fleet_on_engine_down(keeper->fleet, err->text);
     if (keeper->step == KEEPER_RUNS)
         keeper_tell_manager(keeper);
     if (!keeper->fleet_has_engine)

@@ -475,7 +475,8 @@ static void judge(struct fleet_app *app, const struct tally *tally)
 
 static bool may_start_new(const struct fleet_app *app)
 {
-    return app->failing == 0 && !timer_is_running(&app->retry_timer) &&
+    return app->failing == 0 && !app->host->engine_is_away &&
+           !timer_is_running(&app->retry_timer) &&
            (app->rollout.ready_us != 0 ||
             !timer_is_running(&app->rollout.timer));
 }

@@ -637,6 +637,24 @@ Test(fleet, messages_that_make_no_sense_are_refused)
         fleet_on_message(bench.fleet, CHANNEL_DEMAND, strbuf_view(&payload)));
 }
 
+/* --- an engine that goes away --- */
+
+Test(fleet, what_waits_is_started_when_the_engine_is_back)
+{
+    bench_start(&bench);
+    cr_assert(bench_engine_hears(&bench, "prune", 1), "it has listed");
+    fleet_on_engine_down(bench.fleet, "nobody listens on Podman's socket");
+    fake_front_demand(bench.front, 0, 1, 0, 1);
+    bench_run_ms(&bench, 400);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 0U, "%s", ENGINE);
+    cr_expect_eq(metrics_sum(bench.metrics, METRIC_START_FAILURES, "a"), 0U,
+                 "the app did not fail");
+    cr_expect(bench_front_hears(&bench, "state app=0 starting", 1), "%s",
+              FRONT);
+    fleet_on_engine_up(bench.fleet);
+    cr_expect(bench_engine_hears(&bench, "create", 1), "%s", ENGINE);
+}
+
 /* --- the end --- */
 
 static void set_flag(void *arg)
