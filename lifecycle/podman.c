@@ -28,7 +28,7 @@
 #include "router/base/log.h"
 #include "router/base/loop.h"
 
-#define PROBE_TIMEOUT_MS 10000
+#define PROBE_TIMEOUT_MS 5000
 /* Podman 5 asks the package manager for the versions of its helpers: seconds
  * on a slow or a busy host. */
 #define INFO_TIMEOUT_MS 30000
