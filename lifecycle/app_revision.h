@@ -18,7 +18,8 @@
 struct app_revision {
     struct keeper_app app; /* what replicas point to; its place is for life */
     unsigned refs;
-    uint64_t serial;                  /* the front prefers larger ones */
+    /* The front prefers larger ones; 0: found, older than all that are made. */
+    uint64_t serial;
     struct keeper_settings *app_from; /* whose app.app is */
     struct keeper_settings
         *container_from; /* whose app.container's texts are */

@@ -502,6 +502,7 @@ struct fleet_app *fleet_app_new(struct fleet_host *host,
 
     app->host = host;
     app->revision = app_revision_new(from, settings);
+    app->revision->serial = 1;
     app->settings = &app->revision->app;
     app->id = settings->app->id;
     app->state_since_us = clock_now_us();

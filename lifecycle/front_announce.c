@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "lifecycle/app_revision.h"
 #include "router/app_sleep.h"
 #include "router/base/log.h"
 
@@ -44,6 +45,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         .family = (uint32_t)view->family,
         .forwarded = view->reach.forwarded,
         .revision = sv_of(view->revision),
+        .serial = app_revision_of(replica_app(replica))->serial,
     };
     int fds[STASH_MAX];
     unsigned count = 0;

@@ -2,11 +2,12 @@
  *
  * The new image is pulled first; one replica of the new revision is started
  * and proven by its ready check and its first requests, which the front gives
- * it before all others; then the rest is replaced, so many more or fewer at a
- * time as `update` says, each old one draining before it goes. A revision that
- * does not become ready, or fails more of its requests than the one before, is
- * rolled back: until it is proven the old one has gone on serving. An app that
- * nobody uses is proven with one replica, which then leaves again.
+ * it before all others (app_acquire()); then the rest is replaced, so many more
+ * or fewer at a time as `update` says, each old one draining before it goes. A
+ * revision that does not become ready, or fails more of its requests than the
+ * one before, is rolled back: until it is proven the old one has gone on
+ * serving. An app that nobody uses is proven with one replica, which then
+ * leaves again.
  *
  * It is asked by fleet_app at each decision. Thread: keeper main.
  */

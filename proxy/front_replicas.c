@@ -311,6 +311,7 @@ bool front_replicas_add(struct front_replicas *all,
         front_app_of(app), message->replica, message->name,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = message->family ? (int)message->family : AF_INET;
+    replica->ref->serial = message->serial;
     replica->sleep =
         replica_sleep_new(&all->sleep_host, front_app_of(app), replica->ref);
     replica->live = live_checker_new(all->loop, all->timers, front_app_of(app),

@@ -78,17 +78,25 @@ static void count_slot_time(struct app *app, uint64_t now_us)
 
 /* --- slots and the queue -------------------------------------------------- */
 
+/* A newer revision goes first as far as its slots reach. Where there is no
+ * limit of them, its first replica would bear what all others bear together:
+ * then it goes first only among those that have as many in flight. */
 static bool is_better(const struct replica_locked *a,
                       const struct replica_locked *b, uint64_t now_us)
 {
     bool suspect = a->suspect_until_us > now_us;
+    bool has_limit = a->slots.limit != 0;
 
     if (suspect != (b->suspect_until_us > now_us))
         return !suspect;
     if ((a->sleep == APP_AWAKE) != (b->sleep == APP_AWAKE))
         return a->sleep == APP_AWAKE;
+    if (has_limit && a->replica->serial != b->replica->serial)
+        return a->replica->serial > b->replica->serial;
     if (a->slots.held != b->slots.held)
         return a->slots.held < b->slots.held;
+    if (a->replica->serial != b->replica->serial)
+        return a->replica->serial > b->replica->serial;
     return a->last_used_us > b->last_used_us;
 }
 

@@ -125,13 +125,16 @@ bool app_hush_demand(struct app *app, bool hush);
 
 /* --- slots; Thread: any --- */
 
-/* Take a slot, or wait for one. Prefers the replica with the fewest requests
- * in flight (tie: the most recently used), and one that is not under suspicion
- * (app_suspect()) before any that is; on it a slot whose connection is
- * parked on the waiter's worker, then one without, then another worker's.
- * Refused is also who would have to wait for longer than queue_timeout, as the
- * last ten seconds show (wait_estimate.h): where there are replicas, somebody
- * has waited for a second without a break, and no start is under way
+/* Take a slot, or wait for one. Prefers a replica that is not under suspicion
+ * (app_suspect()) to any that is; then one that is awake; then the newest
+ * revision (replica_ref.serial), which so gets all that its slots can take
+ * while older ones serve beside it; then the one with the fewest requests in
+ * flight (with `concurrency off` these come before the revision); then the most
+ * recently used. On it a slot whose connection is parked on the waiter's
+ * worker, then one without, then another worker's. Cost: O(replicas of the
+ * app). Refused is also who would have to wait for longer than queue_timeout,
+ * as the last ten seconds show (wait_estimate.h): where there are replicas,
+ * somebody has waited for a second without a break, and no start is under way
  * (app_set_starts()). A retry is not: it keeps its place. */
 enum acquire app_acquire(struct app *app, struct waiter *waiter,
                          uint64_t now_us);

@@ -27,8 +27,10 @@ struct replica_locked; /* app.c's own */
 struct replica_ref {
     struct app *app; /* borrowed; outlives it */
     uint64_t id;
-    char *name;     /* for logs and `$replica` */
-    char *revision; /* of its app, for `$revision`; NULL: it has none */
+    char *name;      /* for logs and `$replica` */
+    char *revision;  /* of its app, for `$revision`; NULL: it has none */
+    uint64_t serial; /* of that: larger ones are newer, and are preferred
+                      * (app_acquire()); set before it is published */
     enum connect_kind connect;
     struct address address; /* CONNECT_DIRECT */
     uint32_t port;          /* CONNECT_INSIDE */

@@ -59,6 +59,29 @@ static bool is_rolled_back(void *arg)
     return says("\"result\":\"rolled_back\"");
 }
 
+/* The one before may not have been heard of yet when the next is added. */
+static void say_ready(uint64_t replica)
+{
+    bench.front->last_replica = replica;
+    bench_say_ready(&bench);
+}
+
+static bool is_ready(void *arg)
+{
+    (void)arg;
+    return says("\"state\":\"ready\"");
+}
+
+/* "a" has one replica, number 1, that serves. */
+static void start_with_one(void)
+{
+    bench.apps[0].replicas_min = 1;
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
+    say_ready(1);
+    cr_assert(bench_run_until(&bench, is_ready, NULL, 5000));
+}
+
 Test(rollout, each_app_is_told_what_became_of_it, .init = init, .fini = done)
 {
     struct bench_generation *next;
@@ -102,14 +125,13 @@ Test(rollout, the_old_one_serves_until_the_new_one_is_proven, .init = init,
 {
     static char dir[] = "/w";
 
-    bench.apps[0].replicas_min = 1;
-    bench_start(&bench);
-    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
-    bench_say_ready(&bench);
-    bench_run_ms(&bench, 5);
+    start_with_one();
     expect_reload(other_revision(dir), "a=rolling b=unchanged");
     cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
+    cr_expect_eq(fake_front_count(bench.front, "serial=1\n"), 1U);
+    cr_expect_eq(fake_front_count(bench.front, "serial=2\n"), 1U,
+                 "the front shall prefer it");
     bench_say_ready(&bench);
     bench_run_ms(&bench, 500);
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U,
@@ -123,11 +145,7 @@ Test(rollout, one_that_does_not_start_is_rolled_back, .init = init,
 {
     static char dir[] = "/w";
 
-    bench.apps[0].replicas_min = 1;
-    bench_start(&bench);
-    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
-    bench_say_ready(&bench);
-    bench_run_ms(&bench, 5);
+    start_with_one();
     bench.engine->exit_at_start = 3;
     expect_reload(other_revision(dir), "a=rolling b=unchanged");
     cr_assert(bench_run_until(&bench, is_rolled_back, NULL, 8000));
@@ -150,11 +168,7 @@ Test(rollout, one_that_fails_more_requests_is_rolled_back, .init = init,
 {
     static char dir[] = "/w";
 
-    bench.apps[0].replicas_min = 1;
-    bench_start(&bench);
-    cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
-    bench_say_ready(&bench);
-    bench_run_ms(&bench, 5);
+    start_with_one();
     expect_reload(other_revision(dir), "a=rolling b=unchanged");
     cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
     bench_say_ready(&bench);
@@ -191,10 +205,13 @@ Test(rollout, replicas_of_an_older_revision_are_adopted_and_replaced,
     fake_engine_add(bench.engine, "a", 7, "0ld", true);
     bench_start(&bench);
     cr_assert(bench_front_hears(&bench, "add app=0 replica=7", 1));
-    bench_say_ready(&bench);
+    say_ready(7);
     cr_assert(bench_front_hears(&bench, "add app=0 replica=8", 1));
+    cr_expect_eq(fake_front_count(bench.front, "serial=0\n"), 1U);
+    cr_expect_eq(fake_front_count(bench.front, "serial=1\n"), 1U,
+                 "the front shall prefer it");
     cr_expect(strstr(ENGINE, "stop c0\n") == NULL, "%s", ENGINE);
-    bench_say_ready(&bench);
+    say_ready(8);
     cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
     cr_expect_eq(fake_front_count(bench.front, "drain replica=7"), 1U);
 }

@@ -226,3 +226,58 @@ Test(app_replicas, one_that_is_busy_makes_no_room)
     release(&held[0]);
     app_tunnel_end(tunnelled, now++);
 }
+
+/* Replicas 1 and 3 are of the first revision, 2 is of the next. */
+static void make_second_newer(void)
+{
+    replicas[0]->serial = replicas[2]->serial = 1;
+    replicas[1]->serial = 2;
+}
+
+Test(app_replicas, a_newer_revision_takes_all_that_its_slots_can_before_others)
+{
+    struct waiter held[4];
+
+    make_second_newer();
+    cr_expect_eq(acquire(&held[0]), 2U);
+    cr_expect_eq(acquire(&held[1]), 2U, "though it has more in flight");
+    cr_expect_neq(acquire(&held[2]), 2U, "it has no free slot");
+    release(&held[0]);
+    cr_expect_eq(acquire(&held[3]), 2U);
+    release(&held[1]);
+    release(&held[2]);
+    release(&held[3]);
+}
+
+Test(app_replicas, without_a_limit_a_newer_revision_bears_no_more_than_others)
+{
+    struct waiter held[4];
+
+    settings.concurrency = 0;
+    (void)app_update(app, &settings, now);
+    make_second_newer();
+    cr_expect_eq(acquire(&held[0]), 2U, "the first among equals");
+    cr_expect_neq(acquire(&held[1]), 2U);
+    cr_expect_neq(acquire(&held[2]), 2U);
+    cr_expect_eq(acquire(&held[3]), 2U, "all have one");
+    for (unsigned i = 0; i < ARRAY_LEN(held); i++)
+        release(&held[i]);
+}
+
+Test(app_replicas, a_newer_revision_that_drains_or_is_suspect_comes_not_first)
+{
+    struct waiter held;
+
+    make_second_newer();
+    app_suspect(replicas[1], now);
+    cr_expect_neq(acquire(&held), 2U, "an attempt at it failed");
+    release(&held);
+    now += 1100000;
+    app_drain(replicas[1], on_drained, &drained_count);
+    settle();
+    cr_expect_neq(acquire(&held), 2U, "it drains");
+    release(&held);
+    app_resume(replicas[1], now);
+    cr_expect_eq(acquire(&held), 2U);
+    release(&held);
+}

@@ -176,6 +176,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
         .revision = SV("0f1e2d"),
         .sleep = 2,
         .family = 10,
+        .serial = UINT64_MAX - 2,
     };
     struct channel_replica_add out;
     struct strbuf payload = STRBUF_INIT;
@@ -191,6 +192,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     wire_put_sv(&payload, in.revision);
     wire_put_u32(&payload, in.sleep);
     wire_put_u32(&payload, in.family);
+    wire_put_u64(&payload, in.serial);
     cr_assert(channel_decode_replica_add(strbuf_view(&payload), &out));
     cr_assert_eq(out.app, 7);
     cr_assert_eq(out.replica, UINT64_MAX - 1);
@@ -203,6 +205,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     cr_assert(sv_eq(out.revision, in.revision));
     cr_assert_eq(out.sleep, 2);
     cr_assert_eq(out.family, 10);
+    cr_assert_eq(out.serial, UINT64_MAX - 2);
     for (size_t len = 0; len < payload.len; len++)
         cr_assert_not(
             channel_decode_replica_add(sv_make(payload.data, len), &out),

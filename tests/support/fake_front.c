@@ -24,7 +24,7 @@ static void on_add(struct fake_front *front, struct strview payload,
                   SV_ARG(m.address), m.port, m.probe, fd_count);
     if (m.sleep)
         strbuf_printf(&front->log, " sleep=%u family=%u", m.sleep, m.family);
-    strbuf_add_char(&front->log, '\n');
+    strbuf_printf(&front->log, " serial=%lu\n", (unsigned long)m.serial);
 }
 
 static void on_state(struct fake_front *front, struct strview payload)
