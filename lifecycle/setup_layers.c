@@ -32,6 +32,7 @@ struct recipe {
     uint32_t step_count;
     struct setup_step *steps; /* a copy: a reload may free the original */
     struct setup_files *reading;
+    bool is_stale; /* what is read may be older than the last reload */
     char digest[DIGEST_HEX_SIZE]; /* "": not read yet */
     struct list wants;            /* while it is read */
 };
@@ -49,7 +50,8 @@ struct layer {
     struct list turn_node; /* of layers->waiting */
     struct engine_call *call;
     struct setup_files *packing;
-    bool has_looked; /* it is not there */
+    uint32_t reloads; /* when somebody asked for it last */
+    bool has_looked;  /* it is not there */
     bool is_building;
     int fd; /* of the archive, while it is built; -1 */
     struct engine_progress progress;
@@ -81,6 +83,7 @@ struct setup_layers {
     struct list used;
     struct list held;
     uint32_t builds;
+    uint32_t reloads; /* so far */
     struct timer sweep_timer;
     bool was_up; /* when the timer ran last: so all that runs is known */
     struct engine_call *sweep_call;
@@ -246,7 +249,8 @@ static void answer(struct layer *layer, const struct engine_image *image,
     memcpy(result.tag, layer->tag, sizeof result.tag);
     if (image)
         result.image = *image;
-    if (!err)
+    /* A replica of the configuration before may have waited for it. */
+    if (!err && layer->reloads == layer->recipe->layers->reloads)
         note_used(layer->recipe->layers, layer->tag);
     list_init(&wants);
     while ((node = list_pop_head(&layer->wants)))
@@ -466,9 +470,22 @@ static void go_on(struct recipe *recipe, struct setup_want *want)
         layer->call =
             engine_image_inspect(layers->engine, layer->tag, on_looked, layer);
     }
+    if (layer->reloads < want->reloads)
+        layer->reloads = want->reloads;
     if (layer->timeout_ms < want->timeout_ms)
         layer->timeout_ms = want->timeout_ms;
     list_add_tail(&layer->wants, &want->node);
+}
+
+static void on_read(void *arg, const struct setup_packed *packed,
+                    const struct err *err);
+
+static void read_files(struct recipe *recipe)
+{
+    recipe->is_stale = false;
+    recipe->reading =
+        setup_files_read(recipe->layers->loop, recipe->steps,
+                         recipe->step_count, NULL, on_read, recipe);
 }
 
 static void on_read(void *arg, const struct setup_packed *packed,
@@ -479,6 +496,10 @@ static void on_read(void *arg, const struct setup_packed *packed,
     struct list *node;
 
     recipe->reading = NULL;
+    if (recipe->is_stale) {
+        read_files(recipe);
+        return;
+    }
     if (packed)
         memcpy(recipe->digest, packed->digest, sizeof recipe->digest);
     list_init(&wants);
@@ -505,15 +526,14 @@ void setup_layers_ask(struct setup_layers *layers,
     snprintf(want->base, sizeof want->base, "%s", base);
     want->timeout_ms = container->pull_timeout_ms;
     want->mode = mode;
+    want->reloads = layers->reloads;
     if (recipe->digest[0]) {
         go_on(recipe, want);
         return;
     }
     list_add_tail(&recipe->wants, &want->node);
     if (!recipe->reading)
-        recipe->reading =
-            setup_files_read(layers->loop, recipe->steps, recipe->step_count,
-                             NULL, on_read, recipe);
+        read_files(recipe);
 }
 
 void setup_want_cancel(struct setup_want *want)
@@ -650,11 +670,13 @@ void setup_layers_renew(struct setup_layers *layers,
                         const struct podman_settings *settings)
 {
     layers->settings = settings;
+    layers->reloads++;
     forget_answers(layers);
     LIST_FOREACH_SAFE (&layers->recipes, node) {
         struct recipe *recipe = container_of(node, struct recipe, node);
 
         recipe->digest[0] = '\0';
+        recipe->is_stale = recipe->reading != NULL;
         if (recipe_is_idle(layers, recipe))
             recipe_free(recipe);
     }

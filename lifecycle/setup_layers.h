@@ -4,7 +4,8 @@
  * DIGEST is of the image below it and of all that the steps say and copy: so it
  * is built once, whoever needs it, and found again after a restart. The files
  * are read at the first question after a start or a reload, as env_file is.
- * Layers that nobody asked for since are removed, once no container uses them.
+ * Layers that nobody asked for since are removed, once no container uses them;
+ * an answer that comes later to one who asked before does not count.
  * For image_store.c. Thread: keeper main.
  */
 #ifndef LIFECYCLE_SETUP_LAYERS_H
@@ -44,6 +45,7 @@ struct setup_want {
     char base[80]; /* setup_layers.c's own, as the rest */
     uint64_t timeout_ms;
     enum setup_mode mode;
+    uint32_t reloads; /* when it was asked */
 };
 
 /* Borrows all. engine NULL: nobody asks, until there is one. */

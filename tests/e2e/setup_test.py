@@ -245,7 +245,7 @@ def test_containers_of_a_layer_are_adopted(t):
 # --- reloads --------------------------------------------------------------------
 
 
-@harness.limit(150)
+@harness.limit(180)
 def test_a_reload_sees_changed_files_and_steps(t):
     code = t.write("code", "v1")
     conf = CONF % f"setup {{ copy {code} /code; }}"
@@ -266,6 +266,10 @@ def test_a_reload_sees_changed_files_and_steps(t):
     berth.send_signal(signal.SIGHUP)
     harness.wait_until(
         lambda: read(berth, "/code") == "v3\n", 30, "a step more", interval=0.1
+    )
+    harness.wait_until(
+        lambda: len(layers(t, berth)) == 1, 90,
+        "the layers before are removed", interval=0.5,
     )
 
 

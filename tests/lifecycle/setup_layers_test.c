@@ -301,6 +301,53 @@ Test(setup_layers, what_was_asked_for_is_kept_when_the_rest_goes)
     cr_expect_str_eq(bench.engine->kept_layers.data, expected);
 }
 
+static bool has_build(void *arg)
+{
+    (void)arg;
+    return builds() > 0;
+}
+
+/* A replica of the configuration before waits for its layer when the reload
+ * comes: nobody needs that one after. */
+Test(setup_layers, what_was_asked_for_before_a_reload_is_not_kept)
+{
+    struct asker before;
+    struct asker after;
+    AUTO(auto_free) char *expected = NULL;
+
+    bench.engine->hold[FAKE_BUILD] = true;
+    ask(&before, "base", SETUP_ENSURE);
+    cr_assert(bench_run_until(&bench, has_build, NULL, 5000));
+    setup_layers_renew(layers, &settings);
+    write_file("two");
+    ask(&after, "base", SETUP_ENSURE);
+    fake_engine_release(bench.engine, FAKE_BUILD);
+    await(&before);
+    await(&after);
+    cr_expect_str_neq(before.answer.tag, after.answer.tag);
+    expected = xasprintf("%s\n", after.answer.tag);
+    cr_assert(bench_run_until(&bench, has_swept, NULL, 15000));
+    cr_expect_str_eq(bench.engine->kept_layers.data, expected);
+}
+
+Test(setup_layers, files_that_are_being_read_at_a_reload_are_read_anew)
+{
+    struct asker fresh;
+    struct asker asker;
+
+    write_file("two");
+    ask(&fresh, "base", SETUP_LOOK);
+    await(&fresh);
+    setup_layers_renew(layers, &settings);
+    write_file("one");
+    ask(&asker, "base", SETUP_LOOK);
+    usleep(50000); /* the thread has read it, and nobody has heard yet */
+    write_file("two");
+    setup_layers_renew(layers, &settings);
+    await(&asker);
+    cr_expect_str_eq(asker.answer.digest, fresh.answer.digest);
+}
+
 /* Where all apps are upstreams there is no engine until a reload brings one. */
 Test(setup_layers, without_an_engine_nothing_is_swept)
 {
