@@ -58,6 +58,8 @@ static const struct option_row option_rows[] = {
      "make $BERTH_SOCKET a regular file"},
     {"service-time", OPTION_NUMBER, &app.service_time_ms,
      "milliseconds before each answer but /health's"},
+    {"fail-percent", OPTION_NUMBER, &app.fail_percent,
+     "so many of 100 requests, but /health's, are answered 500"},
     {"single", OPTION_FLAG, &app.single, "serve one connection at a time"},
     {"exit", OPTION_NUMBER, &app.exit_code,
      "print two lines and exit at once with this code"},

@@ -20,6 +20,7 @@ struct testapp {
     const char *symlink_socket; /* target of the link, or NULL */
     /* how it serves */
     long service_time_ms;
+    long fail_percent;
     bool single;
     /* how it ends; -1: not at all */
     long exit_code, crash_after_ms, crash_on_request, crash_code, stop_delay_ms;

@@ -492,8 +492,21 @@ static const struct {
     {"/connect", route_connect}, {"/touch", route_touch},
 };
 
+/* Of each hundred the first ones fail. */
+static bool is_to_fail(const struct conn *conn)
+{
+    static atomic_long count;
+
+    return app.fail_percent > 0 && strcmp(conn->path, "/health") != 0 &&
+           atomic_fetch_add(&count, 1) % 100 < app.fail_percent;
+}
+
 void testapp_route(struct conn *conn)
 {
+    if (is_to_fail(conn)) {
+        reply_printf(conn, 500, "it fails\n");
+        return;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         size_t len = strlen(routes[i].path);
         bool prefix = routes[i].path[len - 1] == '/';

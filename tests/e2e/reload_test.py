@@ -267,7 +267,8 @@ def test_a_roll_out_under_load_fails_no_request(t):
     assert load.failures() == [], load.failures()[:5]
     assert neighbour.failures() == []
     assert load.reconnects == neighbour.reconnects == 0
-    check_change(load, "v1", "v2")
+    # The first one of v2 serves beside v1 for 3 s, and gets all of it.
+    assert check_change(load, "v1", "v2") < 1.5
     assert rollout(berth, "a")["result"] == "done"
     wait_until(lambda: len(berth.containers("a")) == 1, 30, "the old one went")
 
@@ -286,6 +287,36 @@ def test_a_revision_that_does_not_become_ready_is_rolled_back(t):
         time.sleep(0.3)
     assert load.failures() == [], load.failures()[:5]
     assert {version for _, version in load.versions()} == {"v2"}
+    assert rollout(berth, "a")["result"] == "rolled_back"
+    assert {c["Id"] for c in berth.containers("a", all=False)} == before
+
+
+@harness.limit(120)
+def test_a_revision_that_fails_most_of_its_requests_is_rolled_back(t):
+    good = conf({"a": app("2", "replicas 2;")}, {"/a": "app a;"})
+    broken = good.replace("env VERSION v2;", "env VERSION v3; env TESTAPP_FAIL_PERCENT 80;")
+    berth = t.berth(good)
+    wait_until(
+        lambda: [r["state"] for r in berth.app("a")["replicas"]] == ["ready"] * 2, 30, "both are ready"
+    )
+    before = {c["Id"] for c in berth.containers("a")}
+    with Load(berth, "/a/env") as load:
+        run = reload(berth, broken, check=False)
+        assert run.returncode == 1, run.stdout
+        assert "rolled back" in run.stderr and "requests failed" in run.stderr, run.stderr
+        ended = time.monotonic()
+        wait_until(lambda: len(berth.containers("a")) == 2, 30, "the new one left")
+        time.sleep(0.3)
+    failures = load.failures()
+    tried = [when for when, version in load.versions() if version == "v3"]
+    print(f"{len(failures)} of {len(load.results)} failed: {failures[:1]} {failures[-1:]}")
+    assert failures and {status for _, status, _ in failures} == {500}
+    assert load.reconnects == 0
+    # Each is the new one's, and was sent before it was rolled back.
+    first, last = failures[0][0], failures[-1][0]
+    assert last < ended and max(tried, default=0) < ended, (last, ended)
+    assert last - first < 1.5, "well before its trial of 3 s was over"
+    assert load.versions()[-1][1] == "v2"
     assert rollout(berth, "a")["result"] == "rolled_back"
     assert {c["Id"] for c in berth.containers("a", all=False)} == before
 

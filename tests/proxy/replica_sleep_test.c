@@ -238,6 +238,9 @@ Test(replica_sleep, it_may_be_removed_at_any_moment)
             raw_expect_end(app);
             close(app);
         }
+        for (unsigned ms = 0; ms < 5000 && harness_counts(f.h, 0).replicas > 0;
+             ms++)
+            usleep(1000); /* the front has not heard of it yet */
         cr_expect_eq(harness_counts(f.h, 0).replicas, 0U);
         fixture_end(&f);
     }
