@@ -649,8 +649,7 @@ Test(fleet, what_waits_is_started_when_the_engine_is_back)
     cr_expect_eq(bench.engine->counts[FAKE_CREATE], 0U, "%s", ENGINE);
     cr_expect_eq(metrics_sum(bench.metrics, METRIC_START_FAILURES, "a"), 0U,
                  "the app did not fail");
-    cr_expect(bench_front_hears(&bench, "start_failed", 1), "%s",
-              FRONT);
+    cr_expect(bench_front_hears(&bench, "start_failed", 1), "%s", FRONT);
     fleet_on_engine_up(bench.fleet);
     cr_expect(bench_engine_hears(&bench, "create", 1), "%s", ENGINE);
 }
