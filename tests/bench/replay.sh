@@ -10,9 +10,9 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=conf/demo/deps.sh
 . conf/demo/deps.sh
 berth_deps build podman
-[ -x build/berth ] && [ -x build/tests/bench/autoscale_sim ] || {
-    cmake --preset release && cmake --build build
-} >&2
+if [ ! -x build/berth ] || [ ! -x build/tests/bench/autoscale_sim ]; then
+    cmake --preset release >&2 && cmake --build build >&2
+fi
 work=$(mktemp -d /tmp/berth-replay.XXXX)
 trap 'berth_deps_root conf/demo/podman_env.sh destroy "$work"' EXIT
 berth_deps_root conf/demo/podman_env.sh serve "$work" >&2

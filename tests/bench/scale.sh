@@ -11,9 +11,9 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=conf/demo/deps.sh
 . conf/demo/deps.sh
 berth_deps build podman
-[ -x build/tests/bench/load ] && [ -x build/berth ] || {
-    cmake --preset release && cmake --build build --target berth load
-} >&2
+if [ ! -x build/tests/bench/load ] || [ ! -x build/berth ]; then
+    cmake --preset release >&2 && cmake --build build --target berth load >&2
+fi
 work=$(mktemp -d /tmp/berth-scale.XXXX)
 trap 'berth_deps_root conf/demo/podman_env.sh destroy "$work"' EXIT
 berth_deps_root conf/demo/podman_env.sh serve "$work" >&2
