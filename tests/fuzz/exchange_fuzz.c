@@ -183,6 +183,7 @@ static void use_config(struct proxy_settings *settings)
 
 static void make_stage(void)
 {
+    static struct config *config; /* lives as long as the process */
     struct address nowhere = {0};
 
     log_setup(2, LOG_ERROR, false, "fuzz");
@@ -196,7 +197,8 @@ static void make_stage(void)
     stage->loop = stage->worker->loop; /* main's, too */
     stage->shared.main_loop = stage->loop;
     stage->shared.events.arg = stage->loop;
-    use_config(read_config()->proxy);
+    config = read_config();
+    use_config(config->proxy);
     app_set_demand_hook(stage->app, stage->loop, on_demand, NULL);
     app_set_socket_hook(stage->app, on_sockets_wanted, NULL);
     stage->listener =
