@@ -323,7 +323,7 @@ def test_a_revision_that_fails_most_of_its_requests_is_rolled_back(t):
 
 @harness.limit(120)
 def test_a_sleeping_app_is_proven_with_one_replica_which_leaves_again(t):
-    sleeping = app("1", "replicas 0 2;")
+    sleeping = app("1", "replicas 0 2; keep_primed 0;")
     berth = t.berth(conf({"a": sleeping}, {"/a": "app a;"}))
     run = reload(berth, conf({"a": sleeping.replace("v1", "v2")}, {"/a": "app a;"}))
     assert "rolled out in" in run.stdout, run.stdout
