@@ -9,6 +9,9 @@
  * call that starts it; each ends by a time-out of its own. In the callback
  * err is NULL on success; what it is given is borrowed until it returns. The
  * caller forgets its engine_call pointer there: it is no longer valid.
+ *
+ * Longer than a header should be, so that whoever writes another engine finds
+ * the whole contract in one place; the values are in engine_types.h.
  */
 #ifndef LIFECYCLE_ENGINE_H
 #define LIFECYCLE_ENGINE_H

@@ -1,7 +1,5 @@
 /* engine_types.h - the values that engine.h's calls take and give.
- *
- * Plain data; all texts end with NUL and are never cut where they name
- * something.
+ * Plain data; texts end with NUL and are never cut where they name something.
  */
 #ifndef LIFECYCLE_ENGINE_TYPES_H
 #define LIFECYCLE_ENGINE_TYPES_H
@@ -13,6 +11,7 @@
 #include "router/base/strview.h"
 
 struct container_settings;
+
 /* What this engine can do on this host. */
 struct engine_capabilities {
     char name[32];         /* "podman" */

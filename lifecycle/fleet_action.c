@@ -1,7 +1,8 @@
 /* fleet_action.c - what operators have done to apps.
  *
  * An action sets what the app is asked for and then only looks, at each event
- * and each tick, whether that has come about: the fleet does the work.
+ * and each tick, whether that has come about: the fleet does the work. A little
+ * long: an action is two short functions of the one table at the end.
  */
 #include "lifecycle/fleet_action.h"
 

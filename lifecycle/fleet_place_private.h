@@ -1,6 +1,7 @@
 /* fleet_place_private.h - what the files of fleet_place share: fleet_place.c
- * (who has what, who asks), fleet_evict.c (who gives way), fleet_place_status.c
- * (telling of it). Nobody else includes it.
+ * (who has what, who asks), fleet_place_look.c (who gets it now), fleet_evict.c
+ * (who gives way), fleet_place_status.c (telling of it). Nobody else includes
+ * it.
  */
 #ifndef LIFECYCLE_FLEET_PLACE_PRIVATE_H
 #define LIFECYCLE_FLEET_PLACE_PRIVATE_H
@@ -74,6 +75,14 @@ struct reservation *fleet_place_find(const struct fleet_place *place,
 /* What it has reserved now. */
 struct placement_need fleet_place_held(const struct reservation *reservation);
 
+/* It has what it asked for, or does not want it any more. */
+void fleet_place_stop_asking(struct fleet_place *place, struct reservation *it);
+/* devices: bits of their positions in the machine. */
+void fleet_place_set_devices(struct fleet_place *place, struct reservation *it,
+                             uint64_t devices);
+
+/* Before all else of looking. */
+void fleet_place_init_look(struct fleet_place *place);
 /* See who can have what he asks for, in this turn. */
 void fleet_place_look_now(struct fleet_place *place);
 /* Soon; at once where the last time is a moment ago. */

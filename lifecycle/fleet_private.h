@@ -1,6 +1,6 @@
-/* fleet_private.h - what the files of the fleet share: fleet.c (what runs, what
- * the front says), fleet_reload.c (apps that come, change and go). Nobody else
- * includes it.
+/* fleet_private.h - what the files of the fleet share: fleet.c (what runs, its
+ * life), fleet_messages.c (what the front says), fleet_reload.c (apps that
+ * come, change and go). Nobody else includes it.
  */
 #ifndef LIFECYCLE_FLEET_PRIVATE_H
 #define LIFECYCLE_FLEET_PRIVATE_H
@@ -42,6 +42,18 @@ static inline const struct lifecycle_settings *
 fleet_settings(const struct fleet *fleet)
 {
     return fleet->options.settings->lifecycle;
+}
+
+/* NULL: there is none (any more). */
+static inline struct fleet_app *fleet_app_of_id(const struct fleet *fleet,
+                                                uint32_t id)
+{
+    return id_map_get(&fleet->apps_by_id, id);
+}
+static inline struct replica *fleet_replica(const struct fleet *fleet,
+                                            uint64_t id)
+{
+    return id_map_get(&fleet->host.by_id, id);
 }
 
 /* Networks of apps that are gone, and socket directories of replicas. */

@@ -143,7 +143,8 @@ static bool may_prime(const struct fleet_app *app)
 static void refill(struct fleet_warmth *warmth, struct fleet_app *const *by_use,
                    uint32_t count)
 {
-    if (!warmth->host->may_start || is_busy(warmth, by_use, count))
+    if (!warmth->host->may_start || warmth->host->engine_is_away ||
+        is_busy(warmth, by_use, count))
         return;
     for (uint32_t i = 0; i < count; i++) {
         if (may_prime(by_use[i])) {

@@ -169,15 +169,6 @@ static void remove_next(struct podman_call *call)
     podman_call_send(call, &step);
 }
 
-static bool is_kept(const struct podman_call *call, const char *tag)
-{
-    for (unsigned i = 0; i < call->keep_count; i++) {
-        if (strcmp(call->keep[i], tag) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The filter is by key and value, but what is removed is looked at again. */
 static void on_layers(struct podman_call *call,
                       const struct podman_answer *answer,
@@ -195,7 +186,7 @@ static void on_layers(struct podman_call *call,
     call->names = xcalloc(count, sizeof *call->names);
     for (unsigned i = 0; i < count; i++) {
         if (strcmp(layers[i].namespace_name, call->name) == 0 &&
-            !is_kept(call, layers[i].tag))
+            !podman_call_keeps(call, layers[i].tag))
             call->names[call->name_count++] = xstrdup(layers[i].tag);
     }
     remove_next(call);

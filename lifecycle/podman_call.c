@@ -178,6 +178,15 @@ void podman_call_add_filter(struct strbuf *path, struct strview namespace_name,
     strbuf_done(&label);
 }
 
+bool podman_call_keeps(const struct podman_call *call, const char *what)
+{
+    for (unsigned i = 0; i < call->keep_count; i++) {
+        if (strcmp(call->keep[i], what) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool podman_answer_is_good(const struct podman_answer *answer,
                            const struct err *failure, struct err *err)
 {

@@ -1,72 +1,27 @@
 /* podman_call.h - one call of engine.h under way at Podman: of one HTTP
  * request or of several, one after the other.
  *
- * Shared by podman.c and podman_*.c alone; everybody else knows engine.h.
+ * Shared by podman.c and podman_*.c alone; everybody else knows engine.h. A
+ * little long: all kinds of call are one struct, which only grows by a member.
  */
 #ifndef LIFECYCLE_PODMAN_CALL_H
 #define LIFECYCLE_PODMAN_CALL_H
 
-#include "lifecycle/engine_ops.h"
 #include "lifecycle/log_stream.h"
 #include "lifecycle/podman_http.h"
-#include "lifecycle/rlimits.h"
+#include "lifecycle/podman_private.h"
 #include "router/base/list.h"
 #include "router/base/strbuf.h"
 #include "router/base/timers.h"
 
-struct cgroup_roots;
-struct event;
-struct loop;
-struct metrics_cell;
-struct podman_events;
-struct podman_handle;
 struct build_log;
+struct event;
+struct podman_handle;
 struct podman_pod;
 struct podman_pull;
 struct pull_bytes;
-struct podman_service;
 struct reclaim;
-struct reclaimer;
 struct sidecar_probe;
-
-enum podman_state {
-    PODMAN_FINDING, /* a socket on which somebody listens */
-    PODMAN_PROBING, /* what listens there, and is it new enough? */
-    PODMAN_UP,
-    PODMAN_WAITING, /* before the next attempt */
-};
-
-struct podman {
-    struct engine base; /* first: an engine is cast to it */
-    struct loop *loop;
-    struct timers *timers;
-    struct engine_events events;
-    struct rlimits limits;
-    int netns_home; /* netns.h; -1: none */
-
-    struct podman_service *service;
-    struct podman_http *http;
-    bool has_socket; /* one was found, so that calls can be tried */
-    struct podman_events *stream;
-    struct podman_request *probe; /* version, info, ping */
-    enum podman_state state;
-    bool was_told_down;      /* on_down was the last that was said */
-    unsigned attempts;       /* that failed in a row */
-    unsigned probe_timeouts; /* in a row */
-    struct timer timer;      /* next attempt, or next ping */
-    struct timer stream_timer;
-    struct engine_capabilities found; /* while probing */
-    struct err down_reason;
-
-    struct list calls;
-    struct list handles;
-    struct list pods; /* podman_pod.h */
-    const struct cgroup_roots *cgroup_roots;
-    struct metrics_cell *cell; /* NULL: nothing counts */
-    struct reclaimer *reclaimer;
-    struct list pulls; /* pull_bytes.h */
-    bool is_closing;
-};
 
 /* Which of engine.h's callbacks a call ends with. */
 enum podman_done_kind {
@@ -130,7 +85,7 @@ struct podman_call {
     struct strbuf text;              /* logs */
     size_t text_max;
     struct err stream_err; /* code ERR_NONE: none */
-    char **keep;           /* prune: apps that stay */
+    char **keep;           /* prune: apps, or layers, that stay */
     unsigned keep_count;
     uint64_t sent_us; /* the request under way; 0: not to be counted */
     unsigned metric;  /* enum metric_histogram_id, likewise */
@@ -172,6 +127,9 @@ void podman_call_nap(struct podman_call *call, unsigned delay_ms);
  * `filters=`; more: further members of it, in front, as JSON with a comma. */
 void podman_call_add_filter(struct strbuf *path, struct strview namespace_name,
                             const char *more);
+
+/* prune: it is one of those that stay. */
+bool podman_call_keeps(const struct podman_call *call, const char *what);
 
 /* False, with the reason, when there was no answer or one of 400 and more. */
 MUST_USE bool podman_answer_is_good(const struct podman_answer *answer,

@@ -9,6 +9,7 @@
 #include "lifecycle/podman_call.h"
 #include "lifecycle/podman_json.h"
 #include "lifecycle/podman_pull.h"
+#include "lifecycle/podman_failure.h"
 #include "lifecycle/pull_bytes.h"
 #include "lifecycle/registry_auth.h"
 #include "router/base/alloc.h"
@@ -134,7 +135,7 @@ static void on_pulled(struct podman_call *call,
     timer_stop(&call->timer);
     if (!podman_answer_is_good(answer, failure, &err)) {
         if (!failure && err.code != ERR_PROTOCOL)
-            err.code = podman_json_pull_code(answer->status, err.text);
+            err.code = podman_failure_pull_code(answer->status, err.text);
         else if (err.code == ERR_TIMEOUT)
             err_set(&err, ERR_TIMEOUT,
                     "the pull took longer than pull_timeout allows");
@@ -331,15 +332,6 @@ static void remove_next(struct podman_call *call)
     strbuf_done(&path);
 }
 
-static bool is_kept(const struct podman_call *call, const char *app)
-{
-    for (unsigned i = 0; i < call->keep_count; i++) {
-        if (strcmp(call->keep[i], app) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The filter is by key and value, but what is removed is looked at again. */
 static void on_networks(struct podman_call *call,
                         const struct podman_answer *answer,
@@ -359,7 +351,7 @@ static void on_networks(struct podman_call *call,
         const struct podman_network *it = &networks[i];
 
         if (strcmp(it->namespace_name, call->name) == 0 && it->app[0] != '\0' &&
-            !is_kept(call, it->app))
+            !podman_call_keeps(call, it->app))
             call->names[call->name_count++] = xstrdup(it->name);
     }
     remove_next(call);

@@ -78,11 +78,8 @@ MUST_USE bool podman_json_event(struct strview line,
                                 struct podman_event *ret_event,
                                 struct err *err);
 
-/* What a status of 400 and more means: the code by status and cause, the text
- * by message, with a cure where it is a known one. Returns false. */
+/* podman_failure_set() of the message of an answer of status 400 and more.
+ * Returns false. */
 bool podman_json_failure(unsigned status, struct strview body, struct err *err);
-
-/* The code for a failed pull, by the words of the registry or of Podman. */
-enum err_code podman_json_pull_code(unsigned status, const char *message);
 
 #endif

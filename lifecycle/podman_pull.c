@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lifecycle/podman_json.h"
+#include "lifecycle/podman_failure.h"
 #include "router/base/alloc.h"
 
 #define LAYER_ID_SIZE 80
@@ -118,7 +119,7 @@ bool podman_pull_line(struct podman_pull *pull, struct strview line)
         fail(pull, ERR_PROTOCOL,
              "Podman's answer while it pulls is not made of JSON lines");
     else if (error)
-        fail(pull, podman_json_pull_code(200, error), error);
+        fail(pull, podman_failure_pull_code(200, error), error);
     else if (status && id)
         changed = note_layer(pull, status, id);
     cJSON_Delete(json);

@@ -497,7 +497,7 @@ static void start_old(struct fleet_app *app, struct tally *tally)
                      tally->new_starting;
 
     if (!old || old->is_found || !old->app.container.image ||
-        timer_is_running(&app->retry_timer) ||
+        app->host->engine_is_away || timer_is_running(&app->retry_timer) ||
         app->place_wait.verdict != PLACEMENT_START)
         return;
     for (; total < app->wanted && app->failing == 0; total++) {

@@ -639,6 +639,18 @@ Test(fleet, messages_that_make_no_sense_are_refused)
 
 /* --- an engine that goes away --- */
 
+Test(fleet, nothing_is_primed_while_the_engine_is_away)
+{
+    bench.apps[1].warmth.keep_primed = 1;
+    bench_start(&bench);
+    cr_assert(bench_engine_hears(&bench, "prune", 1), "it has listed");
+    fleet_on_engine_down(bench.fleet, "nobody listens on Podman's socket");
+    bench_run_ms(&bench, 600);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 0U, "%s", ENGINE);
+    fleet_on_engine_up(bench.fleet);
+    cr_expect(bench_engine_hears(&bench, "init c0", 1), "%s", ENGINE);
+}
+
 Test(fleet, what_waits_is_started_when_the_engine_is_back)
 {
     bench_start(&bench);
