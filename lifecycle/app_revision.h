@@ -28,6 +28,8 @@ struct app_revision {
     /* Only its name is known, from the label of a container that was found:
      * none can be made of it, and app.container is a stand-in. */
     bool is_found;
+    /* Tried by a roll-out that can go back: the front is told. */
+    bool is_on_trial;
 };
 
 /* from: whose `app` is; NULL: whoever owns it outlives all. */

@@ -95,8 +95,7 @@ static bool on_outcomes(struct fleet *fleet, struct strview payload)
         return false;
     replica = fleet_replica(fleet, message.replica);
     if (replica)
-        rollout_on_outcomes(replica_owner_arg(replica), replica,
-                            message.answers, message.failures);
+        rollout_on_outcomes(replica_owner_arg(replica), replica, &message);
     return true;
 }
 

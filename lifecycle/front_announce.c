@@ -46,6 +46,7 @@ void front_announce_replica(struct channel *channel, uint32_t app_id,
         .forwarded = view->reach.forwarded,
         .revision = sv_of(view->revision),
         .serial = app_revision_of(replica_app(replica))->serial,
+        .trial = app_revision_of(replica_app(replica))->is_on_trial,
     };
     int fds[STASH_MAX];
     unsigned count = 0;

@@ -18,6 +18,7 @@
 #include "router/base/clock.h"
 #include "router/base/log.h"
 #include "router/base/loop.h"
+#include "router/channel.h"
 
 static const char *const state_names[] = {
 #define REPLICA_STATE(NAME, text, meaning) text,
@@ -177,11 +178,12 @@ void replica_on_broken(struct replica *replica, struct strview text)
                        on_inspected, replica);
 }
 
-void replica_on_outcomes(struct replica *replica, uint64_t answers,
-                         uint64_t failures)
+void replica_on_outcomes(struct replica *replica,
+                         const struct channel_replica_outcomes *outcomes)
 {
-    replica->view.answers = answers;
-    replica->view.failures = failures;
+    replica->view.answers = outcomes->answers;
+    replica->view.failures = outcomes->failures;
+    replica->view.repeated = outcomes->repeated;
 }
 
 /* --- draining --- */

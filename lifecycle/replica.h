@@ -48,6 +48,7 @@ struct replica_failure {
     struct strview log; /* its last lines; borrowed for the call */
 };
 
+struct channel_replica_outcomes;
 struct fleet_room;
 
 struct replica_owner {
@@ -176,8 +177,8 @@ void replica_on_broken(struct replica *replica, struct strview text);
 /* READY, and it does not answer: it has failed, and is killed. One that runs
  * elsewhere is not ours to kill. */
 void replica_on_hung(struct replica *replica, struct strview text);
-void replica_on_outcomes(struct replica *replica, uint64_t answers,
-                         uint64_t failures);
+void replica_on_outcomes(struct replica *replica,
+                         const struct channel_replica_outcomes *outcomes);
 
 /* The engine says that its container has ended, or is not there any more.
  * exit_code: -1 when it is not known. */

@@ -76,6 +76,7 @@ struct replica_view {
     uint64_t began_unix_ms;
     uint64_t answers;  /* that it gave, as the front counts them */
     uint64_t failures; /* attempts at it that failed, 5xx among them */
+    uint64_t repeated; /* of those, what another revision was asked instead */
     struct replica_phases phases;
     struct replica_reach reach; /* from PROBING on */
 };

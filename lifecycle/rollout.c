@@ -2,7 +2,6 @@
 #include "lifecycle/rollout.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,18 +9,12 @@
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/revision.h"
+#include "lifecycle/rollout_verdict.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
 
-/* So long the first replica of a new revision serves beside the old ones before
- * any of those leaves: what is wrong with it shows in its first requests. */
-#define TRIAL_US 3000000U
 /* Between two starts of a new revision that failed. */
 #define RETRY_FIRST_MS 250U
-/* No revision is called worse than the one before for fewer failures. */
-#define FAILURES_MIN 2.0
-/* An error rate that is borne even where the old revision had none. */
-#define RATE_MIN 0.01
 
 /* The app's replicas, by revision. */
 struct tally {
@@ -217,6 +210,7 @@ static void try(struct fleet_app *app, struct app_revision *next)
     else
         rollout->fallback = TAKE(before);
     app_revision_unref(&before); /* it was never proven itself */
+    next->is_on_trial = can_roll_back(app);
     rollout->step = ROLLOUT_TRIES;
     rollout->ready_us = 0;
     rollout->failures = 0;
@@ -421,56 +415,76 @@ void rollout_found_older(struct fleet_app *app)
 
 /* --- deciding --- */
 
-/* Whether so many failures are more than chance makes of the rate that the old
- * revision has: three standard deviations of a binomial count. */
-static bool is_worse(uint64_t attempts, uint64_t failures, double rate)
+static void add_outcomes(const struct fleet_app *app,
+                         struct rollout_outcomes *before,
+                         struct rollout_outcomes *now)
 {
-    double n = (double)attempts;
-    double p = rate < RATE_MIN ? RATE_MIN : rate > 1 ? 1 : rate;
-
-    return (double)failures > n * p + 3 * sqrt(n * p * (1 - p)) + FAILURES_MIN;
-}
-
-static bool fails_more(const struct fleet_app *app, char *ret_reason,
-                       size_t size)
-{
-    uint64_t failures[2] = {0, 0};
-    uint64_t attempts[2] = {0, 0};
-    double rate;
-
     LIST_FOREACH (&app->replicas, node) {
         const struct replica *replica = replica_of_node(node);
         const struct replica_view *view = replica_view(replica);
-        unsigned i = is_new(app, replica);
+        struct rollout_outcomes *of = is_new(app, replica) ? now : before;
 
-        failures[i] += view->failures;
-        attempts[i] +=
+        of->failures += view->failures;
+        of->repeated += view->repeated;
+        of->attempts +=
             view->answers > view->failures ? view->answers : view->failures;
     }
-    rate = attempts[0] > 0 ? (double)failures[0] / (double)attempts[0] : 0;
-    snprintf(ret_reason, size,
-             "%llu of its %llu requests failed; of the revision before it %.1f "
-             "%%",
-             (unsigned long long)failures[1], (unsigned long long)attempts[1],
-             rate * 100);
-    return is_worse(attempts[1], failures[1], rate);
+}
+
+/* Its replicas are like any others to the front. */
+static void tell_proven(struct fleet_app *app)
+{
+    const struct channel_app_proven message = {.app = app->id};
+
+    if (!app->revision->is_on_trial)
+        return;
+    app->revision->is_on_trial = false;
+    channel_send_app_proven(app->host->channel, &message, NULL, 0);
+}
+
+static void wait_for_verdict(struct fleet_app *app,
+                             const struct rollout_outcomes *now,
+                             uint64_t stood_us)
+{
+    uint64_t due_us = rollout_verdict_due_us(now);
+
+    if (!timer_is_running(&app->rollout.timer))
+        timer_start(app->host->replicas.timers, &app->rollout.timer,
+                    (due_us > stood_us ? due_us - stood_us : 0) / 1000 + 1);
 }
 
 /* Whether the new revision may take the place of the old one: its first replica
- * has stood its trial, or there is nothing that would serve instead. */
-static void judge(struct fleet_app *app, const struct tally *tally)
+ * has stood its trial, or there is nothing that would serve instead. false: it
+ * may not ever, and was rolled back. */
+static bool judge(struct fleet_app *app)
 {
     struct rollout *rollout = &app->rollout;
-    uint64_t stood_us;
+    bool is_tried = rollout->step == ROLLOUT_TRIES && rollout->ready_us != 0;
+    uint64_t stood_us = is_tried ? clock_now_us() - rollout->ready_us : 0;
+    struct rollout_outcomes before = {0};
+    struct rollout_outcomes now = {0};
+    enum rollout_verdict verdict;
+    struct tally tally;
+    char reason[256];
 
-    if (rollout->step != ROLLOUT_TRIES || tally->new_ready == 0)
-        return;
-    stood_us = clock_now_us() - rollout->ready_us;
-    if (tally->old_ready == 0 || stood_us >= TRIAL_US)
-        rollout->step = ROLLOUT_MOVES;
-    else if (!timer_is_running(&rollout->timer))
-        timer_start(app->host->replicas.timers, &rollout->timer,
-                    (TRIAL_US - stood_us) / 1000 + 1);
+    add_outcomes(app, &before, &now);
+    verdict = rollout_verdict(&before, &now, stood_us);
+    if (verdict == VERDICT_WORSE && can_roll_back(app)) {
+        rollout_verdict_say(&before, &now, reason, sizeof reason);
+        roll_back(app, reason);
+        return false;
+    }
+    count(app, &tally);
+    if (rollout->step != ROLLOUT_TRIES || tally.new_ready == 0)
+        return true;
+    if (tally.old_ready > 0 && verdict == VERDICT_OPEN) {
+        wait_for_verdict(app, &now, stood_us);
+        return true;
+    }
+    timer_stop(&rollout->timer);
+    rollout->step = ROLLOUT_MOVES;
+    tell_proven(app);
+    return true;
 }
 
 static bool may_start_new(const struct fleet_app *app)
@@ -611,16 +625,12 @@ static bool waits_for_room(const struct fleet_app *app)
 bool rollout_decide(struct fleet_app *app)
 {
     struct tally tally;
-    char reason[256];
 
     if (!is_under_way(&app->rollout))
         return waits_for_room(app);
-    if (can_roll_back(app) && fails_more(app, reason, sizeof reason)) {
-        roll_back(app, reason);
+    if (!judge(app))
         return true;
-    }
     count(app, &tally);
-    judge(app, &tally);
     if (update_of(app)->recreate)
         recreate(app, &tally);
     else
@@ -683,10 +693,10 @@ bool rollout_on_failed(struct fleet_app *app, const struct replica *replica,
 }
 
 void rollout_on_outcomes(struct fleet_app *app, struct replica *replica,
-                         uint64_t answers, uint64_t failures)
+                         const struct channel_replica_outcomes *outcomes)
 {
-    replica_on_outcomes(replica, answers, failures);
-    if (failures > 0 && is_under_way(&app->rollout))
+    replica_on_outcomes(replica, outcomes);
+    if (outcomes->failures > 0 && is_under_way(&app->rollout))
         fleet_app_decide_soon(app);
 }
 

@@ -1,13 +1,13 @@
 /* rollout.h - from one revision of an app to the next while it serves.
  *
  * The new image is pulled first; one replica of the new revision is started
- * and proven by its ready check and its first requests, which the front gives
- * it before all others (app_acquire()); then the rest is replaced, so many more
- * or fewer at a time as `update` says, each old one draining before it goes. A
- * revision that does not become ready, or fails more of its requests than the
- * one before, is rolled back: until it is proven the old one has gone on
- * serving. An app that nobody uses is proven with one replica, which then
- * leaves again.
+ * and proven by its ready check and its first requests; then the rest is
+ * replaced, so many more or fewer at a time as `update` says, each old one
+ * draining before it goes. A revision that does not become ready, or fails more
+ * of its requests than the one before (rollout_verdict.h), is rolled back:
+ * until it is proven the old one has gone on serving, and what fails at the new
+ * one and may be repeated is asked of the old one (router/app_trial.h). An app
+ * that nobody uses is proven with one replica, which then leaves again.
  *
  * It is asked by fleet_app at each decision. Thread: keeper main.
  */
@@ -21,6 +21,7 @@
 #include "router/base/attr.h"
 
 struct cJSON;
+struct channel_replica_outcomes;
 
 void rollout_init(struct fleet_app *app);
 void rollout_done(struct fleet_app *app);
@@ -59,7 +60,7 @@ MUST_USE bool rollout_on_failed(struct fleet_app *app,
                                 const struct replica_failure *failure);
 /* The front counts how a replica's requests end. */
 void rollout_on_outcomes(struct fleet_app *app, struct replica *replica,
-                         uint64_t answers, uint64_t failures);
+                         const struct channel_replica_outcomes *outcomes);
 
 /* Whether a replica that drains may be called back. */
 bool rollout_may_resume(const struct fleet_app *app,

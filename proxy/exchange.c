@@ -92,7 +92,7 @@ static void on_timer(struct timer *timer)
         if (x->upstream->is_connecting)
             exchange_fail_attempt(x, REJECT_UPSTREAM_CONNECT,
                                   "no connection in time");
-        else
+        else if (!exchange_try_elsewhere(x, OUTCOME_FAILED, "no answer"))
             exchange_reject(x, REJECT_UPSTREAM_TIMEOUT);
         break;
     case EXCHANGE_RELAY:

@@ -1,6 +1,5 @@
 /* exchange_private.h - what the files of the exchange share: exchange.c is its
- * life and its step loop, the others what their names say.
- */
+ * life and its step loop, the others what their names say. */
 #ifndef PROXY_EXCHANGE_PRIVATE_H
 #define PROXY_EXCHANGE_PRIVATE_H
 
@@ -178,11 +177,8 @@ struct strview exchange_client_cert(struct exchange *x);
 struct strview exchange_hsts(struct exchange *x);
 
 /* --- exchange_protect.c --- */
-enum protect {
-    PROTECT_PASSED,
-    PROTECT_ANSWERED,
-    PROTECT_WAITS, /* exchange_run() follows, then exchange_protect_again() */
-};
+/* WAITS: exchange_run() follows, then exchange_protect_again(). */
+enum protect { PROTECT_PASSED, PROTECT_ANSWERED, PROTECT_WAITS };
 /* Who the client is, for the log and for what follows. */
 void exchange_find_client(struct exchange *x);
 /* Whether it may use the route that was found. */
@@ -199,6 +195,10 @@ enum step exchange_step_connect(struct exchange *x);
  * text: for the keeper, about a connection that broke; NULL: tell nobody. */
 void exchange_fail_attempt(struct exchange *x, enum reject_code code,
                            const char *text);
+/* The same for what a replica on trial answered. false: nothing was done. */
+MUST_USE bool exchange_try_elsewhere(struct exchange *x,
+                                     enum slot_outcome outcome,
+                                     const char *text);
 /* The connection is not needed any more. reusable: the next request may use
  * it. Gives the slot back. */
 void exchange_release(struct exchange *x, bool reusable);

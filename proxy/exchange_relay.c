@@ -332,6 +332,16 @@ static void obey_keep(struct exchange *x)
              worker_now_us(x->worker) + 1000 * (ms < max_ms ? ms : max_ms));
 }
 
+/* What a revision on trial answers that does not work is asked again of those
+ * that do. */
+static bool is_tried_elsewhere(struct exchange *x)
+{
+    unsigned status = x->answer.status;
+
+    return (status == 500 || (status >= 502 && status <= 504)) &&
+           exchange_try_elsewhere(x, OUTCOME_ERROR, "it answered 5xx");
+}
+
 static void start_answer(struct exchange *x)
 {
     struct forward_answer answer;
@@ -341,6 +351,8 @@ static void start_answer(struct exchange *x)
     enum relay_result result;
     char timing[128];
 
+    if (x->answer.status >= 500 && is_tried_elsewhere(x))
+        return;
     obey_keep(x);
     forward_answer_init(x, &answer);
     answer.server_timing = server_timing(x, timing, sizeof timing);
@@ -413,6 +425,8 @@ static void parse_answer(struct exchange *x)
         if (result == HTTP_MORE)
             return;
         if (result == HTTP_REFUSED) {
+            if (exchange_try_elsewhere(x, OUTCOME_FAILED, rejection.text))
+                return;
             exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
             return;
         }

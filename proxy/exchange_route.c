@@ -355,6 +355,7 @@ static enum step admit(struct exchange *x)
     }
     x->waiter.priority = priority_of(x);
     x->waiter.deadline_us = deadline_of(x);
+    x->waiter.is_repeatable = http_method_is_idempotent(x->request.method);
     relay_set_limit(&x->request_body, buffer_bytes(x));
     if (head_comes_first(x)) {
         bool written = write_head(x);

@@ -12,6 +12,7 @@
 #include "proxy/settings.h"
 #include "proxy/upstream.h"
 #include "proxy/upstream_pool.h"
+#include "router/app_trial.h"
 #include "router/base/log.h"
 #include "router/base/metrics.h"
 
@@ -280,42 +281,84 @@ static bool may_repeat(const struct exchange *x)
            (!x->wrote || http_method_is_idempotent(x->request.method));
 }
 
+/* Its next attempt goes where nothing is on trial, at once. false: it is not
+ * on trial itself, or nothing else serves. */
+static bool go_elsewhere(struct exchange *x)
+{
+    if (!x->slot || !app_trial_repeats(x->slot->replica))
+        return false;
+    x->waiter.avoids_trial = true;
+    return true;
+}
+
+static void leave_attempt(struct exchange *x, enum slot_outcome outcome)
+{
+    upstream_close(&x->upstream);
+    buffer_give(&x->worker->buffers, &x->answer_in);
+    if (x->slot)
+        x->slot->outcome = outcome;
+    exchange_release(x, false);
+    exchange_stop_timers(x);
+}
+
+static void try_again(struct exchange *x, enum metric_id metric,
+                      uint64_t delay_ms)
+{
+    x->attempts++;
+    metrics_add(exchange_cell(x), metric, 1);
+    exchange_set_state(x, EXCHANGE_RETRY);
+    if (delay_ms > 0)
+        exchange_start_timer(x, delay_ms);
+    else
+        exchange_set_state(x, EXCHANGE_ACQUIRE);
+}
+
+bool exchange_try_elsewhere(struct exchange *x, enum slot_outcome outcome,
+                            const char *text)
+{
+    if (!may_repeat(x) || x->attempts >= x->route->settings->retry ||
+        !go_elsewhere(x))
+        return false;
+    log_debug("exchange", "attempt failed on trial", "id=%.*s why=\"%s\"",
+              SV_ARG(x->request_id), text);
+    leave_attempt(x, outcome);
+    try_again(x, METRIC_RETRIES_TRIAL, 0);
+    return true;
+}
+
 void exchange_fail_attempt(struct exchange *x, enum reject_code code,
                            const char *text)
 {
-    struct metrics_cell *cell = exchange_cell(x);
     bool was_reused = x->upstream && x->upstream->is_reused;
     bool may = may_repeat(x);
+    bool elsewhere;
 
     if (!was_reused && text) {
         app_suspect(x->slot->replica, worker_now_us(x->worker));
         worker_report_broken(x->worker, x->slot->replica, text);
     }
-    upstream_close(&x->upstream);
-    buffer_give(&x->worker->buffers, &x->answer_in);
     if (may && was_reused && !x->has_bytes_from_app) {
         /* The app closed it while the request was on its way: no failure. */
+        upstream_close(&x->upstream);
+        buffer_give(&x->worker->buffers, &x->answer_in);
         exchange_set_state(x, EXCHANGE_CONNECT);
         return;
     }
     log_debug("exchange", "attempt failed", "id=%.*s code=%s why=\"%s\"",
               SV_ARG(x->request_id), rejection_name(code), text ? text : "");
-    if (x->slot)
-        x->slot->outcome = OUTCOME_FAILED;
-    exchange_release(x, false);
-    exchange_stop_timers(x);
-    if (!may || x->attempts >= x->route->settings->retry) {
+    may = may && x->attempts < x->route->settings->retry;
+    elsewhere = may && go_elsewhere(x);
+    leave_attempt(x, OUTCOME_FAILED);
+    if (!may)
         exchange_reject(x, code);
-        return;
-    }
-    x->attempts++;
-    metrics_add(cell,
-                code == REJECT_UPSTREAM_CONNECT  ? METRIC_RETRIES_CONNECT
-                : code == REJECT_UPSTREAM_CLOSED ? METRIC_RETRIES_CLOSED
-                                                 : METRIC_RETRIES_OTHER,
-                1);
-    exchange_set_state(x, EXCHANGE_RETRY);
-    exchange_start_timer(x, RETRY_DELAY_MS);
+    else if (elsewhere)
+        try_again(x, METRIC_RETRIES_TRIAL, 0);
+    else
+        try_again(x,
+                  code == REJECT_UPSTREAM_CONNECT  ? METRIC_RETRIES_CONNECT
+                  : code == REJECT_UPSTREAM_CLOSED ? METRIC_RETRIES_CLOSED
+                                                   : METRIC_RETRIES_OTHER,
+                  RETRY_DELAY_MS);
 }
 
 bool exchange_abandon_connect(struct exchange *x)

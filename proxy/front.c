@@ -257,6 +257,7 @@ static bool handle_replica(struct front *front, enum channel_type type,
         struct channel_sockets sockets;
         struct channel_replica_drain drain;
         struct channel_app_shrink shrink;
+        struct channel_app_proven proven;
         struct channel_replica_evict evict;
         struct channel_replica_resume resume;
         struct channel_replica_remove remove;
@@ -279,6 +280,9 @@ static bool handle_replica(struct front *front, enum channel_type type,
     case CHANNEL_APP_SHRINK:
         return channel_decode_app_shrink(payload, &m.shrink) &&
                front_replicas_shrink(front->replicas, &m.shrink);
+    case CHANNEL_APP_PROVEN:
+        return channel_decode_app_proven(payload, &m.proven) &&
+               front_replicas_proven(front->replicas, m.proven.app);
     case CHANNEL_REPLICA_EVICT:
         if (!channel_decode_replica_evict(payload, &m.evict))
             return false;

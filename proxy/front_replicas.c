@@ -14,6 +14,7 @@
 #include "router/app.h"
 #include "router/app_replicas.h"
 #include "router/app_sockets.h"
+#include "router/app_trial.h"
 #include "router/base/alloc.h"
 #include "router/base/id_map.h"
 #include "router/base/log.h"
@@ -21,7 +22,7 @@
 #include "router/settings.h"
 
 /* How often it is looked how their requests ended. */
-#define OUTCOME_MS 250
+#define OUTCOME_MS 100
 
 struct front_replica {
     struct list node;
@@ -32,8 +33,7 @@ struct front_replica {
     struct probe *probe;   /* NULL: published */
     struct replica_sleep *sleep;
     struct live_checker *live;
-    uint64_t answers; /* as the keeper was told */
-    uint64_t failures;
+    struct app_outcomes told; /* to the keeper */
 };
 
 struct front_replicas {
@@ -64,13 +64,16 @@ static void on_new_app(struct app *app, void *arg)
 static void tell_outcomes(struct front_replica *replica)
 {
     struct channel_replica_outcomes message = {.replica = replica->id};
+    struct app_outcomes now;
 
-    app_outcomes(replica->ref, &message.answers, &message.failures);
-    if (message.answers == replica->answers &&
-        message.failures == replica->failures)
+    app_outcomes(replica->ref, &now);
+    if (now.answers == replica->told.answers &&
+        now.failures == replica->told.failures)
         return;
-    replica->answers = message.answers;
-    replica->failures = message.failures;
+    replica->told = now;
+    message.answers = now.answers;
+    message.failures = now.failures;
+    message.repeated = now.repeated;
     channel_send_replica_outcomes(*replica->all->channel, &message, NULL, 0);
 }
 
@@ -312,6 +315,8 @@ bool front_replicas_add(struct front_replicas *all,
         (enum connect_kind)message->connect, &address, message->port);
     replica->ref->family = message->family ? (int)message->family : AF_INET;
     replica->ref->serial = message->serial;
+    if (message->trial)
+        app_trial_begin(replica->ref);
     replica->sleep =
         replica_sleep_new(&all->sleep_host, front_app_of(app), replica->ref);
     replica->live = live_checker_new(all->loop, all->timers, front_app_of(app),
@@ -373,6 +378,16 @@ bool front_replicas_shrink(struct front_replicas *all,
     if (!app)
         return front_apps_knew(all->apps, message->app);
     app_shrink(front_app_of(app), message->keep, on_drained, all);
+    return true;
+}
+
+bool front_replicas_proven(struct front_replicas *all, uint32_t id)
+{
+    struct front_app *app = front_apps_find(all->apps, id);
+
+    if (!app)
+        return front_apps_knew(all->apps, id);
+    app_trial_end(front_app_of(app), loop_now_us(all->loop));
     return true;
 }
 

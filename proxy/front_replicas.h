@@ -43,6 +43,9 @@ void front_replicas_drain(struct front_replicas *replicas, uint64_t id);
 /* false: there never was such an app. */
 MUST_USE bool front_replicas_shrink(struct front_replicas *replicas,
                                     const struct channel_app_shrink *message);
+/* likewise */
+MUST_USE bool front_replicas_proven(struct front_replicas *replicas,
+                                    uint32_t id);
 void front_replicas_evict(struct front_replicas *replicas, uint64_t id);
 void front_replicas_resume(struct front_replicas *replicas, uint64_t id);
 void front_replicas_remove(struct front_replicas *replicas, uint64_t id);

@@ -100,8 +100,17 @@ static bool is_better(const struct replica_locked *a,
     return a->last_used_us > b->last_used_us;
 }
 
-static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
+static bool may_take(struct app *app, const struct replica_locked *locked,
+                     const struct waiter *waiter, uint64_t now_us)
     REQUIRES(app->lock)
+{
+    return app_takes_requests(locked) && slot_set_has_free(&locked->slots) &&
+           (app->locked.trial.replicas == 0 ||
+            app_trial_admits(app, locked, waiter, now_us));
+}
+
+static struct slot *take_slot(struct app *app, const struct waiter *waiter,
+                              uint64_t now_us) REQUIRES(app->lock)
 {
     struct replica_locked *best = NULL;
     struct slot *slot;
@@ -110,7 +119,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     LIST_FOREACH (&app->locked.replicas, it) {
         struct replica_locked *locked = app_replica_of(it)->locked;
 
-        if (app_takes_requests(locked) && slot_set_has_free(&locked->slots) &&
+        if (may_take(app, locked, waiter, now_us) &&
             (!best || is_better(locked, best, now_us)))
             best = locked;
     }
@@ -121,7 +130,7 @@ static struct slot *take_slot(struct app *app, unsigned worker, uint64_t now_us)
     app_wake_taken(app, best, now_us);
     count_slot_time(app, now_us);
     app->locked.in_flight++;
-    slot = slot_set_take(&best->slots, worker);
+    slot = slot_set_take(&best->slots, waiter->worker);
     slot->taken_us = now_us;
     slot->woke = woke;
     return slot;
@@ -171,7 +180,7 @@ void app_grant_waiting(struct app *app, uint64_t now_us)
     struct waiter *head;
 
     while ((head = wait_queue_head(&app->locked.queue, now_us))) {
-        struct slot *slot = take_slot(app, head->worker, now_us);
+        struct slot *slot = take_slot(app, head, now_us);
 
         if (!slot)
             return;
@@ -229,7 +238,8 @@ static enum refusal check_wait(struct app *app, const struct waiter *waiter,
         return REFUSED_FAILED;
     if (!may_wait_for_start(app, waiter) && !has_replica(app))
         return REFUSED_STARTING;
-    if (app->locked.queue.count >= app->settings->queue_size)
+    if (app->locked.queue.count >= app->settings->queue_size &&
+        !waiter->avoids_trial)
         return REFUSED_QUEUE_FULL;
     if (now_us >= waiter->until_us ||
         (is_new && waits_too_long(app, waiter, now_us)))
@@ -254,7 +264,8 @@ static enum acquire acquire(struct app *app, struct waiter *waiter, bool is_new,
         return refuse(app, waiter, REFUSED_DRAINING);
     if (waiter->deadline_us != 0 && now_us >= waiter->deadline_us)
         return refuse(app, waiter, REFUSED_LATE);
-    waiter->slot = take_slot(app, waiter->worker, now_us);
+    if (app->locked.trial.replicas == 0 || app->locked.queue.count == 0)
+        waiter->slot = take_slot(app, waiter, now_us);
     if (waiter->slot)
         return ACQUIRE_GRANTED;
     app_post_demand(app);
@@ -262,6 +273,8 @@ static enum acquire acquire(struct app *app, struct waiter *waiter, bool is_new,
     if (refusal != REFUSED_NOT)
         return refuse(app, waiter, refusal);
     enqueue(app, waiter, now_us);
+    if (app->locked.trial.replicas > 0)
+        app_grant_waiting(app, now_us);
     return ACQUIRE_WAITING;
 }
 
@@ -312,6 +325,24 @@ bool app_leave(struct app *app, struct waiter *waiter, uint64_t now_us)
     return was_waiting;
 }
 
+/* Who may have the slot next, out of the queue; NULL: nobody. */
+static struct waiter *next_for(struct app *app, struct replica_locked *locked,
+                               uint64_t now_us) REQUIRES(app->lock)
+{
+    struct waiter *head;
+    bool may = true;
+
+    if (!app_takes_requests(locked) || slot_set_is_over(&locked->slots))
+        return NULL;
+    if (locked->is_on_trial) {
+        head = wait_queue_head(&app->locked.queue, now_us);
+        locked->slots.held--; /* this one is as good as free */
+        may = head && app_trial_admits(app, locked, head, now_us);
+        locked->slots.held++;
+    }
+    return may ? resolve_head(app, now_us) : NULL;
+}
+
 /* Hand a held slot to the head of the queue, or put it back: then it may be
  * gone. ret_parked: whether what it carries is parked, or the waiter's. */
 static struct waiter *pass_on(struct app *app, struct slot *slot,
@@ -328,8 +359,7 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
         wait_estimate_freed(
             &app->locked.estimate,
             now_us > slot->taken_us ? now_us - slot->taken_us : 0, now_us);
-    if (app_takes_requests(locked) && !slot_set_is_over(&locked->slots))
-        waiter = resolve_head(app, now_us);
+    waiter = next_for(app, locked, now_us);
     *ret_parked = slot->parked != NULL;
     if (waiter) {
         slot->taken_us = now_us;
@@ -357,9 +387,11 @@ void app_suspect(struct replica_ref *replica, uint64_t now_us)
     mutex_unlock(&app->lock);
 }
 
-static void count_outcome(struct replica_locked *locked,
-                          enum slot_outcome outcome)
+static void count_outcome(struct app *app, struct replica_locked *locked,
+                          enum slot_outcome outcome, uint64_t now_us)
+    REQUIRES(app->lock)
 {
+    app_trial_count(app, locked, outcome, now_us);
     locked->answers += outcome == OUTCOME_ANSWER || outcome == OUTCOME_ERROR;
     locked->failures += outcome == OUTCOME_ERROR || outcome == OUTCOME_FAILED;
 }
@@ -376,11 +408,13 @@ struct waiter *app_release(struct slot *slot, void *parked, unsigned worker,
     slot->parked = app_takes_requests(replica->locked) ? parked : NULL;
     slot->parked_worker = worker;
     app->locked.completions++;
-    count_outcome(replica->locked, slot->outcome);
+    count_outcome(app, replica->locked, slot->outcome, now_us);
     slot->outcome = OUTCOME_NONE;
     if (now_us > slot->taken_us)
         app->locked.service_time_us += now_us - slot->taken_us;
     waiter = pass_on(app, slot, now_us, ret_parked);
+    if (app->locked.trial.replicas > 0)
+        app_grant_waiting(app, now_us);
     dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
     app_free_replica(dead);

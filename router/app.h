@@ -64,7 +64,8 @@ struct waiter {
     struct loop *loop;
     unsigned worker;
     enum app_priority priority;
-    bool takes_page;      /* on_cold_start page: it is not held */
+    bool takes_page;                  /* on_cold_start page: it is not held */
+    bool is_repeatable, avoids_trial; /* app_trial.h */
     uint64_t deadline_us; /* past it nobody waits for an answer; 0: none */
     /* On `loop`: slot is set (granted), or refusal (refused). */
     void (*on_resolved)(struct waiter *waiter);
@@ -125,17 +126,17 @@ bool app_hush_demand(struct app *app, bool hush);
 
 /* --- slots; Thread: any --- */
 
-/* Take a slot, or wait for one. Prefers a replica that is not under suspicion
- * (app_suspect()) to any that is; then one that is awake; then the newest
- * revision (replica_ref.serial), which so gets all that its slots can take
- * while older ones serve beside it; then the one with the fewest requests in
- * flight (with `concurrency off` these come before the revision); then the most
+/* Take a slot, or wait for one. Of replicas that it may have (app_trial.h), one
+ * that is not under suspicion (app_suspect()) goes before any that is; then one
+ * that is awake; then the newest revision (replica_ref.serial), which so gets
+ * all that its slots can take; then the one with the fewest requests in flight
+ * (with `concurrency off` these come before the revision); then the most
  * recently used. On it a slot whose connection is parked on the waiter's
- * worker, then one without, then another worker's. Cost: O(replicas of the
- * app). Refused is also who would have to wait for longer than queue_timeout,
- * as the last ten seconds show (wait_estimate.h): where there are replicas,
- * somebody has waited for a second without a break, and no start is under way
- * (app_set_starts()). A retry is not: it keeps its place. */
+ * worker, then one without, then another worker's. Cost: O(replicas). Refused
+ * is also who would wait for longer than queue_timeout, by the last ten seconds
+ * (wait_estimate.h): where there are replicas, somebody has waited for a whole
+ * second, and no start is under way (app_set_starts()). A retry is not: it
+ * keeps its place. */
 enum acquire app_acquire(struct app *app, struct waiter *waiter,
                          uint64_t now_us);
 

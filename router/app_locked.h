@@ -64,7 +64,12 @@ struct app {
         uint64_t last_end_us;
         uint64_t keep_until_us;
         struct app_progress progress; /* of its start */
-    } locked;                         /* by lock */
+        struct {
+            uint32_t replicas;      /* that are on trial; 0: nobody need look */
+            uint32_t good;          /* their answers since one failed */
+            uint64_t held_until_us; /* one has just failed */
+        } trial;
+    } locked; /* by lock */
 };
 
 /* All of it by the app's lock. */
@@ -77,6 +82,8 @@ struct replica_locked {
     uint32_t tunnels;
     uint64_t answers; /* since it was added */
     uint64_t failures;
+    uint64_t repeated; /* of those, attempts that were made elsewhere */
+    bool is_on_trial;
     uint64_t last_used_us;
     uint64_t published_us;
     enum app_sleep sleep;
@@ -132,6 +139,20 @@ void app_wake_taken(struct app *app, struct replica_locked *locked,
                     uint64_t now_us) REQUIRES(app->lock);
 /* replica_locked.wake_task */
 void app_on_wake_task(struct loop_task *task);
+
+/* Whether `waiter` may take a slot of it. Cost: O(replicas of the app) where it
+ * is on trial. */
+MUST_USE bool app_trial_admits(struct app *app,
+                               const struct replica_locked *locked,
+                               const struct waiter *waiter, uint64_t now_us)
+    REQUIRES(app->lock);
+/* A slot of it is released. */
+void app_trial_count(struct app *app, const struct replica_locked *locked,
+                     enum slot_outcome outcome, uint64_t now_us)
+    REQUIRES(app->lock);
+/* It is not (there) any more. */
+void app_trial_forget(struct app *app, struct replica_locked *locked)
+    REQUIRES(app->lock);
 
 /* socket_stash's resolve: post on_socket to the waiter's loop. */
 void app_deliver_socket(struct socket_waiter *waiter);

@@ -19,8 +19,8 @@ struct replica_ref *app_reap(struct app *app, struct replica_ref *replica)
         locked->drained_is_posted || locked->ask_is_posted ||
         locked->wake_is_posted)
         return NULL;
+    app_trial_forget(app, locked);
     list_remove(&locked->node);
-    (void)app;
     return replica;
 }
 
@@ -196,6 +196,8 @@ void app_drain(struct replica_ref *replica,
     replica->locked->on_drained = on_drained;
     replica->locked->drained_arg = arg;
     app_post_drained(app, replica);
+    if (app->locked.trial.replicas > 0) /* the last that was proven, maybe */
+        app_grant_waiting(app, loop_now_us(app->main_loop));
     mutex_unlock(&app->lock);
 }
 
@@ -292,6 +294,8 @@ void app_remove(struct replica_ref *replica)
     replica->locked->is_removed = true;
     count = socket_stash_empty(&replica->locked->stash, fds);
     socket_stash_fail(&replica->locked->stash, ECONNRESET, app_deliver_socket);
+    if (app->locked.trial.replicas > 0)
+        app_grant_waiting(app, loop_now_us(app->main_loop));
     dead = app_reap(app, replica);
     mutex_unlock(&app->lock);
     socket_stash_close(fds, count);
@@ -313,11 +317,11 @@ struct replica_ref *app_find_replica(struct app *app, uint64_t id)
     return found;
 }
 
-void app_outcomes(struct replica_ref *replica, uint64_t *ret_answers,
-                  uint64_t *ret_failures)
+void app_outcomes(struct replica_ref *replica, struct app_outcomes *ret)
 {
     mutex_lock(&replica->app->lock);
-    *ret_answers = replica->locked->answers;
-    *ret_failures = replica->locked->failures;
+    ret->answers = replica->locked->answers;
+    ret->failures = replica->locked->failures;
+    ret->repeated = replica->locked->repeated;
     mutex_unlock(&replica->app->lock);
 }

@@ -45,10 +45,14 @@ void app_resume(struct replica_ref *replica, uint64_t now_us);
  * the last slot, tunnel and parked connection are gone (maybe at once): have
  * every worker call app_unpark_all() for it, before or after. */
 void app_remove(struct replica_ref *replica);
-/* How its requests ended since it was made: answers, and failures (those of 5xx
- * are both). Thread: any. */
-void app_outcomes(struct replica_ref *replica, uint64_t *ret_answers,
-                  uint64_t *ret_failures);
+/* How its requests ended since it was made. */
+struct app_outcomes {
+    uint64_t answers;
+    uint64_t failures; /* those of 5xx are both */
+    uint64_t repeated; /* of the failures, those made good elsewhere */
+};
+/* Thread: any. */
+void app_outcomes(struct replica_ref *replica, struct app_outcomes *ret);
 /* NULL: none, or removed. */
 struct replica_ref *app_find_replica(struct app *app, uint64_t id);
 

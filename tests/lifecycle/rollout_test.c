@@ -136,8 +136,51 @@ Test(rollout, the_old_one_serves_until_the_new_one_is_proven, .init = init,
     bench_run_ms(&bench, 500);
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U,
                  "it has not stood its trial yet");
+    cr_expect_eq(fake_front_count(bench.front, "trial serial=2\n"), 1U);
+    cr_expect_eq(fake_front_count(bench.front, "proven app=0\n"), 0U);
     cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
+    cr_expect_eq(fake_front_count(bench.front, "proven app=0\n"), 1U);
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 1U);
+}
+
+static void say_outcomes(uint64_t replica, uint64_t answers, uint64_t failures)
+{
+    const struct channel_replica_outcomes message = {replica, answers, failures,
+                                                     failures / 2};
+
+    channel_send_replica_outcomes(bench.front->channel, &message, NULL, 0);
+}
+
+Test(rollout, one_whose_only_request_failed_is_not_proven_yet, .init = init,
+     .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+
+    start_with_one();
+    expect_reload(other_revision(dir), "a=rolling b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    bench_say_ready(&bench);
+    bench_run_ms(&bench, 50);
+    say_outcomes(2, 1, 1);
+    bench_run_ms(&bench, 3500);
+    cr_expect(says("\"step\":\"trying\""));
+    say_outcomes(2, 2, 1);
+    cr_assert(bench_run_until(&bench, is_done, NULL, 3000),
+              "a good answer comes late, but it comes");
+}
+
+Test(rollout, without_a_way_back_nothing_is_on_trial, .init = init,
+     .fini = done, .timeout = 20)
+{
+    struct bench_generation *next;
+    static char dir[] = "/w";
+
+    start_with_one();
+    next = other_revision(dir);
+    next->keeper_apps[0].update.rollback = false;
+    expect_reload(next, "a=rolling b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    cr_expect_eq(fake_front_count(bench.front, "trial"), 0U);
 }
 
 Test(rollout, one_that_does_not_start_is_rolled_back, .init = init,
@@ -153,14 +196,6 @@ Test(rollout, one_that_does_not_start_is_rolled_back, .init = init,
     cr_expect(says("\"state\":\"ready\""));
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
     bench.engine->exit_at_start = -1;
-}
-
-static void say_outcomes(uint64_t replica, uint64_t answers, uint64_t failures)
-{
-    const struct channel_replica_outcomes message = {replica, answers,
-                                                     failures};
-
-    channel_send_replica_outcomes(bench.front->channel, &message, NULL, 0);
 }
 
 Test(rollout, one_that_fails_more_requests_is_rolled_back, .init = init,
@@ -179,7 +214,7 @@ Test(rollout, one_that_fails_more_requests_is_rolled_back, .init = init,
     cr_expect(says("\"result\":\"rolling\""), "as many as the old one's");
     say_outcomes(2, 200, 40);
     cr_assert(bench_run_until(&bench, is_rolled_back, NULL, 3000));
-    cr_expect(says("40 of its 200 requests failed"));
+    cr_expect(says("40 of its 200 requests failed (20 were answered by"));
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
     cr_expect_eq(fake_front_count(bench.front, "drain replica=2"), 1U);
 }

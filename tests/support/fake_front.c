@@ -24,6 +24,8 @@ static void on_add(struct fake_front *front, struct strview payload,
                   SV_ARG(m.address), m.port, m.probe, fd_count);
     if (m.sleep)
         strbuf_printf(&front->log, " sleep=%u family=%u", m.sleep, m.family);
+    if (m.trial)
+        strbuf_add_str(&front->log, " trial");
     strbuf_printf(&front->log, " serial=%lu\n", (unsigned long)m.serial);
 }
 
@@ -63,6 +65,7 @@ static void on_replica(struct fake_front *front, enum channel_type type,
     struct channel_replica_remove removal;
     struct channel_replica_resume resume;
     struct channel_app_shrink shrink;
+    struct channel_app_proven proven;
     struct channel_replica_evict evict;
 
     if (type == CHANNEL_REPLICA_DRAIN &&
@@ -81,6 +84,9 @@ static void on_replica(struct fake_front *front, enum channel_type type,
              channel_decode_app_shrink(payload, &shrink))
         strbuf_printf(&front->log, "shrink app=%u keep=%u\n", shrink.app,
                       shrink.keep);
+    else if (type == CHANNEL_APP_PROVEN &&
+             channel_decode_app_proven(payload, &proven))
+        strbuf_printf(&front->log, "proven app=%u\n", proven.app);
     else if (type == CHANNEL_REPLICA_EVICT &&
              channel_decode_replica_evict(payload, &evict))
         strbuf_printf(&front->log, "evict replica=%lu\n",
@@ -147,6 +153,7 @@ static void on_front_message(void *arg, enum channel_type type,
     case CHANNEL_REPLICA_REMOVE:
     case CHANNEL_REPLICA_RESUME:
     case CHANNEL_APP_SHRINK:
+    case CHANNEL_APP_PROVEN:
     case CHANNEL_REPLICA_EVICT:
         on_replica(front, type, payload);
         break;

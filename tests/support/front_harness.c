@@ -670,6 +670,18 @@ void harness_drain_replica(struct front_harness *h, uint64_t id)
     keeper_call(h, send_replica_drain, &id);
 }
 
+static void send_proven(struct front_harness *h, void *arg)
+{
+    channel_send_app_proven(h->channel, arg, NULL, 0);
+}
+
+void harness_proven(struct front_harness *h, unsigned app)
+{
+    struct channel_app_proven message = {app};
+
+    keeper_call(h, send_proven, &message);
+}
+
 static void send_progress(struct front_harness *h, void *arg)
 {
     channel_send_app_progress(h->channel, arg, NULL, 0);

@@ -74,6 +74,8 @@ void harness_add(struct front_harness *harness,
 struct app_counts harness_counts(struct front_harness *harness, unsigned app);
 void harness_remove_replica(struct front_harness *harness, uint64_t id);
 void harness_drain_replica(struct front_harness *harness, uint64_t id);
+/* APP_PROVEN, without waiting. */
+void harness_proven(struct front_harness *harness, unsigned app);
 /* REPLICA_SLEEP and REPLICA_AWAKE. */
 void harness_sleep_replica(struct front_harness *harness, uint64_t id,
                            bool published);
