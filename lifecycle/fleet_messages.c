@@ -3,6 +3,7 @@
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_place.h"
 #include "lifecycle/fleet_private.h"
+#include "lifecycle/fleet_replicas.h"
 #include "lifecycle/front_announce.h"
 #include "lifecycle/rollout.h"
 
@@ -125,6 +126,20 @@ static bool on_wake(struct fleet *fleet, struct strview payload)
     return true;
 }
 
+static bool on_first_byte(struct fleet *fleet, struct strview payload)
+{
+    struct channel_replica_first_byte message;
+    struct replica *replica;
+
+    if (!channel_decode_replica_first_byte(payload, &message))
+        return false;
+    replica = fleet_replica(fleet, message.replica);
+    if (replica)
+        fleet_replicas_on_first_byte(replica_owner_arg(replica), replica,
+                                     message.at_us);
+    return true;
+}
+
 static bool on_busy(struct fleet *fleet, struct strview payload)
 {
     struct channel_replica_busy message;
@@ -171,6 +186,8 @@ bool fleet_on_message(struct fleet *fleet, enum channel_type type,
         return on_asleep(fleet, payload);
     case CHANNEL_REPLICA_WAKE:
         return on_wake(fleet, payload);
+    case CHANNEL_REPLICA_FIRST_BYTE:
+        return on_first_byte(fleet, payload);
     case CHANNEL_REPLICA_BUSY:
         return on_busy(fleet, payload);
     case CHANNEL_SOCKETS_WANTED:

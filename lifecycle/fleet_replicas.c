@@ -53,6 +53,25 @@ static void add_event(const struct fleet_app *app,
                                                  : 0});
 }
 
+/* A start has come to its end for who waited for it: all of its phases. */
+static void add_first_byte(const struct fleet_app *app,
+                           const struct replica_view *view)
+{
+    AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+    start_phases_write(&view->phases, &text);
+    event_log_add(app->host->events,
+                  &(struct event){.kind = EVENT_FIRST_BYTE,
+                                  .app = settings_of(app)->name,
+                                  .replica = view->name,
+                                  .from = replica_rung_name(view->from),
+                                  .to = event_kind_name(EVENT_FIRST_BYTE),
+                                  .reason = text.data ? text.data : "",
+                                  .took_ms = (view->phases.total_us +
+                                              view->phases.first_byte_us) /
+                                             1000});
+}
+
 static void observe_phases(struct metrics_cell *cell,
                            const struct replica_phases *phases)
 {
@@ -69,6 +88,7 @@ static void observe_phases(struct metrics_cell *cell,
         {HISTOGRAM_PHASE_BOOT, phases->boot_us},
         {HISTOGRAM_PHASE_READY, phases->ready_us},
         {HISTOGRAM_PHASE_THAW, phases->thaw_us},
+        {HISTOGRAM_PHASE_FIRST_BYTE, phases->first_byte_us},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -114,6 +134,21 @@ static void record_start(struct fleet_app *app, const struct replica *replica,
     metrics_add(app->cell, counters[view->from], 1);
     metrics_observe(app->cell, histograms[view->from], view->phases.total_us);
     observe_phases(app->cell, &view->phases);
+    if (view->phases.first_byte_us > 0)
+        add_first_byte(app, view);
+}
+
+void fleet_replicas_on_first_byte(struct fleet_app *app,
+                                  struct replica *replica, uint64_t at_us)
+{
+    const struct replica_view *view = replica_view(replica);
+
+    if (!replica_on_first_byte(replica, at_us))
+        return;
+    start_log_first_byte(app->starts, view->name, view->phases.first_byte_us);
+    metrics_observe(app->cell, HISTOGRAM_PHASE_FIRST_BYTE,
+                    view->phases.first_byte_us);
+    add_first_byte(app, view);
 }
 
 static void on_crash(struct fleet_app *app, const struct replica_view *view)

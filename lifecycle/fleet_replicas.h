@@ -20,6 +20,9 @@ void fleet_replicas_prime(struct fleet_app *app);
 MUST_USE bool fleet_replicas_adopt(struct fleet_app *app,
                                    const struct engine_container *container,
                                    struct err *err);
+/* The front says that the answer which ends its start began at at_us. */
+void fleet_replicas_on_first_byte(struct fleet_app *app,
+                                  struct replica *replica, uint64_t at_us);
 /* External apps: have the replicas that the settings name, and no others. */
 void fleet_replicas_sync_external(struct fleet_app *app);
 /* Forget all; their containers stay as they are. Not from within a hook. */

@@ -66,6 +66,28 @@ const char *replica_app_name(const struct replica *replica)
     return replica->app->app->name;
 }
 
+/* The phase behind READY. A request that woke it may have its answer before its
+ * thaw is seen to be done. */
+static void await_first_byte(struct replica *replica)
+{
+    replica->step_us = clock_now_us();
+    replica->awaits_first_byte = replica->first_byte_at_us == 0;
+    replica->view.phases.first_byte_us = replica->awaits_first_byte ? 0 : 1;
+    replica->first_byte_at_us = 0;
+}
+
+bool replica_on_first_byte(struct replica *replica, uint64_t at_us)
+{
+    if (replica->is_thawing)
+        replica->first_byte_at_us = at_us;
+    if (!replica->awaits_first_byte || replica->is_thawing)
+        return false;
+    replica->awaits_first_byte = false;
+    replica->view.phases.first_byte_us =
+        at_us > replica->step_us ? at_us - replica->step_us : 1;
+    return true;
+}
+
 void replica_set_state(struct replica *replica, enum replica_state next,
                        const char *why)
 {
@@ -87,6 +109,8 @@ void replica_set_state(struct replica *replica, enum replica_state next,
     view->since_unix_ms = clock_unix_ms();
     if (why != view->reason)
         snprintf(view->reason, sizeof view->reason, "%s", why);
+    if (next == REPLICA_READY && view->is_start)
+        await_first_byte(replica);
     replica->owner.on_state(replica->owner.arg, replica, before);
     if (next == REPLICA_READY)
         view->is_start = false;

@@ -172,6 +172,8 @@ void replica_on_room(struct replica *replica, const struct fleet_room *room);
 void replica_on_ready(struct replica *replica, uint64_t boot_us,
                       uint64_t ready_us, int family);
 void replica_on_probe_status(struct replica *replica, struct strview text);
+/* false: it is no news, or it is part of what on_state is told by READY. */
+MUST_USE bool replica_on_first_byte(struct replica *replica, uint64_t at_us);
 void replica_on_drained(struct replica *replica);
 void replica_on_broken(struct replica *replica, struct strview text);
 /* READY, and it does not answer: it has failed, and is killed. One that runs

@@ -29,7 +29,9 @@ struct replica {
     const char *freeze_reason;    /* NULL: freeze_after */
     const char *hibernate_reason; /* NULL: it shall not be */
     uint64_t began_us;
-    uint64_t step_us; /* when the phase that runs now began */
+    uint64_t step_us;          /* when the phase that runs now began */
+    bool awaits_first_byte;    /* READY, and it is the phase that runs now */
+    uint64_t first_byte_at_us; /* it came before READY; 0: it did not */
     struct image_want want;
     struct engine_image image;
     char made_from[160];                                  /* image_answer's */

@@ -40,6 +40,9 @@ struct replica_phases {
     uint64_t boot_us;  /* until it accepted a connection */
     uint64_t ready_us; /* until its ready check passed, or on_wake answered */
     uint64_t thaw_us;  /* from the request that woke it until it ran */
+    /* From ready until the app began to answer the request that waited; 1 where
+     * that was before its thaw was seen to be done. */
+    uint64_t first_byte_us;
     uint64_t total_us; /* from the decision to ready */
 };
 

@@ -200,6 +200,7 @@ void replica_thaw(struct replica *replica, uint64_t at_us, const char *why)
     view->began_unix_ms = clock_unix_ms();
     replica->began_us = at_us > 0 ? at_us : clock_now_us();
     replica->is_thawing = true;
+    replica->first_byte_at_us = 0;
     replica->hibernate_reason = NULL;
     snprintf(replica->why_up, sizeof replica->why_up, "%s", why);
     /* Ends a freeze or a hibernation that is under way. */

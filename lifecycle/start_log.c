@@ -44,6 +44,7 @@ static const struct {
 #define PHASE(name) {#name, offsetof(struct replica_phases, name##_us)}
     PHASE(queue), PHASE(evict), PHASE(pull),  PHASE(create), PHASE(prime),
     PHASE(start), PHASE(boot),  PHASE(ready), PHASE(thaw),
+    PHASE(first_byte),
 #undef PHASE
 };
 /* clang-format on */
@@ -175,22 +176,52 @@ void start_log_add(struct start_log *log, const struct start_end *end)
     start->was_urgent = end->was_urgent;
     start->is_ok = !failure;
     start->phases = end->view->phases;
+    start->phases.total_us += start->phases.first_byte_us;
     start->evicted = find_evicted(end);
     if (failure)
         fault_set(&start->error, failure);
 }
 
-/* --- as JSON --- */
+void start_log_first_byte(struct start_log *log, const char *replica,
+                          uint64_t first_byte_us)
+{
+    struct start *start = find(log, replica);
+
+    if (!start || !start->is_ok || start->phases.first_byte_us > 0)
+        return;
+    start->phases.first_byte_us = first_byte_us;
+    start->phases.total_us += first_byte_us;
+}
+
+/* --- as text and JSON --- */
+
+static uint64_t phase_of(const struct replica_phases *phases, size_t row)
+{
+    uint64_t us;
+
+    memcpy(&us, (const char *)phases + phase_rows[row].offset, sizeof us);
+    return us;
+}
+
+void start_phases_write(const struct replica_phases *phases, struct strbuf *buf)
+{
+    for (size_t i = 0; i < ARRAY_LEN(phase_rows); i++) {
+        uint64_t us = phase_of(phases, i);
+
+        if (us > 0)
+            strbuf_printf(buf, "%s%s %.1f ms", buf->len > 0 ? ", " : "",
+                          phase_rows[i].name, (double)us / 1e3);
+    }
+}
 
 cJSON *start_phases_json(const struct replica_phases *phases)
 {
     cJSON *list = cJSON_CreateArray();
 
     for (size_t i = 0; i < ARRAY_LEN(phase_rows); i++) {
-        uint64_t us;
+        uint64_t us = phase_of(phases, i);
         cJSON *phase;
 
-        memcpy(&us, (const char *)phases + phase_rows[i].offset, sizeof us);
         if (us == 0)
             continue;
         phase = cJSON_CreateObject();

@@ -19,6 +19,7 @@
 
 struct cJSON;
 struct event_log;
+struct strbuf;
 struct start_log; /* opaque; defined in start_log.c */
 
 MUST_USE struct start_log *start_log_new(void);
@@ -37,6 +38,11 @@ struct start_end {
 };
 void start_log_add(struct start_log *log, const struct start_end *end);
 
+/* Its newest start that ended ready: the phase after it, by which total_us
+ * grows. */
+void start_log_first_byte(struct start_log *log, const char *replica,
+                          uint64_t first_byte_us);
+
 /* The newest first, as an array of
  * {"replica", "at_unix_ms", "from", "why", "ok", "total_us",
  *  "phases": [{"name", "us"}], "evicted": [{"replica", "app"}],
@@ -50,5 +56,8 @@ MUST_USE struct cJSON *start_log_last_json(const struct start_log *log);
 
 /* The phases that were gone through, as an array of {"name", "us"}. */
 MUST_USE struct cJSON *start_phases_json(const struct replica_phases *phases);
+/* The same as text: "create 8.2 ms, start 61.0 ms". */
+void start_phases_write(const struct replica_phases *phases,
+                        struct strbuf *buf);
 
 #endif

@@ -489,6 +489,10 @@ static void read_answer_head(struct exchange *x)
         return;
     }
     x->has_bytes_from_app = true;
+    if (x->slot->ends_start) {
+        x->slot->ends_start = false;
+        worker_report_first_byte(x->worker, x->slot->replica);
+    }
     x->answer_in->end += (uint32_t)count;
     parse_answer(x);
 }

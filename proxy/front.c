@@ -110,6 +110,14 @@ static void on_broken(void *arg, uint64_t replica, const char *text)
     channel_send_replica_broken(front->channel, &message, NULL, 0);
 }
 
+static void on_first_byte(void *arg, uint64_t replica, uint64_t at_us)
+{
+    struct front *front = arg;
+    const struct channel_replica_first_byte message = {replica, at_us};
+
+    channel_send_replica_first_byte(front->channel, &message, NULL, 0);
+}
+
 void front_begin(struct front *front, const struct proxy_settings *settings)
 {
     front->worker_count = settings->worker_count;
@@ -118,7 +126,7 @@ void front_begin(struct front *front, const struct proxy_settings *settings)
         .worker_count = front->worker_count,
         .main_loop = front->loop,
         .events = {on_worker_drained, on_broken, front_on_switched,
-                   front_on_generation_ended, front},
+                   front_on_generation_ended, front, on_first_byte},
         .metrics = front->metrics,
     };
     front->workers = xcalloc(front->worker_count, sizeof(struct worker *));

@@ -487,6 +487,34 @@ void worker_report_broken(struct worker *worker,
     loop_post(worker->shared->main_loop, &note->task);
 }
 
+struct first_byte_note {
+    struct loop_task task;
+    const struct worker_events *events;
+    uint64_t replica;
+    uint64_t at_us;
+};
+
+static void deliver_first_byte(struct loop_task *task)
+{
+    struct first_byte_note *note =
+        container_of(task, struct first_byte_note, task);
+
+    note->events->on_first_byte(note->events->arg, note->replica, note->at_us);
+    free(note);
+}
+
+void worker_report_first_byte(struct worker *worker,
+                              const struct replica_ref *replica)
+{
+    struct first_byte_note *note = xcalloc(1, sizeof *note);
+
+    note->task.run = deliver_first_byte;
+    note->events = &worker->shared->events;
+    note->replica = replica->id;
+    note->at_us = worker_now_us(worker);
+    loop_post(worker->shared->main_loop, &note->task);
+}
+
 bool worker_close_oldest_idle(struct worker *worker)
 {
     if (list_is_empty(&worker->idle_clients))

@@ -39,6 +39,8 @@ struct worker_events {
     /* Its last user is gone: free it. */
     void (*on_generation_ended)(void *arg, struct worker_generation *part);
     void *arg;
+    /* The answer that ends a start of the replica began at at_us. */
+    void (*on_first_byte)(void *arg, uint64_t replica, uint64_t at_us);
 };
 
 /* What all workers share; borrowed, and outlives them. */
@@ -155,6 +157,11 @@ void worker_on_ended(struct worker *worker);
  * broke: at most once in 50 ms for the same replica. */
 void worker_report_broken(struct worker *worker,
                           const struct replica_ref *replica, const char *text);
+
+/* Tell the keeper (through main) that the answer which ends a start of the
+ * replica (slot.ends_start) has begun. */
+void worker_report_first_byte(struct worker *worker,
+                              const struct replica_ref *replica);
 
 /* Accept nothing until a connection ends; retry_soon: also in a while, when
  * descriptors may be had again. */

@@ -133,6 +133,8 @@ static struct slot *take_slot(struct app *app, const struct waiter *waiter,
     slot = slot_set_take(&best->slots, waiter->worker);
     slot->taken_us = now_us;
     slot->woke = woke;
+    slot->ends_start = woke || (waiter->is_waiting && best->is_fresh);
+    best->is_fresh = false;
     return slot;
 }
 
@@ -364,6 +366,7 @@ static struct waiter *pass_on(struct app *app, struct slot *slot,
     if (waiter) {
         slot->taken_us = now_us;
         slot->woke = false;
+        slot->ends_start = false;
         waiter->slot = slot;
         return waiter;
     }

@@ -39,22 +39,20 @@ struct slot {
     struct replica_ref *replica; /* borrowed while the slot is held */
     enum slot_outcome outcome;   /* its holder's, for app_release() */
     bool woke;                   /* its replica slept when its holder got it */
-    /* The idle connection it carries, opaque to router; NULL: none. It belongs
-     * to the worker's loop `parked_worker` until that one gives it away. */
-    void *parked;
-    unsigned parked_worker;
-    uint64_t taken_us; /* app.c's: when its holder got it */
-    struct list node;  /* app.c's */
+    bool ends_start; /* its holder is the first, and waited for it or woke it */
+    void *parked;    /* the idle connection it carries; NULL: none */
+    unsigned parked_worker; /* whose it is until it is given away */
+    uint64_t taken_us;      /* app.c's: when its holder got it */
+    struct list node;       /* app.c's */
 };
 
 enum refusal {
     REFUSED_NOT,
     REFUSED_QUEUE_FULL, /* queue_full */
-    REFUSED_LATE,       /* queue_timeout: it has waited, or would wait, for
-                           longer than it may */
-    REFUSED_FAILED,     /* start_failed, start_timeout: app_failure() */
-    REFUSED_STARTING,   /* starting: no replica, and it does not wait for one */
-    REFUSED_DRAINING,   /* draining */
+    REFUSED_LATE,     /* queue_timeout: it has, or would have, waited so long */
+    REFUSED_FAILED,   /* start_failed, start_timeout: app_failure() */
+    REFUSED_STARTING, /* starting: no replica, and it does not wait for one */
+    REFUSED_DRAINING, /* draining */
 };
 
 /* One request that waits, embedded in its exchange. The owner fills loop,

@@ -79,6 +79,7 @@ struct replica_locked {
     bool is_published;
     bool is_draining;
     bool is_removed;
+    bool is_fresh; /* nobody has had a slot of it since it was published */
     uint32_t tunnels;
     uint64_t answers; /* since it was added */
     uint64_t failures;

@@ -169,6 +169,7 @@ void app_publish(struct replica_ref *replica, uint64_t now_us)
 
     mutex_lock(&app->lock);
     replica->locked->is_published = true;
+    replica->locked->is_fresh = true;
     replica->locked->published_us = now_us;
     app_grant_waiting(app, now_us);
     mutex_unlock(&app->lock);

@@ -133,8 +133,10 @@ void app_wake(struct replica_ref *replica, uint64_t now_us)
 
     mutex_lock(&app->lock);
     locked->sleep = APP_AWAKE;
-    if (!locked->is_published)
+    if (!locked->is_published) {
         locked->published_us = now_us;
+        locked->is_fresh = true;
+    }
     locked->is_published = true;
     app_grant_waiting(app, now_us);
     mutex_unlock(&app->lock);

@@ -89,7 +89,7 @@ def test_what_it_counts_is_what_a_client_counts(t):
     assert berth.metric("berth_response_bytes_total") == received
     assert berth.metric("berth_starts_total", app="a", **{"from": "pulled"}) == 1
     assert berth.metric("berth_start_duration_seconds_count", app="a") == 1
-    for phase in ("create", "start", "boot"):
+    for phase in ("create", "start", "boot", "first_byte"):
         assert berth.metric("berth_start_phase_seconds_count", app="a", phase=phase) == 1
     assert berth.metric("berth_podman_request_seconds_count", call="create") == 2
     assert berth.metric("berth_podman_request_seconds_count", call="start") == 2

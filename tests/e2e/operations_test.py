@@ -94,8 +94,15 @@ def test_why_shows_the_phases_of_a_start(t):
     phases = {p["name"]: p["us"] for p in start["phases"]}
     assert phases["create"] > 0 and phases["start"] > 0 and phases["boot"] > 0, phases
     assert sum(phases.values()) <= start["total_us"] * 1.05, start
+    assert 0 < phases["first_byte"] < start["total_us"], start
+    [first] = [e for e in events_of(berth.cli("events", "a", "--json").stdout)
+               if e["kind"] == "first_byte"]
+    assert first["from"] == "pulled" and ", first_byte " in first["reason"], first
+    assert "pulled → first_byte" in berth.cli("events", "a").stdout
+    last = berth.app("a")["last_start"]
+    assert [p for p in last["phases"] if p["name"] == "first_byte"], last
     text = berth.cli("why", "a").stdout
-    assert "CREATE" in text and "a request waited for it" in text, text
+    assert "CREATE" in text and "FIRST BYTE" in text and "a request waited for it" in text, text
 
 
 def test_why_says_why_a_start_failed(t):
@@ -262,7 +269,7 @@ def test_freeze_puts_to_sleep_what_has_nothing_to_do(t):
     assert berth.get("/a/hash").status == 200, "a request thaws it"
     starts = json.loads(berth.cli("why", "a", "--json").stdout)["starts"]
     assert starts[0]["from"] == "frozen", starts
-    assert [p["name"] for p in starts[0]["phases"]] == ["thaw"], starts
+    assert [p["name"] for p in starts[0]["phases"]] == ["thaw", "first_byte"], starts
 
 
 def test_status_of_an_app_has_its_last_events(t):

@@ -92,6 +92,13 @@ static void on_nothing(void *arg)
     (void)arg;
 }
 
+static void on_first_byte(void *arg, uint64_t replica, uint64_t at_us)
+{
+    (void)arg;
+    (void)replica;
+    (void)at_us;
+}
+
 static void on_broken(void *arg, uint64_t replica, const char *text)
 {
     (void)arg;
@@ -190,7 +197,8 @@ static void make_stage(void)
     stage = xcalloc(1, sizeof *stage);
     stage->shared = (struct worker_shared){
         .worker_count = 1,
-        .events = {on_nothing, on_broken, on_switched, on_ended, NULL},
+        .events = {on_nothing, on_broken, on_switched, on_ended, NULL,
+                   on_first_byte},
         .metrics = metrics_registry_new(),
     };
     stage->worker = worker_new(&stage->shared, 0);

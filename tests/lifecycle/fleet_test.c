@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lifecycle/event_log.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -64,6 +65,48 @@ Test(fleet, the_first_request_starts_one_container_and_publishes_it)
     expect_status(0, "\"state\":\"ready\"");
     expect_status(0, "{\"name\":\"boot\",\"us\":1000}");
     cr_expect_eq(metrics_sum(bench.metrics, METRIC_STARTS_PULLED, "a"), 1U);
+}
+
+/* The newest start's. */
+static bool last_start_has(const char *phase)
+{
+    AUTO(auto_free) char *status = bench_status(&bench, 0);
+    const char *start = strstr(status, "\"last_start\":");
+
+    return start && strstr(start, phase);
+}
+
+static bool first_byte_is_told(void *arg)
+{
+    (void)arg;
+    return last_start_has("{\"name\":\"first_byte\",\"us\":");
+}
+
+Test(fleet, the_first_byte_of_the_answer_ends_a_start)
+{
+    const struct event *event;
+    uint64_t at = 0;
+
+    bench.events = event_log_new();
+    bench_start(&bench);
+    fake_front_first_byte(bench.front, 4711, 0); /* it is gone: no harm */
+    bench_make_ready(&bench, 0);
+    cr_expect_not(first_byte_is_told(NULL), "nobody has an answer yet");
+    fake_front_first_byte(bench.front, bench.front->last_replica, 700000);
+    cr_assert(bench_run_until(&bench, first_byte_is_told, NULL, 2000));
+    cr_expect(last_start_has("{\"name\":\"boot\",\"us\":1000}"));
+    cr_expect_geq(
+        metrics_quantile(bench.metrics, HISTOGRAM_PHASE_FIRST_BYTE, "a", 0.5),
+        500000U);
+    while ((event = event_log_after(bench.events, at)) &&
+           event->kind != EVENT_FIRST_BYTE)
+        at = event->id;
+    cr_assert_not_null(event);
+    cr_expect_not_null(strstr(event->reason, ", first_byte "), "%s",
+                       event->reason);
+    cr_expect_str_eq(event->from, "pulled");
+    cr_expect_geq(event->took_ms, 600U);
+    event_log_free(&bench.events);
 }
 
 Test(fleet, however_many_ask_one_container_is_started)

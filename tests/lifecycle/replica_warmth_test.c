@@ -131,6 +131,24 @@ Test(replica_warmth, is_frozen_and_thawed_again)
     cr_expect_eq(bench.engine->counts[FAKE_THAW], 1U);
 }
 
+Test(replica_warmth, an_answer_may_come_before_its_thaw_is_seen)
+{
+    make_frozen();
+    replica_thaw(replica, clock_now_us(), "a request came");
+    cr_expect_not(replica_on_first_byte(replica, clock_now_us()));
+    await(REPLICA_READY);
+    cr_expect_eq(replica_view(replica)->phases.first_byte_us, 1U);
+    cr_expect_not(replica_on_first_byte(replica, clock_now_us()), "once");
+    forget();
+    cr_assert(replica_freeze(replica, false, "idle"));
+    bench_run_ms(&bench, 10);
+    replica_thaw(replica, clock_now_us(), "a request came");
+    await(REPLICA_READY);
+    cr_expect_eq(replica_view(replica)->phases.first_byte_us, 0U);
+    cr_expect(replica_on_first_byte(replica, clock_now_us() + 5000));
+    cr_expect_geq(replica_view(replica)->phases.first_byte_us, 4000U);
+}
+
 Test(replica_warmth, only_a_ready_one_is_frozen)
 {
     bench.engine->hold[FAKE_START] = true;

@@ -78,6 +78,35 @@ Test(start_log, only_phases_that_were_gone_through_are_told)
     cJSON_Delete(json);
 }
 
+Test(start_log, the_first_byte_comes_later_and_counts_once)
+{
+    AUTO(start_log_free) struct start_log *log = start_log_new();
+    AUTO(strbuf_done) struct strbuf written = STRBUF_INIT;
+    const struct replica_phases phases = {.create_us = 1260,
+                                          .first_byte_us = 40};
+    cJSON *json;
+    char *text;
+
+    add(log, 1, 0, NULL, NULL);
+    add(log, 2, 0, NULL, NULL);
+    start_log_first_byte(log, "a-7", 4); /* it is not known any more */
+    start_log_first_byte(log, "a-1", 4);
+    start_log_first_byte(log, "a-1", 100);
+    json = start_log_json(log);
+    text = cJSON_PrintUnformatted(cJSON_GetArrayItem(json, 1));
+    cr_expect_not_null(
+        strstr(text, "\"total_us\":13,\"phases\":[{\"name\":\"create\",\"us\":"
+                     "5},{\"name\":\"first_byte\",\"us\":4}]"),
+        "%s", text);
+    cJSON_free(text);
+    text = cJSON_PrintUnformatted(cJSON_GetArrayItem(json, 0));
+    cr_expect_null(strstr(text, "first_byte"), "%s", text);
+    cJSON_free(text);
+    cJSON_Delete(json);
+    start_phases_write(&phases, &written);
+    cr_expect_str_eq(written.data, "create 1.3 ms, first_byte 0.0 ms");
+}
+
 Test(start_log, a_failure_has_the_newest_of_its_lines)
 {
     AUTO(start_log_free) struct start_log *log = start_log_new();

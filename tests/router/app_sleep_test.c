@@ -120,6 +120,34 @@ Test(app_sleep, one_that_is_awake_is_taken_first)
         release(&waiters[i]);
 }
 
+Test(app_sleep, the_answer_that_ends_a_start_is_of_who_waited_or_woke_it)
+{
+    struct waiter waiters[4];
+
+    for (unsigned i = 0; i < 4; i++) { /* nobody waited for these two */
+        acquire(&waiters[i]);
+        cr_expect_not(waiters[i].slot->ends_start);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        release(&waiters[i]);
+    cr_assert(sleep_now(0, APP_DOZING) && sleep_now(1, APP_WITHHELD));
+    acquire(&waiters[0]);
+    cr_expect(waiters[0].slot->ends_start, "it woke it");
+    acquire(&waiters[1]);
+    cr_expect_not(waiters[1].slot->ends_start);
+    cr_assert_eq(try_acquire(&waiters[2]), ACQUIRE_WAITING);
+    cr_assert_eq(try_acquire(&waiters[3]), ACQUIRE_WAITING);
+    app_wake(replicas[1], now++);
+    settle();
+    cr_expect(waiters[2].slot->ends_start, "it waited");
+    cr_expect_not(waiters[3].slot->ends_start, "of two, the first");
+    for (unsigned i = 0; i < 4; i++)
+        release(&waiters[i]);
+    acquire(&waiters[0]);
+    cr_expect_not(waiters[0].slot->ends_start);
+    release(&waiters[0]);
+}
+
 Test(app_sleep, a_busy_one_does_not_fall_asleep)
 {
     struct waiter waiter;

@@ -263,3 +263,12 @@ void fake_front_wake(struct fake_front *front, uint64_t replica)
 
     channel_send_replica_wake(front->channel, &message, NULL, 0);
 }
+
+void fake_front_first_byte(struct fake_front *front, uint64_t replica,
+                           uint64_t after_us)
+{
+    const struct channel_replica_first_byte message = {replica, clock_now_us() +
+                                                                    after_us};
+
+    channel_send_replica_first_byte(front->channel, &message, NULL, 0);
+}

@@ -38,6 +38,9 @@ void fake_front_demand(struct fake_front *front, uint32_t app, uint32_t queued,
 void fake_front_asleep(struct fake_front *front, uint64_t replica, bool ok,
                        bool is_withheld);
 void fake_front_wake(struct fake_front *front, uint64_t replica);
+/* It says that the answer which ends a start began, after_us from now. */
+void fake_front_first_byte(struct fake_front *front, uint64_t replica,
+                           uint64_t after_us);
 
 /* Lines of the log that hold `text`. */
 unsigned fake_front_count(const struct fake_front *front, const char *text);
