@@ -215,10 +215,82 @@ static void check_names(struct builder *builder,
     name_map_done(&names);
 }
 
+/* The server of hosts that no server names: the one without a name, else the
+ * first of the list (proxy/routes.h). */
+static uint32_t any_host_of(const struct proxy_settings *proxy,
+                            const struct listener_settings *listener)
+{
+    for (uint32_t i = 0; i < listener->server_count; i++)
+        if (proxy->servers[listener->servers[i]].name_count == 0)
+            return listener->servers[i];
+    return listener->servers[0];
+}
+
+/* "default" and no server_name say the same of two servers. */
+static void check_default(struct builder *builder,
+                          const struct listener_settings *listener)
+{
+    const struct listener_place *place = place_of(builder, &listener->address);
+    uint32_t any = any_host_of(builder->config->proxy, listener);
+
+    if (!place->default_node || any == listener->servers[0])
+        return;
+    builder_error(builder, place->default_node->place,
+                  "\"listen %.120s default\" is for hosts that no server "
+                  "names, but so is the server at %s: give that one a "
+                  "server_name",
+                  listener->text,
+                  builder_place(builder, builder->servers[any]));
+}
+
+/* What holds before a client has said whom it wants. */
+static const char *differs_early(const struct listener_settings *listener,
+                                 const struct server_settings *a,
+                                 const struct server_settings *b)
+{
+    if ((listener->is_tls || listener->proxy_protocol) &&
+        a->handshake_timeout_ms != b->handshake_timeout_ms)
+        return "handshake_timeout";
+    if (!listener->is_tls &&
+        a->client_header_timeout_ms != b->client_header_timeout_ms)
+        return "client_header_timeout";
+    return NULL;
+}
+
+static void check_early(struct builder *builder,
+                        const struct listener_settings *listener)
+{
+    const struct proxy_settings *proxy = builder->config->proxy;
+    uint32_t any = any_host_of(proxy, listener);
+
+    for (uint32_t i = 0; i < listener->server_count; i++) {
+        uint32_t index = listener->servers[i];
+        const char *name = differs_early(listener, &proxy->servers[any],
+                                         &proxy->servers[index]);
+
+        if (!name)
+            continue;
+        builder_warning(builder, builder->servers[index]->place,
+                        "\"%s\" of this server has no effect on \"listen "
+                        "%.120s\": it is over before a client says whom it "
+                        "wants, so that of the server at %s holds",
+                        name, listener->text,
+                        builder_place(builder, builder->servers[any]));
+        return; /* one is enough where thousands share a port */
+    }
+}
+
 void config_listeners_finish(struct builder *builder)
 {
     const struct proxy_settings *proxy = builder->config->proxy;
 
-    for (uint32_t i = 0; i < proxy->listener_count; i++)
-        check_names(builder, &proxy->listeners[i]);
+    for (uint32_t i = 0; i < proxy->listener_count; i++) {
+        const struct listener_settings *listener = &proxy->listeners[i];
+
+        check_names(builder, listener);
+        if (listener->server_count == 0)
+            continue;
+        check_default(builder, listener);
+        check_early(builder, listener);
+    }
 }

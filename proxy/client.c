@@ -181,8 +181,7 @@ static void become_idle(struct client *client)
 
     list_remove(&client->node);
     list_add_tail(&worker->idle_clients, &client->node);
-    timer_start(worker->timers, &client->timer,
-                client_server(client)->keepalive_timeout_ms);
+    timer_start(worker->timers, &client->timer, client->keepalive_ms);
     client_set_watch(client, CLIENT_WATCH_READ);
 }
 
@@ -364,9 +363,18 @@ void client_new(struct listener *listener, int fd,
         client_open(client);
 }
 
+/* keepalive_timeout 0: no second request; the first may take its time. */
+static uint32_t first_wait_ms(const struct server_settings *server)
+{
+    return (uint32_t)(server->keepalive_timeout_ms != 0
+                          ? server->keepalive_timeout_ms
+                          : server->client_header_timeout_ms);
+}
+
 void client_open(struct client *client)
 {
     client->phase = CLIENT_OPEN;
+    client->keepalive_ms = first_wait_ms(client_server(client));
     worker_generation_unref(&client->setup);
     become_idle(client);
     if (client->stream.tls)

@@ -50,6 +50,7 @@ struct client {
     struct stream stream;
     struct worker_generation *setup; /* held in CLIENT_HANDSHAKE */
     uint32_t request_count;
+    uint32_t keepalive_ms; /* of the server that it was last served by */
     uint32_t number;       /* of the worker's connections */
     uint16_t local_port;   /* that it connected to; 0: Unix */
     uint8_t phase;         /* enum client_phase */

@@ -47,7 +47,8 @@ static bool awaits_app(const struct exchange *x)
 
 static void restart_app_timer(struct exchange *x)
 {
-    if (!x->upstream || x->upstream->is_connecting)
+    if (!x->upstream || x->upstream->is_connecting ||
+        x->state == EXCHANGE_TUNNEL) /* that has a time-out of its own */
         return;
     if (awaits_app(x))
         exchange_start_timer(x, x->route->settings->upstream_read_timeout_ms);

@@ -76,57 +76,102 @@ static void strip_prefix(struct exchange *x, struct strview path,
         x->path = SV("/");
 }
 
-/* false: the request was answered. */
-static bool find_route(struct exchange *x)
+/* The server is known by more than the connection: what of it was not known
+ * when the head was read is looked at now. */
+static void use_server(struct exchange *x, const struct server_settings *server)
+{
+    bool was_trusted = exchange_peer_is_trusted(x);
+
+    x->server = server;
+    x->limits = listener_server_limits(server);
+    x->keep_alive = x->request.keep_alive &&
+                    server->keepalive_timeout_ms != 0 &&
+                    x->client->request_count < server->keepalive_requests;
+    x->client->keepalive_ms = (uint32_t)server->keepalive_timeout_ms;
+    if (exchange_peer_is_trusted(x) != was_trusted)
+        set_request_id(x, !was_trusted);
+}
+
+/* The parser's limits were the largest of all servers' of the listener. */
+static bool head_fits(struct exchange *x)
+{
+    const struct http_limits *limits = &x->limits;
+    enum reject_code code = REJECT_HEADERS_TOO_LARGE;
+
+    if (x->parser.field_at > limits->max_line_bytes)
+        code = REJECT_URI_TOO_LONG;
+    else if (x->request.bytes <= limits->max_head_bytes &&
+             x->request.field_count <= limits->max_fields)
+        return true;
+    x->keep_alive = false;
+    exchange_reject(x, code);
+    return false;
+}
+
+static void reject_path(struct exchange *x, const char *text)
+{
+    const struct rejection rejection = {REJECT_BAD_REQUEST, text};
+
+    exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
+}
+
+/* Sets path, prefix and route, NULL where there is none. false: the request was
+ * answered. */
+static bool match_path(struct exchange *x)
 {
     struct strview raw = x->request.path;
-    char *normal = arena_alloc(&x->arena, raw.len + 1);
-    struct strview path;
+    char *normal;
     size_t prefix_len = 0;
     size_t len;
 
-    if (x->request.target_form == TARGET_ASTERISK) {
+    if (http_head_is_asterisk(&x->request)) {
         x->route = look_up(x, SV("/"), &prefix_len);
         x->path = raw;
-    } else if (!request_path_normalise(raw, normal, &len)) {
-        exchange_reject_with(
-            x,
-            &(struct rejection){REJECT_BAD_REQUEST,
-                                "The path of the request is not valid."},
-            sv_make(NULL, 0), 0);
-        return false;
-    } else {
-        path = sv_make(normal, len);
-        x->normal_path = path;
-        x->route = look_up(x, path, &prefix_len);
-        if (is_ambiguous(x, path)) {
-            exchange_reject_with(
-                x,
-                &(struct rejection){
-                    REJECT_BAD_REQUEST,
-                    "The path could be read as one of another route."},
-                sv_make(NULL, 0), 0);
-            return false;
-        }
-        if (x->route)
-            strip_prefix(x, path, prefix_len);
+        return true;
     }
-    if (!x->route) {
-        exchange_reject(x, REJECT_NO_ROUTE);
+    normal = arena_alloc(&x->arena, raw.len + 1);
+    if (!request_path_normalise(raw, normal, &len)) {
+        reject_path(x, "The path of the request is not valid.");
         return false;
     }
-    if (exchange_is_misdirected(x, x->route->server)) {
-        x->route = NULL;
+    x->normal_path = sv_make(normal, len);
+    x->route = look_up(x, x->normal_path, &prefix_len);
+    if (is_ambiguous(x, x->normal_path)) {
+        x->route = NULL; /* it is counted for none */
+        reject_path(x, "The path could be read as one of another route.");
+        return false;
+    }
+    if (x->route)
+        strip_prefix(x, x->normal_path, prefix_len);
+    return true;
+}
+
+/* false: the request was answered. */
+static bool find_route(struct exchange *x)
+{
+    const struct route *route;
+
+    if (!match_path(x))
+        return false;
+    route = TAKE(x->route); /* until it is the request's */
+    if (route && exchange_is_misdirected(x, route->server)) {
         /* Where it is what the connection was made for, its rules are new. */
         if (client_is_stale(x->client))
             x->keep_alive = false;
         exchange_reject(x, REJECT_MISDIRECTED);
         return false;
     }
-    x->server = x->route->server;
-    x->app = x->route->app;
-    x->app_index = x->route->app_index;
-    x->counter = x->route->counter;
+    use_server(x, route ? route->server : x->server);
+    if (!head_fits(x))
+        return false;
+    if (!route) {
+        exchange_reject(x, REJECT_NO_ROUTE);
+        return false;
+    }
+    x->route = route;
+    x->app = route->app;
+    x->app_index = route->app_index;
+    x->counter = route->counter;
     return true;
 }
 

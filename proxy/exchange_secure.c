@@ -86,7 +86,7 @@ bool exchange_redirect_https(struct exchange *x)
     strbuf_printf(&url, "https://%.*s", SV_ARG(request->host));
     if (port != 0 && port != 443)
         strbuf_printf(&url, ":%u", port);
-    if (request->target_form != TARGET_ASTERISK)
+    if (!http_head_is_asterisk(request))
         strbuf_add_sv(&url, request->path);
     if (request->query.ptr)
         strbuf_printf(&url, "?%.*s", SV_ARG(request->query));

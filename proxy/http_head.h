@@ -98,6 +98,12 @@ static inline bool http_head_has_body(const struct http_head *head)
            !(head->framing == FRAMING_LENGTH && head->content_length == 0);
 }
 
+/* OPTIONS of the server as a whole: "*", or an absolute-form without a path. */
+static inline bool http_head_is_asterisk(const struct http_head *head)
+{
+    return head->path.len == 1 && head->path.ptr[0] == '*';
+}
+
 static inline bool http_head_has(const struct http_head *head,
                                  enum http_field_id id)
 {

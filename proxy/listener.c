@@ -100,6 +100,31 @@ static struct metrics_cell *cell_of(const struct listener *listener)
                              listener->worker->index);
 }
 
+struct http_limits listener_server_limits(const struct server_settings *server)
+{
+    uint32_t bytes = (uint32_t)server->client_max_header_bytes;
+
+    return (struct http_limits){bytes, bytes, server->client_max_headers};
+}
+
+static struct http_limits largest_limits(const struct proxy_settings *settings,
+                                         const struct listener_settings *of)
+{
+    struct http_limits largest = {0, 0, 0};
+
+    for (uint32_t i = 0; i < of->server_count; i++) {
+        struct http_limits limits =
+            listener_server_limits(&settings->servers[of->servers[i]]);
+
+        if (largest.max_head_bytes < limits.max_head_bytes)
+            largest.max_head_bytes = limits.max_head_bytes;
+        if (largest.max_fields < limits.max_fields)
+            largest.max_fields = limits.max_fields;
+    }
+    largest.max_line_bytes = largest.max_head_bytes;
+    return largest;
+}
+
 /* Serve by the worker's generation, where it stands at `index`. */
 static void use_settings(struct listener *listener, uint32_t index)
 {
@@ -109,12 +134,10 @@ static void use_settings(struct listener *listener, uint32_t index)
     listener->generation = part;
     listener->index = index;
     listener->settings = &settings->listeners[index];
-    listener->server = &settings->servers[listener->settings->servers[0]];
+    listener->server =
+        &settings->servers[routes_any_host(settings, listener->settings)];
     listener->routes = part->shared->routes->tables[index];
-    listener->limits.max_head_bytes =
-        (uint32_t)listener->server->client_max_header_bytes;
-    listener->limits.max_line_bytes = listener->limits.max_head_bytes;
-    listener->limits.max_fields = listener->server->client_max_headers;
+    listener->limits = largest_limits(settings, listener->settings);
     listener->sni =
         listener->settings->is_tls ? worker_tls_sni(part->tls, index) : NULL;
     listener->has_setup = listener->sni || listener->settings->proxy_protocol;

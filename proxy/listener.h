@@ -35,8 +35,10 @@ struct listener {
     const struct listener_settings *settings;
     const struct server_settings *server; /* the default one */
     const struct route_table *routes;
-    struct tls_sni *sni;       /* NULL: no TLS */
-    struct http_limits limits; /* of request heads */
+    struct tls_sni *sni; /* NULL: no TLS */
+    /* Of request heads: the largest of its servers'. Which of them it is for
+     * is known when the head is read; its own limits are looked at then. */
+    struct http_limits limits;
 };
 
 /* Takes fd; added to the worker's list, not yet accepting. index: of the
@@ -59,5 +61,8 @@ void listener_pause(struct listener *listener);
 void listener_close(struct listener *listener);
 /* No client may be left. */
 void listener_free(struct listener *listener);
+
+/* What a server's directives allow a request's head to be. */
+struct http_limits listener_server_limits(const struct server_settings *server);
 
 #endif

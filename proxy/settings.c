@@ -179,6 +179,7 @@ static void put_route(struct strbuf *buf, const struct route_settings *route)
     wire_put_u64(buf, route->request_timeout_ms);
     wire_put_u64(buf, route->upstream_connect_timeout_ms);
     wire_put_u64(buf, route->upstream_read_timeout_ms);
+    wire_put_u64(buf, route->tunnel_timeout_ms);
     wire_put_u64(buf, route->upstream_max_header_bytes);
     wire_put_u32(buf, route->retry);
     put_fields(buf, &route->request_headers);
@@ -223,6 +224,7 @@ static void get_route(struct wire_reader *r, struct route_settings *ret)
     ret->request_timeout_ms = get_time_ms(r);
     ret->upstream_connect_timeout_ms = get_time_ms(r);
     ret->upstream_read_timeout_ms = get_time_ms(r);
+    ret->tunnel_timeout_ms = get_time_ms(r);
     ret->upstream_max_header_bytes = get_bytes(r);
     ret->retry = get_u32_in(r, 0, PROXY_RETRY_MAX);
     get_fields(r, &ret->request_headers);

@@ -58,6 +58,7 @@ struct route_settings {
     uint64_t request_timeout_ms; /* 0: none */
     uint64_t upstream_connect_timeout_ms;
     uint64_t upstream_read_timeout_ms;
+    uint64_t tunnel_timeout_ms;
     uint64_t upstream_max_header_bytes;
     uint32_t retry;
     struct field_settings request_headers;

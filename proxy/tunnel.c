@@ -3,15 +3,15 @@
 
 #include "proxy/exchange_private.h"
 #include "proxy/routes.h"
+#include "proxy/settings.h"
 #include "proxy/upstream.h"
-#include "router/settings.h"
 
 /* Each direction: more than that waits in the sockets. */
 #define TUNNEL_BUFFER_BYTES (2 * IO_BUFFER_BYTES)
 
 static void touch(struct exchange *x)
 {
-    exchange_start_timer(x, exchange_app(x)->tunnel_timeout_ms);
+    exchange_start_timer(x, x->route->settings->tunnel_timeout_ms);
 }
 
 bool tunnel_begin(struct exchange *x)

@@ -78,7 +78,6 @@ void app_settings_encode(const struct app_settings *settings,
     encode_check(&settings->ready_check, buf);
     encode_live_check(&settings->live_check, buf);
     wire_put_u32(buf, settings->upstream_keepalive);
-    wire_put_u64(buf, settings->tunnel_timeout_ms);
     wire_put_u32(buf, settings->max_tunnels);
     wire_put_u32(buf, settings->upstream_count);
     for (uint32_t i = 0; i < settings->upstream_count; i++) {
@@ -195,7 +194,6 @@ bool app_settings_decode(struct wire_reader *reader,
     decode_check(reader, &settings.ready_check);
     decode_live_check(reader, &settings.live_check);
     settings.upstream_keepalive = get_enum(reader, 1);
-    settings.tunnel_timeout_ms = wire_get_u64(reader);
     settings.max_tunnels = wire_get_u32(reader);
     decode_upstreams(reader, &settings);
     if (!settings.name || settings.replicas_min > settings.replicas_max)

@@ -81,7 +81,6 @@ struct app_settings {
     struct ready_check ready_check;
     struct live_check live_check;
     bool upstream_keepalive;
-    uint64_t tunnel_timeout_ms;
     uint32_t max_tunnels;
     uint32_t upstream_count; /* > 0: an app that berth only routes to */
     struct address *upstreams;

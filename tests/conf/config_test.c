@@ -111,7 +111,6 @@ Test(config, an_app_has_every_default)
     cr_expect_eq(app->on_cold_start, COLD_START_HOLD);
     cr_expect_eq(app->ready_check.kind, CHECK_TCP);
     cr_expect(app->upstream_keepalive);
-    cr_expect_eq(app->tunnel_timeout_ms, 3600000);
     cr_expect_eq(app->max_tunnels, 1000);
     cr_expect_str_eq(container->image, "localhost/a:1");
     cr_expect_eq(container->pull_policy, PULL_MISSING);

@@ -158,7 +158,7 @@ Test(tunnel, ends_after_tunnel_timeout_without_a_byte)
     int client;
     int app;
 
-    harness_app(f.h, 0)->tunnel_timeout_ms = 200;
+    harness_route(f.h, 0)->tunnel_timeout_ms = 200;
     fixture_start(&f);
     client = harness_connect(f.h);
     app = upgrade(&f, client);

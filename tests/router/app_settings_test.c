@@ -36,7 +36,6 @@ static struct app_settings make_settings(void)
                         .status_min = 200,
                         .status_max = 399},
         .upstream_keepalive = true,
-        .tunnel_timeout_ms = 3600000,
         .max_tunnels = 1000,
         .upstream_count = 2,
         .upstreams = xcalloc(2, sizeof(struct address)),
@@ -92,7 +91,6 @@ Test(app_settings, everything_comes_out_as_it_was_put)
     cr_assert_eq(out.ready_check.status_min, 200);
     cr_assert_eq(out.ready_check.status_max, 399);
     cr_assert(out.upstream_keepalive);
-    cr_assert_eq(out.tunnel_timeout_ms, 3600000);
     cr_assert_eq(out.max_tunnels, 1000);
     cr_assert_eq(out.upstream_count, 2);
     cr_assert(address_equal(&out.upstreams[0], &in.upstreams[0]));

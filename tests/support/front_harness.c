@@ -66,6 +66,7 @@ static void default_route(struct route_settings *route, unsigned index)
     route->response_buffer_bytes = 262144;
     route->upstream_connect_timeout_ms = 2000;
     route->upstream_read_timeout_ms = 60000;
+    route->tunnel_timeout_ms = 3600000;
     route->upstream_max_header_bytes = 65536;
     route->retry = 2;
 }
@@ -85,7 +86,6 @@ static void default_app(struct app_settings *app, unsigned index)
     app->ready_check.status_min = 200;
     app->ready_check.status_max = 399;
     app->upstream_keepalive = true;
-    app->tunnel_timeout_ms = 3600000;
     app->max_tunnels = 1000;
 }
 
