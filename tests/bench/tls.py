@@ -2,9 +2,9 @@
 """berth, nginx and HAProxy as ends of TLS 1.3, before the same upstream.
 
 All of them run at once with one worker on core 0, the load on core 1; they are
-measured in turn, in several rounds, and medians are compared. CPU each is
-utime + stime of all the proxy's processes over what was done in exactly that
-time. Same certificate (P-256), same protocol (1.3). Ciphers are what client and
+measured in turn, in several rounds. CPU each is utime + stime of all the
+proxy's processes over what was done in exactly that time; a ratio is the median
+of the rounds' ratios. --before adds an older berth, for what a change brought. Same certificate (P-256), same protocol (1.3). Ciphers are what client and
 server agree on by default: nginx and HAProxy take the client's first
 (AES-256-GCM), berth prefers AES-128-GCM; --suites TLS_AES_256_GCM_SHA384 holds
 all to the same one, which compares the code alone. Memory: what is resident and the
@@ -54,10 +54,12 @@ def start(bench, name, cores, upstream, args):
     values = {"workers": 1, "dir": bench.dir, "port": port, "upstream": upstream,
               "keep": plain.KEEP, "buffer": "32k", "busy": "64k",
               "user": "nobody nogroup" if os.getuid() == 0 else "nobody"}
-    text = {"berth": BERTH, "nginx": NGINX, "haproxy": HAPROXY}[name].format(**values)
+    text = {"berth": BERTH, "before": BERTH.replace("/berth-", "/before-"),
+            "nginx": NGINX, "haproxy": HAPROXY}[name].format(**values)
     config = bench.dir / f"{name}.conf"
     config.write_text(text)
     command = {"berth": [args.berth, "run", "-c", config],
+               "before": [args.before, "run", "-c", config],
                "nginx": ["nginx", "-c", config, "-p", bench.dir],
                "haproxy": ["haproxy", "-db", "-f", config]}[name]
     process = bench.start(name, command, cores)
@@ -125,9 +127,13 @@ def rounds(names, args, measure):
 def show(title, unit, results, target):
     sums = {name: {key: median([one[key] for one in each]) for key in each[0]}
             for name, each in results.items()}
-    others = [sums[name]["cpu_us"] for name in sums if name != "berth"]
+    best = min((name for name in sums if name in ("nginx", "haproxy")),
+               key=lambda name: sums[name]["cpu_us"], default="berth")
+    for name, one in sums.items():
+        one["ratio"] = median([ratio(a["cpu_us"], b["cpu_us"])
+                               for a, b in zip(results[name], results[best])])
     lines = [[name, number_text(one["cpu_us"], 2), number_text(one["user_us"], 2),
-              number_text(ratio(one["cpu_us"], min(others, default=None)), 2),
+              number_text(one["ratio"], 3),
               number_text(one["per_s"], 0), f"{sum(r['errors'] for r in results[name])}"]
              for name, one in sums.items()]
     print(f"\n{title} (target: {target} x the better of the others)")
@@ -144,7 +150,10 @@ def parse_args():
     parser.add_argument("--berth", help="berth's binary (default: BUILD/berth)")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s, 1000 held")
     parser.add_argument("--proxies", default="berth,nginx,haproxy")
+    parser.add_argument("--before", help="another berth's binary, measured beside it")
     parser.add_argument("--only", help="full, resumed, bytes or memory")
+    parser.add_argument("--bodies", type=lambda text: [int(word) for word in text.split(",")],
+                        default=[100, 10240, 1 << 20], metavar="100,10240,1048576")
     parser.add_argument("--suites", help="of TLS 1.3 that the client offers (default: all)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rounds", type=int)
@@ -181,7 +190,7 @@ def run(bench, names, args, report):
             report[mode] = show(f"{mode} handshakes", "handshake", rounds(
                 names, args, lambda name, mode=mode: load(
                     bench, proxies[name], mode, "/100", load_cores, args)), target)
-    for body in (100, 10240, 1 << 20) if wants("bytes") else ():
+    for body in args.bodies if wants("bytes") else ():
         report[f"{body}"] = show(f"requests of {size_text(body)}", "request", rounds(
             names, args, lambda name, body=body: load(
                 bench, proxies[name], "requests", f"/{body}", load_cores, args)), "0.9")
@@ -192,6 +201,8 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         raise BenchError("two cores are needed: one for the proxy, one for the load")
     names = plain.present(args)
+    if args.before:
+        names.insert(1, "before")
     report = {"machine": benchlib.machine_text(), "busy_before": benchlib.busy_before()}
     print(f"{report['machine']}; one worker, {args.connections} connections; medians of "
           f"{args.rounds} rounds of {args.seconds:g} s")
