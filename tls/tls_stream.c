@@ -6,34 +6,36 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "router/base/alloc.h"
 #include "router/base/strview.h"
 #include "tls/tls_context.h"
 #include "tls/tls_sni.h"
+#include "tls/tls_socket.h"
 #include "tls/tls_stream_hello.h"
 
 #define RECORD_BYTES 16384
 #define LARGE_BYTES  4096
+/* What encryption adds to a record: 22 bytes with TLS 1.3, at most 85 with the
+ * ciphers of TLS 1.2 (header, IV, SHA-384, padding). */
+#define RECORD_EXTRA 96
 
 struct tls_stream {
     SSL *ssl;
-    int fd;
+    struct tls_socket socket;
     const struct tls_sni *sni;
     struct tls_context *context; /* of the server; holds a reference */
     char *client_subject;        /* once it was asked for */
     const char *failure;         /* a literal, or NULL */
     enum io_result held;         /* of a read, to be told by the next one */
-    size_t retry_bytes; /* of a record that waits to be written; 0: none */
+    /* Written, but not counted to the caller: some of it is in the socket's
+     * rest. 0 if and only if there is none. */
+    size_t owed;
     bool wants_write;
     bool read_wants_write;
-    bool starved;      /* what is buffered is less than a record */
-    bool saw_end;      /* of the socket */
-    bool more_follows; /* another record, at once */
+    bool starved; /* what is buffered is less than a record */
 };
 
 /* Where the parts of one record are gathered: used within one call only, so
@@ -59,82 +61,6 @@ bool tls_stream_hello_name(const unsigned char *data, size_t len,
         return false;
     *ret_name = sv_make((const char *)data + 5, name);
     return true;
-}
-
-/* --- the socket: OpenSSL's own BIO, but for flags of send() --- */
-
-static int socket_write(BIO *bio, const char *data, size_t size,
-                        size_t *ret_count)
-{
-    struct tls_stream *stream = BIO_get_data(bio);
-    /* Full segments, where it is known that the next record is written now. */
-    int flags = MSG_NOSIGNAL | (stream->more_follows ? MSG_MORE : 0);
-    ssize_t n = send(stream->fd, data, size, flags);
-
-    BIO_clear_retry_flags(bio);
-    if (n > 0) {
-        *ret_count = (size_t)n;
-        return 1;
-    }
-    if (errno == EAGAIN || errno == EINTR)
-        BIO_set_retry_write(bio);
-    return 0;
-}
-
-static int socket_read(BIO *bio, char *data, size_t size, size_t *ret_count)
-{
-    struct tls_stream *stream = BIO_get_data(bio);
-    ssize_t n = recv(stream->fd, data, size, 0);
-
-    BIO_clear_retry_flags(bio);
-    if (n > 0) {
-        *ret_count = (size_t)n;
-        return 1;
-    }
-    if (n == 0)
-        stream->saw_end = true;
-    else if (errno == EAGAIN || errno == EINTR)
-        BIO_set_retry_read(bio);
-    return 0;
-}
-
-static long socket_ctrl(BIO *bio, int what, long number, void *pointer)
-{
-    const struct tls_stream *stream = BIO_get_data(bio);
-
-    (void)number;
-    (void)pointer;
-    if (what == BIO_CTRL_EOF)
-        return stream->saw_end;
-    return what == BIO_CTRL_FLUSH;
-}
-
-static BIO_METHOD *socket_method;
-
-/* Lives as long as the process. */
-static void make_socket_method(void)
-{
-    socket_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
-                                 "berth socket");
-    if (!socket_method ||
-        BIO_meth_set_write_ex(socket_method, socket_write) != 1 ||
-        BIO_meth_set_read_ex(socket_method, socket_read) != 1 ||
-        BIO_meth_set_ctrl(socket_method, socket_ctrl) != 1)
-        abort();
-}
-
-static BIO *socket_bio(struct tls_stream *stream)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    BIO *bio;
-
-    pthread_once(&once, make_socket_method);
-    bio = BIO_new(socket_method);
-    if (!bio)
-        abort(); /* out of memory, which style.md lets abort */
-    BIO_set_data(bio, stream);
-    BIO_set_init(bio, 1);
-    return bio;
 }
 
 static void use_context(struct tls_stream *stream, struct tls_context *context)
@@ -190,9 +116,10 @@ void tls_stream_hello_install(struct ssl_ctx_st *ssl)
 struct tls_stream *tls_stream_new(const struct tls_sni *sni, int fd)
 {
     struct tls_stream *stream = xcalloc(1, sizeof *stream);
-    BIO *bio = socket_bio(stream);
+    BIO *bio;
 
-    stream->fd = fd;
+    tls_socket_init(&stream->socket, fd);
+    bio = tls_socket_bio(&stream->socket);
     stream->sni = sni;
     stream->held = IO_DONE;
     stream->context = tls_context_ref(tls_sni_find(sni, SV("")));
@@ -212,6 +139,7 @@ void tls_stream_free(struct tls_stream **stream_ptr)
     if (!stream)
         return;
     SSL_free(stream->ssl);
+    tls_socket_done(&stream->socket);
     tls_context_unref(&stream->context);
     free(stream->client_subject);
     free(stream);
@@ -347,73 +275,145 @@ bool tls_stream_read_wants_write(const struct tls_stream *stream)
     return stream->read_wants_write;
 }
 
-/* The same bytes as before, wherever they are now. */
-static struct strview same_record(const struct iovec *parts, int count,
-                                  size_t bytes)
+/* What is still to be written of the parts of a call. */
+struct left {
+    const struct iovec *parts;
+    int count;
+    size_t skip; /* of parts[0] */
+    size_t bytes;
+};
+
+static struct left all_of(const struct iovec *parts, int count)
 {
-    size_t len = 0;
+    struct left left = {parts, count, 0, 0};
 
-    if (parts[0].iov_len >= bytes)
-        return sv_make(parts[0].iov_base, bytes);
-    for (int i = 0; i < count && len < bytes; i++) {
-        size_t left = bytes - len;
-        size_t n = parts[i].iov_len < left ? parts[i].iov_len : left;
+    for (int i = 0; i < count; i++)
+        left.bytes += parts[i].iov_len;
+    return left;
+}
 
-        if (n > 0)
-            memcpy(gather + len, parts[i].iov_base, n);
-        len += n;
+static struct strview part_of(const struct left *left, int i)
+{
+    size_t skip = i == 0 ? left->skip : 0;
+
+    return sv_make((const char *)left->parts[i].iov_base + skip,
+                   left->parts[i].iov_len - skip);
+}
+
+static void advance(struct left *left, size_t bytes)
+{
+    left->bytes -= bytes;
+    left->skip += bytes;
+    while (left->count > 0 && left->skip >= left->parts[0].iov_len) {
+        left->skip -= left->parts[0].iov_len;
+        left->parts++;
+        left->count--;
     }
-    assert(len == bytes);
-    return sv_make(gather, len);
 }
 
 /* What goes into the next record. A large part goes by itself, where it lies;
  * small ones are gathered, but take no more of a large one than half of it:
  * else each part that follows would be cut and copied, too. */
-static struct strview next_record(const struct iovec *parts, int count)
+static struct strview next_record(const struct left *left)
 {
+    struct strview part = part_of(left, 0);
     size_t len = 0;
 
-    if (count == 1 || parts[0].iov_len >= LARGE_BYTES)
-        return sv_make(parts[0].iov_base, parts[0].iov_len < RECORD_BYTES
-                                              ? parts[0].iov_len
-                                              : RECORD_BYTES);
-    for (int i = 0; i < count && len < sizeof gather; i++) {
-        size_t n = parts[i].iov_len;
-        bool fits = n <= sizeof gather - len;
+    if (left->count == 1 || part.len >= LARGE_BYTES)
+        return sv_make(part.ptr,
+                       part.len < RECORD_BYTES ? part.len : RECORD_BYTES);
+    for (int i = 0; i < left->count && len < sizeof gather; i++) {
+        size_t room = sizeof gather - len;
+        size_t n;
 
-        if (!fits && n >= 2 * LARGE_BYTES)
+        part = part_of(left, i);
+        n = part.len;
+        if (n > room && n >= 2 * LARGE_BYTES)
             n /= 2;
-        if (n > sizeof gather - len)
-            n = sizeof gather - len;
+        if (n > room)
+            n = room;
         if (n > 0)
-            memcpy(gather + len, parts[i].iov_base, n);
+            memcpy(gather + len, part.ptr, n);
         len += n;
-        if (!fits)
+        if (n < part.len)
             break;
     }
     return sv_make(gather, len);
+}
+
+/* Whether another record has room behind one of `bytes`. */
+static bool another_fits(const struct tls_stream *stream,
+                         const struct left *left, size_t bytes)
+{
+    size_t next = left->bytes - bytes;
+
+    if (next > RECORD_BYTES)
+        next = RECORD_BYTES;
+    return next > 0 && tls_socket_has_room(&stream->socket,
+                                           bytes + next + 2 * RECORD_EXTRA);
+}
+
+/* As many records as leave by one send(). Returns what SSL_write_ex() did, and
+ * how much it took. */
+static int write_records(struct tls_stream *stream, struct left *left,
+                         size_t *ret_taken)
+{
+    struct tls_socket *socket = &stream->socket;
+    int result;
+
+    *ret_taken = 0;
+    tls_socket_begin(socket);
+    do {
+        struct strview run = next_record(left);
+        size_t n;
+
+        socket->more_follows = another_fits(stream, left, run.len);
+        result = SSL_write_ex(stream->ssl, run.ptr, run.len, &n);
+        if (result != 1)
+            break;
+        advance(left, n);
+        *ret_taken += n;
+    } while (socket->more_follows);
+    tls_socket_end(socket);
+    return result;
+}
+
+/* Counts what is out, but never all while there is a rest, so that the caller
+ * comes again; what counts encrypted is never less than what it was. */
+static enum io_result count_out(struct tls_stream *stream, size_t *ret_count)
+{
+    size_t rest = tls_socket_rest(&stream->socket);
+    size_t owed = stream->owed < rest ? stream->owed : rest;
+    size_t count = stream->owed - owed;
+
+    stream->owed = owed;
+    if (count == 0) {
+        stream->wants_write = true;
+        return IO_AGAIN;
+    }
+    *ret_count = count;
+    return IO_DONE;
 }
 
 enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count)
 {
-    struct strview run = stream->retry_bytes
-                             ? same_record(parts, count, stream->retry_bytes)
-                             : next_record(parts, count);
-    size_t total = 0;
+    struct left left = all_of(parts, count);
     int result;
 
-    for (int i = 0; i < count && total <= run.len; i++)
-        total += parts[i].iov_len;
-    stream->more_follows = total > run.len;
+    if (stream->owed > 0) {
+        assert(left.bytes >= stream->owed);
+        if (tls_socket_flush(&stream->socket) == IO_FAILED)
+            return fail(stream, strerrordesc_np(errno));
+        return count_out(stream, ret_count);
+    }
     ERR_clear_error();
     errno = 0;
-    result = SSL_write_ex(stream->ssl, run.ptr, run.len, ret_count);
-    stream->more_follows = false;
-    stream->retry_bytes = result == 1 ? 0 : run.len;
-    return result == 1 ? IO_DONE : outcome(stream, result);
+    result = write_records(stream, &left, &stream->owed);
+    if (stream->owed == 0)
+        return outcome(stream, result);
+    return count_out(stream, ret_count);
 }
 
 enum io_result tls_stream_shutdown(struct tls_stream *stream)

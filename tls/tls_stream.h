@@ -40,10 +40,11 @@ bool tls_stream_has_pending(const struct tls_stream *stream);
 /* The last read gave IO_AGAIN because it must write first. */
 bool tls_stream_read_wants_write(const struct tls_stream *stream);
 
-/* One record (16 KB) at most per call; parts are gathered so that a small
- * head and body leave in one record. After IO_AGAIN the same bytes must be
- * offered again first (they may have moved, and more may follow): they are
- * encrypted already, and go out whatever is offered. */
+/* What fits into one send() at most per call: about 64 KB, in records of up to
+ * 16 KB; parts are gathered so that a small head and body leave in one record.
+ * Bytes that were offered and not counted are encrypted, perhaps: they must be
+ * offered again first (they may have moved, and more may follow), and go out
+ * whatever is offered. Never all are counted before all are on their way. */
 enum io_result tls_stream_writev(struct tls_stream *stream,
                                  const struct iovec *parts, int count,
                                  size_t *ret_count);
