@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/container_limits.h"
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
@@ -189,6 +190,10 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
     if (!refusal && candidate->container.is_primed &&
         strcmp(app->revision->hex, candidate->container.revision) != 0)
         refusal = "it is primed, of another revision";
+    if (!refusal && candidate->container.is_primed &&
+        !container_limits_fit(&candidate->container.limits,
+                              &app->settings->container))
+        refusal = "it is primed, with other limits";
     if (refusal)
         remove_candidate(candidate, refusal);
     else if (!fleet_replicas_adopt(app, &candidate->container, &adopt_err))

@@ -186,6 +186,10 @@ static void add_unified(struct container_cgroup *cgroup, const char *root,
     const char *mount = cgroup_has(root, "cgroup.controllers") ? "" : "unified";
 
     cgroup->freezer_v2 = dir_with(root, mount, path, "cgroup.freeze");
+    if (!cgroup->cpu)
+        cgroup->cpu = dir_with(root, mount, path, "cpu.max");
+    if (!cgroup->pids)
+        cgroup->pids = dir_with(root, mount, path, "pids.max");
     if (cgroup->memory)
         return;
     cgroup->memory = dir_with(root, mount, path, "memory.current");
@@ -210,6 +214,10 @@ static void add_line(struct container_cgroup *cgroup, const char *root,
     if (names(controllers, "memory") && !cgroup->memory)
         cgroup->memory =
             dir_with(root, "memory", path, "memory.usage_in_bytes");
+    if (names(controllers, "cpu") && !cgroup->cpu)
+        cgroup->cpu = dir_with(root, "cpu", path, "cpu.cfs_quota_us");
+    if (names(controllers, "pids") && !cgroup->pids)
+        cgroup->pids = dir_with(root, "pids", path, "pids.max");
 }
 
 bool container_cgroup_find(const struct cgroup_roots *roots, int pid,
@@ -240,6 +248,8 @@ void container_cgroup_done(struct container_cgroup *cgroup)
     free(cgroup->freezer_v1);
     free(cgroup->freezer_v2);
     free(cgroup->memory);
+    free(cgroup->cpu);
+    free(cgroup->pids);
     *cgroup = (struct container_cgroup){0};
 }
 

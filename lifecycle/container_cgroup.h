@@ -1,5 +1,5 @@
 /* container_cgroup.h - where a container's cgroup is: the directories of its
- * freezer and of its memory.
+ * freezer, of its memory, and of what else it is limited by.
  *
  * Found by its process (/proc/PID/cgroup), so for running and primed ones
  * alike, and under every layout: v1, v2, and v1 with v2 beside it (hybrid);
@@ -30,6 +30,8 @@ struct container_cgroup {
     char *freezer_v1; /* has freezer.state */
     char *memory;
     bool memory_is_v2;
+    char *cpu;  /* has cpu.max, or cpu.cfs_quota_us */
+    char *pids; /* has pids.max */
 };
 
 /* Process `pid` must be known to be that of container `id`. Fails with

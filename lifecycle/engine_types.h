@@ -90,6 +90,15 @@ struct engine_progress { /* of a pull; of a build: its steps */
     uint64_t bytes;        /* that have come, as far as it can be known here */
 };
 
+/* What a container may have, as the kernel enforces it; 0: as much as there is,
+ * ENGINE_LIMIT_UNKNOWN: it is not to be seen from here. */
+#define ENGINE_LIMIT_UNKNOWN UINT64_MAX
+struct engine_limits {
+    uint64_t cpu_millis;
+    uint64_t memory_bytes;
+    uint64_t pids;
+};
+
 /* A container as it is now. */
 struct engine_container {
     char id[80];
@@ -109,7 +118,8 @@ struct engine_container {
     bool inside;           /* label: reached inside its network namespace */
     char socket_path[108]; /* label: Unix socket on the host; "": none */
     char image_id[80];
-    char reserved[4096]; /* label: what it has reserved; "": nothing */
+    char reserved[4096];         /* label: what it has reserved; "": nothing */
+    struct engine_limits limits; /* of one that is listed, and has a process */
 
     /* The engine's own. */
     char pod_id[80];  /* "": in none */

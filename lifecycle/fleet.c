@@ -8,6 +8,7 @@
 
 #include "lifecycle/event_log.h"
 #include "lifecycle/fleet_ladder.h"
+#include "lifecycle/fleet_limits.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/fleet_status.h"
 #include "lifecycle/fleet_warmth.h"
@@ -496,7 +497,6 @@ struct fleet *fleet_new(const struct fleet_options *options)
 
     fleet->options = *options;
     keeper_settings_ref(options->settings);
-    list_init(&fleet->updates);
     start_queue_init(&fleet->starts, settings->podman.max_parallel_starts);
     fleet->images = image_store_new(options->loop, options->timers,
                                     options->engine, &settings->podman, &hooks);
@@ -513,6 +513,7 @@ struct fleet *fleet_new(const struct fleet_options *options)
                                  options->events, options->machine),
         .events = options->events,
     };
+    list_init(&fleet->host.limit_updates);
     fleet->adopter = adopter_new(&fleet->host, on_adopter_idle, fleet);
     fleet->app_count = settings->app_count;
     fleet->apps = xcalloc(settings->app_count + 1U, sizeof *fleet->apps);
@@ -549,7 +550,7 @@ void fleet_free(struct fleet **fleet_ptr)
     strbuf_done(&fleet->learned);
     engine_cancel(&fleet->list_call);
     engine_cancel(&fleet->prune_call);
-    fleet_cancel_updates(fleet);
+    fleet_limits_cancel(&fleet->host);
     adopter_free(&fleet->adopter);
     for (uint32_t i = 0; i < fleet->app_count; i++)
         fleet_app_free(&fleet->apps[i]);

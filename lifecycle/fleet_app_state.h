@@ -42,7 +42,8 @@ struct fleet_host {
     uint64_t next_replica_id;
     struct event_log *events; /* NULL: nobody keeps them */
     struct fleet_place *place;
-    struct id_map by_id; /* struct replica */
+    struct id_map by_id;       /* struct replica */
+    struct list limit_updates; /* under way; fleet_limits.c's */
 };
 
 struct fleet_app_error { /* the last one, for status */

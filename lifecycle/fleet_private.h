@@ -23,7 +23,6 @@ struct fleet {
     struct fleet_app **apps;  /* in the order of the file; then removed ones */
     struct id_map apps_by_id; /* app_settings.id */
     uint32_t next_app_id;     /* larger ones were never used */
-    struct list updates;      /* of limits in place; fleet_reload.c's */
     struct timer tick;
     struct fleet_warmth warmth;
     struct timer learned_timer;
@@ -68,9 +67,5 @@ void fleet_look_at_app(struct fleet *fleet, struct fleet_app *app);
 
 /* Forget apps that were removed and have nothing left. */
 void fleet_sweep(struct fleet *fleet);
-/* Have a running container get the limits that its app has now. */
-void fleet_update_limits(struct fleet *fleet, struct replica *replica);
-/* What is under way is broken off. */
-void fleet_cancel_updates(struct fleet *fleet);
 
 #endif

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/fleet_limits.h"
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
-#include "lifecycle/machine.h"
 #include "lifecycle/rollout.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -17,97 +17,6 @@
 /* What was routed before the reload may still come to an app that it took, by
  * a slow body or a full queue: so long it is there to serve it. */
 #define LINGER_US 10000000U
-
-/* --- limits of containers that run --- */
-
-struct limit_update {
-    struct list node;
-    struct fleet *fleet;
-    struct engine_call *call;
-    char *replica;
-    uint64_t replica_id;
-};
-
-static void free_update(struct limit_update *update)
-{
-    list_remove(&update->node);
-    free(update->replica);
-    free(update);
-}
-
-/* While they are changed, the larger of both is reserved. */
-static bool reserve_limits(struct fleet *fleet, struct replica *replica)
-{
-    const struct placement_need need = machine_need_of(replica_app(replica));
-
-    return fleet_place_resize(fleet->host.place, replica, &need, true);
-}
-
-static void settle_limits(const struct limit_update *update)
-{
-    struct replica *replica =
-        id_map_get(&update->fleet->host.by_id, update->replica_id);
-
-    if (replica) {
-        const struct placement_need need =
-            machine_need_of(replica_app(replica));
-
-        (void)!fleet_place_resize(update->fleet->host.place, replica, &need,
-                                  false);
-    }
-}
-
-static void on_updated(void *arg, const struct err *err)
-{
-    struct limit_update *update = arg;
-
-    if (!err)
-        settle_limits(update);
-    if (err && err->code != ERR_CANCELLED && err->code != ERR_NOT_FOUND)
-        log_error("fleet",
-                  "a running container keeps the limits that it had; its next "
-                  "start has the new ones",
-                  "replica=%s reason=\"%s\"", update->replica, err->text);
-    else if (!err)
-        log_info("fleet", "limits changed in place", "replica=%s",
-                 update->replica);
-    free_update(update);
-}
-
-void fleet_update_limits(struct fleet *fleet, struct replica *replica)
-{
-    const struct replica_view *view = replica_view(replica);
-    struct limit_update *update;
-
-    if (view->is_external || view->container_id[0] == '\0' ||
-        view->state >= REPLICA_STOPPING || !fleet->options.engine)
-        return;
-    if (!reserve_limits(fleet, replica)) {
-        log_warn("fleet",
-                 "a running container keeps its limits: the machine has no "
-                 "room for more now; its next start has the new ones",
-                 "replica=%s", view->name);
-        return;
-    }
-    update = xcalloc(1, sizeof *update);
-    update->fleet = fleet;
-    update->replica_id = view->id;
-    update->replica = xstrdup(view->name);
-    list_add_tail(&fleet->updates, &update->node);
-    update->call =
-        engine_update(fleet->options.engine, view->container_id,
-                      &replica_app(replica)->container, on_updated, update);
-}
-
-void fleet_cancel_updates(struct fleet *fleet)
-{
-    LIST_FOREACH_SAFE (&fleet->updates, node) {
-        struct limit_update *update =
-            container_of(node, struct limit_update, node);
-
-        engine_cancel(&update->call); /* its callback frees it */
-    }
-}
 
 /* --- one app --- */
 
@@ -137,13 +46,6 @@ static bool is_unchanged(const struct keeper_app *a, const struct keeper_app *b)
            a->update.rollback == b->update.rollback;
 }
 
-static void update_limits(struct fleet *fleet, struct fleet_app *app)
-{
-    LIST_FOREACH (&app->replicas, node) {
-        fleet_update_limits(fleet, replica_of_node(node));
-    }
-}
-
 static const char *change_app(struct fleet *fleet, struct fleet_app *app,
                               const struct keeper_app *next)
 {
@@ -154,7 +56,7 @@ static const char *change_app(struct fleet *fleet, struct fleet_app *app,
     rollout_update(app, from, next);
     fleet_app_forget_asked(app);
     if (!is_same_limits)
-        update_limits(fleet, app);
+        fleet_limits_update_all(app);
     fleet_app_decide_soon(app);
     if (next->app->upstream_count > 0) {
         if (app->settings->container.image)

@@ -9,6 +9,7 @@
 
 #include "lifecycle/event_log.h"
 #include "lifecycle/fleet_ladder.h"
+#include "lifecycle/fleet_limits.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
 #include "lifecycle/rollout.h"
@@ -400,6 +401,7 @@ bool fleet_replicas_adopt(struct fleet_app *app,
     if (replica_is_announced(replica))
         front_announce_replica(app->host->channel, app->id, settings_of(app),
                                replica);
+    fleet_limits_check(app, replica, container);
     fleet_app_decide_soon(app);
     return true;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/container_limits.h"
 #include "lifecycle/container_spec.h"
 #include "lifecycle/freezer.h"
 #include "lifecycle/podman_call.h"
@@ -164,6 +165,17 @@ static void look_at_freezer(const struct podman *podman,
         container->is_frozen =
             freezer_of_process(podman->cgroup_roots, container->pid,
                                container->id) == FREEZER_FROZEN;
+}
+
+/* Nor does it know what it was told since the container was made. */
+static void look_at_limits(const struct podman *podman,
+                           struct engine_container *container)
+{
+    if (container->pid > 0)
+        container_limits_read(podman->cgroup_roots, container->pid,
+                              container->id, &container->limits);
+    else
+        container_limits_unknown(&container->limits);
 }
 
 static bool read_container(struct podman_call *call,
@@ -429,8 +441,10 @@ static void on_listed(struct podman_call *call,
         return;
     }
     count = podman_pods_gather(call->podman, containers, count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         look_at_freezer(call->podman, &containers[i]);
+        look_at_limits(call->podman, &containers[i]);
+    }
     podman_call_finish_list(call, containers, count);
 }
 

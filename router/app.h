@@ -112,8 +112,8 @@ bool app_is_idle(struct app *app);
 /* Have `hook` run on main's loop as soon as a request came that no slot was
  * free for (it waits, or was refused). At most one call is under way, however
  * many came. Other changes are not told: ask app_count() now and then.
- * loop: main's; also where on_drained and the socket hook run.
- * Thread: main, before workers run. */
+ * loop: main's; on_drained and the socket hook run there, too. Thread: main,
+ * before workers run. */
 void app_set_demand_hook(struct app *app, struct loop *loop,
                          void (*hook)(struct app *app, void *arg), void *arg);
 
@@ -144,12 +144,12 @@ MUST_USE bool app_leave(struct app *app, struct waiter *waiter,
                         uint64_t now_us);
 
 /* Give a slot back. parked: its connection, idle on `worker`; NULL: closed.
- * Returns the waiter that now has the slot (with the connection), or NULL. The
- * caller must make the connection ready to be taken by the waiter's loop (its
- * events deleted, when that is another one), then call waiter_deliver().
- * *ret_parked false: the connection is the caller's again, to be closed (the
- * replica takes no more requests, or there was none); the slot is gone.
- * From this call on another worker may have the slot. */
+ * Returns the waiter that has it now (with the connection), or NULL. The caller
+ * must make the connection ready to be taken by the waiter's loop (its events
+ * deleted, when that is another one), then call waiter_deliver(). *ret_parked
+ * false: the connection is the caller's again, to be closed (the replica takes
+ * no more requests, or there was none); the slot is gone. From this call on
+ * another worker may have the slot. */
 MUST_USE struct waiter *app_release(struct slot *slot, void *parked,
                                     unsigned worker, uint64_t now_us,
                                     bool *ret_parked);
@@ -176,10 +176,10 @@ void app_unpark_all(struct app *app, struct replica_ref *replica,
 void app_trim(struct app *app, unsigned worker,
               void (*fn)(void *arg, void *parked), void *arg);
 
-/* Tunnels keep their replica but no slot: convert a held slot (the slot is
- * free again, as by app_release(slot, NULL, ...)), and end one.
- * ret_waiter: as app_release() returns. false: max_tunnels of the replica is
- * reached, the slot is still held. */
+/* Tunnels keep their replica but no slot: convert a held slot (it is free
+ * again, as by app_release(slot, NULL, ...)), and end one. ret_waiter: as
+ * there. false: max_tunnels of the replica is reached, the slot is still held.
+ */
 MUST_USE bool app_tunnel_begin(struct slot *slot, uint64_t now_us,
                                struct replica_ref **ret_replica,
                                struct waiter **ret_waiter);
@@ -233,14 +233,14 @@ struct app_counts {
     uint64_t arrivals; /* since the start */
     uint64_t refused;  /* likewise */
     uint64_t unserved; /* refused, or gone while they waited; likewise */
-    /* for demand.h; since the start, requests only, no tunnels: */
+    /* For demand.h; since the start, no tunnels: */
     uint64_t completions;     /* slots given back */
     uint64_t service_time_us; /* of those, from taken to given back */
     uint64_t slot_time_us;    /* integral of in_flight, up to now_us */
     uint64_t last_end_us;     /* last release of a slot or end of a tunnel */
     uint64_t keep_until_us;   /* app_keep(); 0: nobody asked */
-    /* How long who comes now would wait: for those ahead of it, or, where there
-     * is no replica, for a start that is under way. 0: not known. */
+    /* How long who comes now would wait: for those ahead of it; without a
+     * replica, for a start under way. 0: not known. */
     uint64_t wait_us;
     uint64_t waited_us_max; /* age of the oldest waiter; 0: none */
 };

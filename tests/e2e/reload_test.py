@@ -131,32 +131,33 @@ def test_each_kind_of_change_under_load_fails_no_request(t):
     assert berth.metric("berth_config_reloads_total", result="applied") == 4
 
 
+def limit_of(t, container, controller, names):
+    """What the kernel says of a container: names: its file under v1 and v2."""
+    pid = t.podman.inspect(container["Id"])["State"]["Pid"]
+    path = [
+        line.split(":", 2)[2]
+        for line in open(f"/proc/{pid}/cgroup").read().splitlines()
+        if controller in line.split(":")[1].split(",") or line.split(":")[1] == ""
+    ][0]
+    for file in (f"/sys/fs/cgroup/{controller}{path}/{names[0]}", f"/sys/fs/cgroup{path}/{names[1]}"):
+        if os.path.exists(file):
+            return open(file).read().strip()
+    return None
+
+
+def memory_of(t, container):
+    return limit_of(t, container, "memory", ("memory.limit_in_bytes", "memory.max"))
+
+
 @harness.limit(60)
 def test_limits_change_in_the_container_that_runs(t):
     berth = t.berth(conf({"a": app(more="replicas 1; memory 64m;")}, {"/a": "app a;"}))
     assert berth.get("/a/hash").status == 200
     (container,) = berth.containers("a")
-
-    pid = t.podman.inspect(container["Id"])["State"]["Pid"]
-    memory = [
-        line.split(":", 2)[2]
-        for line in open(f"/proc/{pid}/cgroup").read().splitlines()
-        if line.split(":")[1] in ("memory", "")
-    ][0]
-
-    def limit_of():
-        for path in (
-            f"/sys/fs/cgroup/memory{memory}/memory.limit_in_bytes",
-            f"/sys/fs/cgroup{memory}/memory.max",
-        ):
-            if os.path.exists(path):
-                return open(path).read().strip()
-        return None
-
-    assert limit_of() == str(64 << 20)
+    assert memory_of(t, container) == str(64 << 20)
     run = reload(berth, conf({"a": app(more="replicas 1; memory 96m;")}, {"/a": "app a;"}))
     assert results(run) == {"a": "changed"}
-    wait_until(lambda: limit_of() == str(96 << 20), 10, "the new limit")
+    wait_until(lambda: memory_of(t, container) == str(96 << 20), 10, "the new limit")
     assert [c["Id"] for c in berth.containers("a")] == [container["Id"]]
 
 
@@ -442,3 +443,64 @@ def test_an_app_changed_while_berth_was_down_serves_until_the_new_one_does(t):
     wait_until(
         lambda: old["Id"] not in {c["Id"] for c in berth.containers("a")}, 30, "it went"
     )
+
+
+def limited(limits):
+    return conf({"a": app("1", f"replicas 1; {limits}")}, {"/a": "app a;"})
+
+
+@harness.limit(120)
+def test_limits_changed_while_berth_was_down_are_those_of_the_container_that_is_found(t):
+    berth = t.berth(limited("cpus 0.5; memory 64m; pids 100;"), on_exit="keep")
+    assert berth.get("/a/env").status == 200
+    (container,) = berth.containers("a")
+
+    def limits():
+        return (
+            limit_of(t, container, "cpu", ("cpu.cfs_quota_us", "cpu.max")).split()[0],
+            memory_of(t, container),
+            limit_of(t, container, "pids", ("pids.max", "pids.max")),
+        )
+
+    assert limits() == ("50000", str(64 << 20), "100")
+    for label, conf_now, want in (
+        ("more", "cpus 0.75; memory 96m; pids 150;", ("75000", str(96 << 20), "150")),
+        # Podman still says what the container was made with.
+        ("back", "cpus 0.5; memory 64m; pids 100;", ("50000", str(64 << 20), "100")),
+    ):
+        berth.stop()
+        berth.configure(limited(conf_now))
+        berth.start()
+        assert berth.get("/a/env").status == 200
+        wait_until(lambda: limits() == want, 20, f"{label}: {limits()}")
+    assert [c["Id"] for c in berth.containers("a")] == [container["Id"]], "no container touched"
+    assert "limits changed in place" in berth.log
+    berth.stop()
+    before = berth.log.count("limits changed in place")
+    berth.start()
+    assert berth.get("/a/env").status == 200
+    time.sleep(0.5)
+    assert berth.log.count("limits changed in place") == before, "nothing to do"
+
+
+@harness.limit(120)
+def test_image_env_and_limits_changed_while_berth_was_down_lose_no_request(t):
+    berth = t.berth(limited("memory 64m;"), on_exit="keep")
+    assert berth.get("/a/env").status == 200
+    (old,) = berth.containers("a")
+    berth.stop()
+    new = limited("memory 96m;").replace("VERSION v1", "VERSION v2").replace("app:1", "new:1")
+    t.podman.run("tag", "localhost/berth-test/app:1", "localhost/berth-test/new:1")
+    berth.configure(new)
+    berth.start()
+    answer = berth.get("/a/env")
+    assert answer.status == 200 and "VERSION=v1" in answer.text, answer
+    with Load(berth, "/a/env") as load:
+        wait_until(lambda: rollout(berth, "a")["result"] == "done", 40, "rolled out")
+        time.sleep(0.3)
+    assert load.failures() == [], load.failures()[:5]
+    assert load.versions()[-1][1] == "v2"
+    wait_until(lambda: len(berth.containers("a")) == 1, 30, "the old one went")
+    (container,) = berth.containers("a")
+    assert container["Id"] != old["Id"] and container["Image"] == "localhost/berth-test/new:1"
+    assert memory_of(t, container) == str(96 << 20)

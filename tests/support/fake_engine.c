@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lifecycle/container_limits.h"
 #include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
@@ -97,6 +98,7 @@ struct fake_container *fake_engine_add(struct fake_engine *fake,
     at->memory.resident_bytes = is_running ? fake->resident_bytes : 0;
     at->container.inside = true;
     at->container.port = 8000;
+    container_limits_unknown(&at->container.limits);
     return at;
 }
 
