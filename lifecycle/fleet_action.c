@@ -312,6 +312,21 @@ static void begin_scale(struct action *action, struct fleet_app *app)
     fleet_app_scale(app, action->ask.replicas);
 }
 
+static void say_there(struct action *action, const struct fleet_app *app,
+                      uint32_t awake)
+{
+    uint32_t frozen = count_in(app, REPLICA_FROZEN);
+    uint32_t hibernated = count_in(app, REPLICA_HIBERNATED);
+    char text[64] = "";
+
+    if (frozen > 0)
+        snprintf(text, sizeof text, ", %u frozen", frozen);
+    if (hibernated > 0)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 ", %u hibernated", hibernated);
+    succeed(action, "%u ready%s", awake, text);
+}
+
 /* Those that sleep are there, too. */
 static void look_at_scale(struct action *action, struct fleet_app *app)
 {
@@ -332,7 +347,7 @@ static void look_at_scale(struct action *action, struct fleet_app *app)
                 autoscaler_reason_text(app->wanted_reason));
     } else if (counts.ready + counts.asleep >= asked && counts.starting == 0 &&
                awake <= asked && app->wanted <= asked) {
-        succeed(action, "%u ready", awake);
+        say_there(action, app, awake);
     } else if (has_failed(action, app)) {
         fail_as(action, app);
     } else if (counts.ready + counts.asleep < asked) {
@@ -368,7 +383,8 @@ static void say_rollout(struct action *action, const struct fleet_app *app)
         else
             new += replica_view(replica)->state == REPLICA_READY;
     }
-    say(action, "%u new ready, %u of before left", new, old);
+    if (old > 0) /* else the roll-out looks at what it is to be made of */
+        say(action, "%u new ready, %u of before left", new, old);
 }
 
 /* One that began later, by a reload, replaces them as well. */

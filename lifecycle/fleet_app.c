@@ -37,6 +37,7 @@ static void count_one(const struct replica *replica,
         counts->starting++;
     } else if (replica_is_priming(replica)) {
         counts->primed++;
+        counts->priming += state != REPLICA_PRIMED;
     } else if (is_asleep && replica_is_withheld(replica)) {
         counts->asleep++;
         counts->hibernated += state == REPLICA_HIBERNATED;
@@ -45,6 +46,8 @@ static void count_one(const struct replica *replica,
         counts->dozing += is_asleep;
     } else {
         counts->leaving++;
+        counts->draining += state == REPLICA_DRAINING;
+        counts->failed += state == REPLICA_FAILED;
     }
 }
 
@@ -279,8 +282,14 @@ static void update_metrics(struct fleet_app *app,
     metrics_set(app->cell, METRIC_REPLICAS_FROZEN,
                 counts->dozing + counts->asleep - counts->hibernated);
     metrics_set(app->cell, METRIC_REPLICAS_HIBERNATED, counts->hibernated);
-    metrics_set(app->cell, METRIC_REPLICAS_PRIMED, counts->primed);
-    metrics_set(app->cell, METRIC_REPLICAS_STARTING, counts->starting);
+    metrics_set(app->cell, METRIC_REPLICAS_PRIMED,
+                counts->primed - counts->priming);
+    metrics_set(app->cell, METRIC_REPLICAS_STARTING,
+                counts->starting + counts->priming);
+    metrics_set(app->cell, METRIC_REPLICAS_DRAINING, counts->draining);
+    metrics_set(app->cell, METRIC_REPLICAS_STOPPING,
+                counts->leaving - counts->draining - counts->failed);
+    metrics_set(app->cell, METRIC_REPLICAS_FAILED, counts->failed);
 }
 
 static void ask_autoscaler(struct fleet_app *app,

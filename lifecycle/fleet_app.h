@@ -81,7 +81,10 @@ struct fleet_app_counts {
     uint32_t asleep;   /* FROZEN or HIBERNATED, and take none */
     uint32_t hibernated; /* of these */
     uint32_t primed;     /* or on their way there, and no further */
+    uint32_t priming;    /* of these, on their way */
     uint32_t leaving;    /* DRAINING, STOPPING, FAILED */
+    uint32_t draining;   /* of these */
+    uint32_t failed;     /* of these */
 };
 void fleet_app_count(const struct fleet_app *app,
                      struct fleet_app_counts *ret_counts);

@@ -6,6 +6,7 @@
 
 #include "lifecycle/fleet_place_private.h"
 #include "router/base/clock.h"
+#include "router/base/metrics_written.h"
 
 struct sums {
     struct placement_need all; /* gpu_millis: of all devices together */
@@ -159,15 +160,12 @@ struct cJSON *fleet_place_status(const struct fleet_place *place)
 
 /* --- metrics --- */
 
-static void expose_family(struct strbuf *buf, const char *name,
-                          const char *help, const char *type)
-{
-    strbuf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void expose_amounts(struct strbuf *buf, const char *name,
+static void expose_amounts(struct strbuf *buf, enum metrics_written id,
                            const struct placement_need *amount)
 {
+    const char *name = metrics_written_name(id);
+
+    metrics_written_begin(buf, id);
     strbuf_printf(buf, "%s{resource=\"cpus\"} %g\n", name,
                   (double)amount->cpu_millis / 1e3);
     strbuf_printf(buf, "%s{resource=\"memory\"} %" PRIu64 "\n", name,
@@ -190,19 +188,12 @@ void fleet_place_expose(const struct fleet_place *place, struct strbuf *buf)
     for (uint32_t i = 0; i < totals->device_count; i++)
         total.gpu_memory_bytes += totals->device_memory_bytes[i];
     sum_up(place, &sums);
-    expose_family(buf, "berth_resource_total",
-                  "What berth may hand out: CPUs, devices, bytes", "gauge");
-    expose_amounts(buf, "berth_resource_total", &total);
-    expose_family(buf, "berth_resource_reserved",
-                  "What replicas have reserved: CPUs, devices, bytes", "gauge");
-    expose_amounts(buf, "berth_resource_reserved", &sums.all);
-    expose_family(
-        buf, "berth_evictions_total",
-        "Replicas that were stopped to make room for another app (by)",
-        "counter");
+    expose_amounts(buf, METRICS_WRITTEN_RESOURCE_TOTAL, &total);
+    expose_amounts(buf, METRICS_WRITTEN_RESOURCE_RESERVED, &sums.all);
+    metrics_written_begin(buf, METRICS_WRITTEN_EVICTIONS);
     for (uint32_t i = 0; i < place->eviction_count; i++)
-        strbuf_printf(
-            buf, "berth_evictions_total{app=\"%s\",by=\"%s\"} %" PRIu64 "\n",
-            place->evictions[i].app, place->evictions[i].by,
-            place->evictions[i].count);
+        strbuf_printf(buf, "%s{app=\"%s\",by=\"%s\"} %" PRIu64 "\n",
+                      metrics_written_name(METRICS_WRITTEN_EVICTIONS),
+                      place->evictions[i].app, place->evictions[i].by,
+                      place->evictions[i].count);
 }

@@ -64,9 +64,11 @@ static cJSON *replica_json(const struct replica *replica)
     return json;
 }
 
-/* The warmest rung that one of its replicas is on. */
-static const char *warmth_of(const struct fleet_app *app)
+/* The warmest rung that there is of it. */
+static const char *warmth_of(const struct fleet_app *app,
+                             const struct image_store *images)
 {
+    const struct container_settings *container = &app->settings->container;
     struct fleet_app_counts counts;
 
     fleet_app_count(app, &counts);
@@ -76,7 +78,11 @@ static const char *warmth_of(const struct fleet_app *app)
         return "frozen";
     if (counts.hibernated > 0)
         return "hibernated";
-    return counts.primed > 0 ? "primed" : "cold";
+    if (counts.primed > counts.priming)
+        return "primed";
+    return container->image && image_store_is_here(images, container)
+               ? "pulled"
+               : "absent";
 }
 
 static cJSON *error_json(const struct fleet_app_error *error)
@@ -164,7 +170,7 @@ cJSON *fleet_status_app(const struct fleet_app *app,
     cJSON_AddStringToObject(json, "state", app_state_name(app->state));
     cJSON_AddNumberToObject(json, "state_age_ms",
                             (double)((now_us - app->state_since_us) / 1000));
-    cJSON_AddStringToObject(json, "warmth", warmth_of(app));
+    cJSON_AddStringToObject(json, "warmth", warmth_of(app, images));
     cJSON_AddStringToObject(json, "revision", revision_of(app));
     cJSON_AddNumberToObject(json, "wanted", app->wanted);
     cJSON_AddStringToObject(json, "wanted_reason",

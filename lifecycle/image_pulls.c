@@ -41,10 +41,12 @@ struct entry {
     struct err last_error;
 };
 
-/* An image that `always` or `newer` has asked the registry for. */
-struct fresh {
+/* An image that was asked for since the configuration was read. */
+struct known {
     struct list node;
     char *image;
+    bool is_here;  /* as of the last look or pull */
+    bool is_fresh; /* `always` or `newer` has asked the registry for it */
 };
 
 struct image_pulls {
@@ -55,7 +57,7 @@ struct image_pulls {
     struct pulls_hooks hooks;
     struct list entries;
     struct list waiting; /* for a turn to pull */
-    struct list fresh;
+    struct list known;
     uint32_t pulls_active;
 };
 
@@ -73,7 +75,7 @@ struct image_pulls *image_pulls_new(struct loop *loop, struct timers *timers,
     pulls->hooks = *hooks;
     list_init(&pulls->entries);
     list_init(&pulls->waiting);
-    list_init(&pulls->fresh);
+    list_init(&pulls->known);
     return pulls;
 }
 
@@ -86,15 +88,15 @@ static void entry_free(struct entry *entry)
     free(entry);
 }
 
-static void forget_fresh(struct image_pulls *pulls)
+static void forget_known(struct image_pulls *pulls)
 {
     struct list *node;
 
-    while ((node = list_pop_head(&pulls->fresh))) {
-        struct fresh *fresh = container_of(node, struct fresh, node);
+    while ((node = list_pop_head(&pulls->known))) {
+        struct known *known = container_of(node, struct known, node);
 
-        free(fresh->image);
-        free(fresh);
+        free(known->image);
+        free(known);
     }
 }
 
@@ -116,7 +118,7 @@ void image_pulls_free(struct image_pulls **pulls_ptr)
         else
             entry_free(entry);
     }
-    forget_fresh(pulls);
+    forget_known(pulls);
     free(pulls);
     *pulls_ptr = NULL;
 }
@@ -130,27 +132,36 @@ void image_pulls_renew(struct image_pulls *pulls,
                        const struct podman_settings *settings)
 {
     pulls->settings = settings;
-    forget_fresh(pulls);
+    forget_known(pulls);
 }
 
-static bool is_fresh(const struct image_pulls *pulls, const char *image)
+static struct known *find_known(const struct image_pulls *pulls,
+                                const char *image)
 {
-    LIST_FOREACH (&pulls->fresh, node) {
-        if (strcmp(container_of(node, struct fresh, node)->image, image) == 0)
-            return true;
+    LIST_FOREACH (&pulls->known, node) {
+        struct known *known = container_of(node, struct known, node);
+
+        if (strcmp(known->image, image) == 0)
+            return known;
     }
-    return false;
+    return NULL;
+}
+
+static struct known *make_known(struct image_pulls *pulls, const char *image)
+{
+    struct known *known = find_known(pulls, image);
+
+    if (known)
+        return known;
+    known = xcalloc(1, sizeof *known);
+    known->image = xstrdup(image);
+    list_add_tail(&pulls->known, &known->node);
+    return known;
 }
 
 static void make_fresh(struct image_pulls *pulls, const char *image)
 {
-    struct fresh *fresh;
-
-    if (is_fresh(pulls, image))
-        return;
-    fresh = xcalloc(1, sizeof *fresh);
-    fresh->image = xstrdup(image);
-    list_add_tail(&pulls->fresh, &fresh->node);
+    make_known(pulls, image)->is_fresh = true;
 }
 
 /* Tell all who wait; the entry is gone before the first of them is called, so
@@ -162,6 +173,8 @@ static void answer(struct entry *entry, const struct engine_image *image,
     struct list wants;
     struct list *node;
 
+    if (image || err->code == ERR_NOT_FOUND)
+        make_known(entry->pulls, entry->image)->is_here = image != NULL;
     if (image) {
         result.image = *image;
         result.is_new =
@@ -360,7 +373,8 @@ static struct entry *entry_new(struct image_pulls *pulls, const char *image,
 static void take_policy(struct entry *entry, const struct pull_ask *ask)
 {
     bool is_local = strncmp(entry->image, "localhost/", 10) == 0;
-    bool is_due = !is_local && !is_fresh(entry->pulls, entry->image);
+    const struct known *known = find_known(entry->pulls, entry->image);
+    bool is_due = !is_local && !(known && known->is_fresh);
 
     switch (ask->policy) {
     case PULL_NEVER:
@@ -400,6 +414,13 @@ void image_pulls_ask(struct image_pulls *pulls, const struct pull_ask *ask,
 void pull_want_cancel(struct pull_want *want)
 {
     list_remove(&want->node);
+}
+
+bool image_pulls_is_here(const struct image_pulls *pulls, const char *image)
+{
+    const struct known *known = find_known(pulls, image);
+
+    return known && known->is_here;
 }
 
 void image_pulls_status(const struct image_pulls *pulls, const char *image,

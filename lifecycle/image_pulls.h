@@ -86,5 +86,7 @@ struct pull_status {
 /* What is done about an image now. Borrowed until the loop goes on. */
 void image_pulls_status(const struct image_pulls *pulls, const char *image,
                         struct pull_status *ret_status);
+/* Whether the image was here when it was last looked for. */
+bool image_pulls_is_here(const struct image_pulls *pulls, const char *image);
 
 #endif

@@ -364,6 +364,12 @@ void image_store_status(const struct image_store *store,
     image_pulls_status(store->pulls, container->image, ret_status);
 }
 
+bool image_store_is_here(const struct image_store *store,
+                         const struct container_settings *container)
+{
+    return image_pulls_is_here(store->pulls, container->image);
+}
+
 static void describe_progress(const struct pull_status *status,
                               struct strbuf *ret_text)
 {

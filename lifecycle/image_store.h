@@ -115,5 +115,8 @@ void image_store_describe(const struct image_store *store,
 void image_store_status(const struct image_store *store,
                         const struct container_settings *container,
                         struct pull_status *ret_status);
+/* Whether its image was here when it was last looked for. */
+bool image_store_is_here(const struct image_store *store,
+                         const struct container_settings *container);
 
 #endif

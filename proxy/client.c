@@ -17,7 +17,6 @@
 #include "proxy/worker.h"
 #include "proxy/worker_generation.h"
 #include "router/base/alloc.h"
-#include "router/base/metrics.h"
 #include "tls/tls_context.h"
 #include "tls/tls_sni.h"
 
@@ -86,6 +85,12 @@ void client_await_write(struct client *client, bool wanted)
     apply_watch(client, before);
 }
 
+static void count_as(struct client *client, enum listener_clients state)
+{
+    listener_move_client(client->listener, client->counted_as, state);
+    client->counted_as = (uint8_t)state;
+}
+
 static void free_client(void *ptr)
 {
     free(ptr);
@@ -107,9 +112,7 @@ static void end(struct client *client, void (*close_stream)(struct stream *))
     buffer_give(&worker->buffers, &client->in);
     close_stream(&client->stream);
     worker->client_count--;
-    metrics_set(client->listener->cell, METRIC_CONNECTIONS_OPEN,
-                metrics_get(client->listener->cell, METRIC_CONNECTIONS_OPEN) -
-                    1);
+    count_as(client, LISTENER_NONE);
     worker_generation_unref(&client->setup);
     listener_client_ended(client->listener);
     loop_free_later(worker->loop, client, free_client);
@@ -181,6 +184,7 @@ static void become_idle(struct client *client)
 
     list_remove(&client->node);
     list_add_tail(&worker->idle_clients, &client->node);
+    count_as(client, LISTENER_IDLE);
     timer_start(worker->timers, &client->timer, client->keepalive_ms);
     client_set_watch(client, CLIENT_WATCH_READ);
 }
@@ -192,6 +196,7 @@ static void begin_exchange(struct client *client)
     timer_stop(&client->timer);
     list_remove(&client->node);
     list_add_tail(&worker->busy_clients, &client->node);
+    count_as(client, LISTENER_ACTIVE);
     client->request_count++;
     exchange_start(client);
 }
@@ -355,8 +360,7 @@ void client_new(struct listener *listener, int fd,
     client->number = worker->connection_count++;
     worker->client_count++;
     listener->client_count++;
-    metrics_set(listener->cell, METRIC_CONNECTIONS_OPEN,
-                metrics_get(listener->cell, METRIC_CONNECTIONS_OPEN) + 1);
+    count_as(client, LISTENER_SETUP);
     if (listener->has_setup)
         client_setup_begin(client);
     else

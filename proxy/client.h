@@ -55,6 +55,7 @@ struct client {
     uint16_t local_port;   /* that it connected to; 0: Unix */
     uint8_t phase;         /* enum client_phase */
     uint8_t watch;         /* enum client_watch */
+    uint8_t counted_as;    /* enum listener_clients */
     bool is_writing;       /* waits until it takes bytes again */
     bool read_wants_write; /* TLS must write before it can read on */
     bool saw_end;          /* it half-closed (or more) */

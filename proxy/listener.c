@@ -163,17 +163,41 @@ void listener_add(struct worker *worker, uint32_t index, int fd)
     list_add_tail(&worker->listeners, &listener->node);
 }
 
+static const enum metric_id gauges[LISTENER_CLIENTS_COUNT] = {
+    [LISTENER_SETUP] = METRIC_CONNECTIONS_SETUP,
+    [LISTENER_IDLE] = METRIC_CONNECTIONS_IDLE,
+    [LISTENER_ACTIVE] = METRIC_CONNECTIONS_ACTIVE,
+};
+
+static void add_to_gauge(struct metrics_cell *cell, enum metric_id id,
+                         uint64_t count)
+{
+    metrics_set(cell, id, metrics_get(cell, id) + count);
+}
+
+void listener_move_client(struct listener *listener, enum listener_clients from,
+                          enum listener_clients to)
+{
+    if (from != LISTENER_NONE) {
+        listener->clients[from]--;
+        add_to_gauge(listener->cell, gauges[from], UINT64_MAX);
+    }
+    if (to != LISTENER_NONE) {
+        listener->clients[to]++;
+        add_to_gauge(listener->cell, gauges[to], 1);
+    }
+}
+
 /* The same address may be written in another way now: another label. */
 static void rename_cell(struct listener *listener)
 {
     struct metrics_cell *cell = cell_of(listener);
     struct metrics_cell *old = listener->cell;
-    uint64_t count = listener->client_count;
 
-    metrics_set(cell, METRIC_CONNECTIONS_OPEN,
-                metrics_get(cell, METRIC_CONNECTIONS_OPEN) + count);
-    metrics_set(old, METRIC_CONNECTIONS_OPEN,
-                old->values[METRIC_CONNECTIONS_OPEN] - count);
+    for (int i = LISTENER_NONE + 1; i < LISTENER_CLIENTS_COUNT; i++) {
+        add_to_gauge(cell, gauges[i], listener->clients[i]);
+        add_to_gauge(old, gauges[i], 0U - (uint64_t)listener->clients[i]);
+    }
     metrics_cell_drop(listener->worker->shared->metrics, &old);
     listener->cell = cell;
 }

@@ -18,6 +18,15 @@ struct worker;
 struct worker_generation;
 struct worker_switch;
 
+/* What a client's connection is at: label "state" of berth_connections. */
+enum listener_clients {
+    LISTENER_NONE, /* not counted */
+    LISTENER_SETUP,
+    LISTENER_IDLE,
+    LISTENER_ACTIVE,
+    LISTENER_CLIENTS_COUNT
+};
+
 struct listener {
     struct worker *worker;
     struct list node;      /* worker's */
@@ -28,6 +37,7 @@ struct listener {
     bool is_gone;          /* the configuration has it no more */
     struct event *event;
     struct metrics_cell *cell;
+    unsigned clients[LISTENER_CLIENTS_COUNT];
     /* What it serves by: what the worker has; is_gone: what it had then,
      * held. The rest is borrowed from it. */
     struct worker_generation *generation;
@@ -50,6 +60,10 @@ void listener_add(struct worker *worker, uint32_t index, int fd);
  * the answer to the request that it is at. */
 void listener_switch(struct listener *listener,
                      const struct worker_switch *order);
+/* One of its clients is at something else now. Cost: two counters of this
+ * thread's. */
+void listener_move_client(struct listener *listener, enum listener_clients from,
+                          enum listener_clients to);
 /* A client of it ended. One that is gone goes with its last. */
 void listener_client_ended(struct listener *listener);
 

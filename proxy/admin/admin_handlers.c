@@ -17,6 +17,7 @@
 #include "router/app.h"
 #include "router/base/loop.h"
 #include "router/base/metrics.h"
+#include "router/base/metrics_written.h"
 #include "router/base/process_metrics.h"
 
 /* A scraper gives up after ten seconds or so, and a person before that. */
@@ -74,14 +75,14 @@ void admin_handle_readyz(struct admin_call *call)
 
 static void add_own_metrics(struct strbuf *buf, bool keeper_is_up)
 {
-    strbuf_printf(buf,
-                  "# HELP berth_build_info Which berth this is\n"
-                  "# TYPE berth_build_info gauge\n"
-                  "berth_build_info{version=\"%s\",commit=\"%s\"} 1\n"
-                  "# HELP berth_keeper_up 1 when the keeper answered\n"
-                  "# TYPE berth_keeper_up gauge\n"
-                  "berth_keeper_up %d\n",
-                  build_version(), build_commit(), keeper_is_up);
+    metrics_written_begin(buf, METRICS_WRITTEN_BUILD_INFO);
+    strbuf_printf(buf, "%s{version=\"%s\",commit=\"%s\"} 1\n",
+                  metrics_written_name(METRICS_WRITTEN_BUILD_INFO),
+                  build_version(), build_commit());
+    metrics_written_begin(buf, METRICS_WRITTEN_KEEPER_UP);
+    strbuf_printf(buf, "%s %d\n",
+                  metrics_written_name(METRICS_WRITTEN_KEEPER_UP),
+                  keeper_is_up);
     process_metrics_expose(buf, "front");
 }
 

@@ -7,7 +7,7 @@
  *             "freezer": "cgroup"|"pause", "can_hibernate": bool,
  *             "freezer_note", "hibernation_note": why not},
  *  "apps": [{"name", "image", "state", "revision", "wanted": N,
- *    "warmth": "ready"|"frozen"|"hibernated"|"primed"|"cold",
+ *    "warmth": "ready"|"frozen"|"hibernated"|"primed"|"pulled"|"absent",
  *    "replicas": [{"id": N, "name", "state", "pid": N, "age_ms": N,
  *                  "memory": {"resident": BYTES, "swapped": BYTES}}],
  *    "last_error": null | {"at_unix_ms", "code", "message", "log": [line…]},

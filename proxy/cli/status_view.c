@@ -47,7 +47,8 @@ static void add_wanted(const cJSON *app, char *text)
 
 /* --- all apps --- */
 
-/* What there is on each rung below ready: "2 frozen, 1 primed". */
+/* What there is on each rung below ready: "2 frozen, 1 primed"; where there is
+ * none, the rung that it is on. */
 static void add_warmth(const cJSON *app, struct strbuf *buf)
 {
     static const char *const rungs[] = {"frozen", "hibernated", "primed"};
@@ -64,6 +65,8 @@ static void add_warmth(const cJSON *app, struct strbuf *buf)
             strbuf_printf(buf, "%s%u %s", buf->len > 0 ? ", " : "", count,
                           rungs[i]);
     }
+    if (buf->len == 0 && answer_text(app, "warmth")[0])
+        strbuf_add_str(buf, answer_text(app, "warmth"));
     if (buf->len == 0)
         strbuf_add_char(buf, '-');
 }

@@ -7,6 +7,7 @@
 
 #include "router/base/alloc.h"
 #include "router/base/metrics_private.h"
+#include "router/base/metrics_written.h"
 
 struct family_row {
     const char *name; /* with "{label=…}" where the row is a part of a family */
@@ -206,7 +207,8 @@ static void add_code_class(struct strbuf *buf, const struct route_label *label,
     for (unsigned code = 0; code < CLASS_CODES; code++) {
         if (sums[code] == 0)
             continue;
-        strbuf_add_str(buf, "berth_requests_total{app=\"");
+        strbuf_add_str(buf, metrics_written_name(METRICS_WRITTEN_REQUESTS));
+        strbuf_add_str(buf, "{app=\"");
         add_label_value(buf, label->app);
         strbuf_add_str(buf, "\",route=\"");
         add_label_value(buf, label->route);
@@ -224,8 +226,7 @@ static void add_requests(struct metrics_registry *registry, struct strbuf *buf)
 
     if (routes->used == 0)
         return;
-    add_header(buf, SV("berth_requests_total"), "counter",
-               "Requests answered, by status code");
+    metrics_written_begin(buf, METRICS_WRITTEN_REQUESTS);
     all = xcalloc(routes->used, sizeof *all);
     for (size_t i = 0; i < routes->count; i++) {
         LIST_FOREACH (&routes->heads[i], it)

@@ -108,7 +108,8 @@ def wait_until(condition, seconds=10, what=None, interval=0.02):
             return value
         if time.monotonic() >= end:
             raise AssertionError(
-                f"not within {seconds} s: {what or condition.__name__}"
+                f"not within {seconds} s: "
+                f"{what() if callable(what) else what or condition.__name__}"
             )
         time.sleep(interval)
 

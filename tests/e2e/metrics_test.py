@@ -114,6 +114,63 @@ def test_a_full_queue_is_counted_too(t):
     assert berth.metric("berth_rejected_total", app="c", reason="queue_full") == before + 1
 
 
+def test_connections_are_told_apart_by_what_they_are_at(t):
+    behind = t.free_port()
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; listen 127.0.0.1:@behind@ proxy_protocol;
+                        route /a { app a; } } }
+        app a { image localhost/berth-test/app:1; network none; replicas 0 1; }
+    """, ports={"behind": behind})
+
+    def open_now(port):
+        return {labels["state"]: value for name, labels, value in berth.metrics()
+                if name == "berth_connections"
+                and labels["listener"] == f"127.0.0.1:{port}"}
+
+    def become(port, **states):
+        expected = {"setup": 0, "idle": 0, "active": 0} | states
+        wait_until(lambda: open_now(port) == expected, 10, f"{expected} of {port}")
+
+    with berth.connect() as one, berth.connect() as two, berth.connect(behind) as three:
+        become(behind, setup=1)
+        one.request("GET", "/a/hash")
+        become(berth.port, idle=2)
+        two.request("GET", "/a/delay?ms=1500", read=False)
+        become(berth.port, idle=1, active=1)
+        two.read()
+        become(berth.port, idle=2)
+        three.send(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n")
+        become(behind, idle=1)
+    become(berth.port)
+    become(behind)
+
+
+def test_replicas_are_counted_in_the_state_that_they_are_in(t):
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
+        app a { image localhost/berth-test/app:1; network none; replicas 0 1;
+                keep_primed 1; idle_timeout 300ms; stop_timeout 3s;
+                command --start-delay=1500 --ignore-term; }
+    """)
+
+    def become(**states):
+        def same():
+            counted = {labels["state"]: int(value) for name, labels, value
+                       in berth.metrics() if name == "berth_replicas"}
+            seen.append(counted)
+            return {s: n for s, n in counted.items() if n} == states
+        seen = []
+        wait_until(same, 15, lambda: f"{states}: {seen[-3:]}")
+
+    become(primed=1)
+    with berth.connect() as conn:
+        conn.request("GET", "/a/hash", read=False)
+        become(starting=1)
+        assert conn.read().status == 200
+    become(stopping=1, primed=1)
+    become(primed=1)
+
+
 def test_promtool_finds_nothing_wrong(t):
     berth = t.berth(CONF)
     assert berth.get("/a/hash").status == 200

@@ -32,6 +32,34 @@ def test_status_shows_an_app_on_its_way(t):
     assert unknown.returncode == 1 and "nobody" in unknown.stderr, unknown
 
 
+def test_warmth_is_the_warmest_rung_by_the_words_of_the_ladder(t):
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; }
+                        route /c { app c; } } }
+        app a { image localhost/berth-test/app:1; network none; replicas 0 1;
+                keep_primed 0; freeze_after 300ms; }
+        app b { image localhost/berth-test/app:1; network none; keep_primed 1; }
+        app c { image 127.0.0.1:1/nowhere:1; pull_policy never; }
+    """)
+
+    def warmth(app, seconds=10, **is_to_be):
+        wait_until(lambda: berth.app(app)["warmth"] == is_to_be["word"], seconds,
+                   f"{app} is {is_to_be['word']}, not {berth.app(app)['warmth']}")
+
+    warmth("a", word="pulled")
+    warmth("b", word="primed")
+    warmth("c", word="absent")
+    table = berth.cli("status").stdout.splitlines()
+    column = table[1].index("WARMTH")
+    shown = {line.split()[0]: line[column:].split("  ")[0] for line in table[2:5]}
+    assert shown == {"a": "pulled", "b": "1 primed", "c": "absent"}, "\n".join(table)
+    with berth.connect() as busy:
+        busy.request("GET", "/a/delay?ms=1500", read=False)
+        warmth("a", word="ready")
+        busy.read()
+    warmth("a", word="frozen")
+
+
 def test_the_admin_socket_is_for_its_owner_and_tcp_for_metrics(t):
     berth = t.berth(CONF)
     path = berth.dir / "state" / "admin.sock"

@@ -346,7 +346,8 @@ Test(reload, counters_of_an_app_that_stays_go_on)
     expect_appears(f.h, "berth_requests_total{app=\"app0\",route=\"/\","
                         "code=\"200\"} 2\n");
     cr_assert_gt(metrics_sum(metrics, METRIC_RESPONSE_BYTES, "app0"), 3);
-    cr_assert_eq(metrics_sum(metrics, METRIC_CONNECTIONS_OPEN, NULL), 1);
+    cr_assert_eq(metrics_sum(metrics, METRIC_CONNECTIONS_ACTIVE, NULL), 0);
+    cr_assert_eq(metrics_sum(metrics, METRIC_CONNECTIONS_IDLE, NULL), 1);
     close(client);
     close(app);
     fixture_end(&f);

@@ -213,7 +213,8 @@ Test(wait_page, a_page_that_goes_away_leaves_nothing)
             close(client);
     }
     for (int i = 0;
-         metrics_sum(harness_metrics(f.h), METRIC_CONNECTIONS_OPEN, NULL);
+         metrics_sum(harness_metrics(f.h), METRIC_CONNECTIONS_ACTIVE, NULL) +
+         metrics_sum(harness_metrics(f.h), METRIC_CONNECTIONS_IDLE, NULL);
          i++) {
         cr_assert_lt(i, 1000);
         usleep(5000);

@@ -103,9 +103,12 @@ static void print_metrics(void)
     };
     size_t last = 0;
 
-    printf("| metric | type | meaning |\n| --- | --- | --- |\n"
-           "| `berth_requests_total{app,route,code}` | counter | "
-           "Requests answered, by status code |\n");
+    printf("| metric | type | meaning |\n| --- | --- | --- |\n");
+#define WRITTEN(id, name, labels, type, help)                                  \
+    printf("| `%s%s%s%s` | %s | %s |\n", name, *(labels) ? "{" : "", labels,   \
+           *(labels) ? "}" : "", type, help);
+#include "router/base/metrics_written.def"
+#undef WRITTEN
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         size_t length = strcspn(rows[i].name, "{");
         const char *label = rows[i].name + length;
