@@ -7,6 +7,7 @@
 #   podman_env.sh podman DIR[:RUNDIR] ARG…   run the podman command in it
 #   podman_env.sh end DIR [RUNDIR]           stop service and containers, keep images
 #   podman_env.sh destroy DIR [RUNDIR]       end it, and remove DIR and RUNDIR
+#   podman_env.sh sweep                      packet filter rules of killed ones
 #
 # or, sourced: berth_podman_env DIR [RUNDIR], then berth_podman_serve,
 # berth_podman ARG…, berth_podman_end, berth_podman_destroy.
@@ -77,7 +78,7 @@ berth_podman_conf() {
 # of 2400, drawn from the path.
 berth_podman_slot() {
     local sum
-    sum=$(printf %s "$BERTH_PODMAN_DIR" | cksum)
+    sum=$(printf %s "${1:-$BERTH_PODMAN_DIR}" | cksum)
     echo $((${sum%% *} % 2400))
 }
 
@@ -188,6 +189,7 @@ berth_podman_end() {
         umount "$mount" 2>/dev/null || umount --lazy "$mount" || true
     done
     berth_podman_drop_bridges
+    berth_podman_drop_rules "$(berth_podman_slot)"
 }
 
 # A bridge outlives its network when a container was killed half-way. Ours are
@@ -206,6 +208,111 @@ berth_podman_drop_bridges() {
     done < <(ip -o -4 address show type bridge)
 }
 
+# netavark's rules outlive a container that was killed half-way, and send its
+# port on this host into the void. Nothing of these slots may be running: all
+# that names an address of theirs goes.
+berth_podman_drop_rules() {
+    local table
+    command -v iptables-save >/dev/null || return 0
+    for table in nat filter; do
+        iptables-save -t "$table" 2>/dev/null |
+            berth_podman_rules_away "$table" "$@" |
+            iptables-restore --noflush --wait 10 2>/dev/null || true
+    done
+}
+
+# From a table as iptables-save writes it, what takes the slots' rules and
+# chains out of it, for iptables-restore; nothing where there are none.
+berth_podman_rules_away() {
+    awk -v table="$1" -v slots="${*:2}" '
+        function is_ours(rule, part) {
+            if (!match(rule, /[ =]10\.[0-9]+\.[0-9]+\.[0-9]+/))
+                return 0
+            split(substr(rule, RSTART, RLENGTH), part, ".")
+            return (((part[2] - 100) * 16 + int(part[3] / 16)) in ours)
+        }
+        BEGIN {
+            n = split(slots, list, " ")
+            for (i = 1; i <= n; i++)
+                ours[list[i]] = 1
+        }
+        /^:NETAVARK-/ { there[substr($1, 2)] = 1 }
+        # The chains of netavark alone, and what jumps to them.
+        / NETAVARK[-_]/ && /^-A / { rules[++count] = $0 }
+        END {
+            # A network has two chains: NETAVARK-HASH and NETAVARK-DN-HASH.
+            for (i = 1; i <= count; i++) {
+                split(rules[i], word, " ")
+                if (word[2] !~ /^NETAVARK-(DN-)?[0-9A-F]+$/ ||
+                    !is_ours(rules[i]))
+                    continue
+                sub(/-DN-/, "-", word[2])
+                chain[word[2]] = 1
+                sub(/-/, "-DN-", word[2])
+                chain[word[2]] = 1
+            }
+            for (i = 1; i <= count; i++) {
+                n = split(rules[i], word, " ")
+                if (!(word[2] in chain) &&
+                    (is_ours(rules[i]) || word[n] in chain))
+                    away = away "-D" substr(rules[i], 3) "\n"
+            }
+            for (name in chain)
+                if (name in there) {
+                    away = "-F " name "\n" away
+                    gone = gone "-X " name "\n"
+                }
+            if (away != "")
+                printf "*%s\n%s%sCOMMIT\n", table, away, gone
+        }'
+}
+
+# The slots that Podmans which are alive draw from.
+berth_podman_slots_alive() {
+    local dir comm conf
+    for dir in /proc/[0-9]*; do
+        read -r comm 2>/dev/null <"$dir/comm" || continue
+        case $comm in
+        podman | conmon | netavark | aardvark-dns) ;;
+        *) continue ;;
+        esac
+        # Each is told where its Podman is by an argument or a variable.
+        while read -r conf; do
+            berth_podman_slot "$conf"
+        done < <(cat "$dir/cmdline" "$dir/environ" 2>/dev/null |
+            tr '\0' '\n' |
+            sed -n 's,^CONTAINERS_CONF=\(.*\)/containers\.conf$,\1,p
+                s,^\(/.*\)/storage$,\1,p')
+    done
+}
+
+# The slots that these addresses, as 10.B.C.D, are in.
+berth_podman_slots_of() {
+    awk -F. '$1 == 10 && $2 >= 100 && $2 < 250 {
+        print ($2 - 100) * 16 + int($3 / 16) }' | sort -un
+}
+
+# Rules of Podmans of ours that were killed, and of which nothing runs. Ours
+# are known by the sizes and ranges of their networks; those that the host's
+# own Podman has there are not ours.
+berth_podman_sweep() {
+    local slots slot others
+    command -v iptables-save >/dev/null || return 0
+    slots=$(iptables-save -t nat 2>/dev/null |
+        sed -nE 's,^-A POSTROUTING -s (10\.[0-9.]+)/26 -j NETAVARK-.*,\1,p' |
+        berth_podman_slots_of)
+    [ -n "$slots" ] || return 0
+    others=$(
+        berth_podman_slots_alive
+        { cat /etc/containers/networks/*.json 2>/dev/null || true; } |
+            sed -n 's,.*"subnet": *"\([0-9.]*\)/.*,\1,p' |
+            berth_podman_slots_of
+    )
+    for slot in $slots; do
+        grep -qxF "$slot" <<<"$others" || berth_podman_drop_rules "$slot"
+    done
+}
+
 berth_podman_destroy() {
     berth_podman_end
     rm -rf --one-file-system "$BERTH_PODMAN_DIR" "$BERTH_PODMAN_RUN"
@@ -213,6 +320,10 @@ berth_podman_destroy() {
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
+    if [ "$*" = sweep ]; then
+        berth_podman_sweep
+        exit
+    fi
     if [ $# -lt 2 ]; then
         sed -n 's/^# \{0,1\}//; 2,/^Needs root/p' "$0" >&2
         exit 2

@@ -504,12 +504,18 @@ class Podman:
 
     def conmons(self):
         """Process numbers of the conmons that work for this Podman."""
+        return self.processes("conmon")
+
+    def processes(self, *names):
+        """Process numbers of those programs, podman's own unless named, that
+        work for this Podman."""
+        names = names or ("podman", "conmon", "netavark")
         found = []
         for entry in pathlib.Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 if (
                     int(entry.name)
-                    and (entry / "comm").read_text() == "conmon\n"
+                    and (entry / "comm").read_text().strip() in names
                     and f"{self.dir}/" in (entry / "cmdline").read_text()
                 ):
                     found.append(int(entry.name))
