@@ -5,10 +5,14 @@
 #   tests/run.sh STAGE…         only these: lint unit fuzz e2e
 #
 # lint   which folder may include which; the house style; shellcheck
-# unit   Criterion's tests: gcc, clang, AddressSanitizer and ThreadSanitizer
+# unit   Criterion's tests: gcc as it ships; clang, with AddressSanitizer and
+#        UndefinedBehaviorSanitizer; ThreadSanitizer
 # fuzz   each libFuzzer target for a few seconds, from its corpus on
-# e2e    the real binary and a real, private Podman; a part of it also with
-#        the two sanitizers' builds. Needs root (sudo is used).
+# e2e    the real binary and real, private Podmans, two tests at a time; a part
+#        of it also with the two sanitizers' builds. Needs root (sudo is used).
+#
+# The builds with sanitizers are made beside the first tests, at the lowest
+# priority. A run that is killed is cleared away after by the next one.
 #
 # Starts from a bare Debian 12: packages are installed as needed. The last line
 # is "N passed, N failed" for all of it; the exit code is 1 if anything failed.
@@ -16,6 +20,18 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=conf/demo/deps.sh
 . conf/demo/deps.sh
+
+# Configure and build a variant: all of it, or these targets.
+build() {
+    local preset=$1 dir
+    shift
+    dir=$(dir_of "$preset")
+    cmake --preset "$preset" -DBERTH_WERROR=ON &&
+        cmake --build "$dir" ${1:+--target "$@"} -- -k 0
+}
+dir_of() {
+    case $1 in release) echo build ;; *) echo "build-$1" ;; esac
+}
 
 stages="$*"
 for stage in $stages; do
@@ -31,63 +47,135 @@ wants() {
     case " ${stages:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-work=$(mktemp -d)
-podman=
+export PYTHONDONTWRITEBYTECODE=1
+berth_deps build podman test
+# What a killed run left, on this machine, goes first. (Its Podmans need root.)
+if wants e2e || wants unit; then
+    berth_deps_root tests/e2e/run_dir.py sweep
+fi
+
+# All that this run makes is there, and all that it starts knows it by this
+# variable: see tests/e2e/run_dir.py.
+work=$(mktemp -d /tmp/berth.XXXXXX)
+export BERTH_TEST_RUN=$work
+chmod 755 "$work" # for berth's front, which is another user
+builder=
 clean_up() {
-    rm -rf "$work"
-    if [ -n "$podman" ]; then
-        berth_deps_root conf/demo/podman_env.sh destroy "$podman"
+    local dir
+    if [ -n "$builder" ]; then
+        kill -- "-$builder" 2>/dev/null || true
     fi
+    for dir in "$work"/podman*; do
+        if [ -d "$dir" ]; then
+            berth_deps_root conf/demo/podman_env.sh destroy "$dir"
+        fi
+    done
+    rm -rf "$work" 2>/dev/null || berth_deps_root rm -rf "$work"
 }
 trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+tests/e2e/run_dir.py own "$work" $$ || exit 1
 results=$work/results
 : >"$results"
+
+# A clone elsewhere finds what this one compiled.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
+# --- time -------------------------------------------------------------------
+
+# Ticks of all processors: all, and those with nothing to do.
+processor_ticks() {
+    awk '/^cpu / { print $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9, $5 + $6 }' \
+        /proc/stat
+}
+
+# From here on time counts for this phase, until the next.
+phase_name=
+phase() {
+    local all idle
+    read -r all idle < <(processor_ticks)
+    if [ -n "$phase_name" ]; then
+        awk -v name="$phase_name" -v s=$((SECONDS - phase_start)) \
+            -v all=$((all - phase_all)) -v idle=$((idle - phase_idle)) 'BEGIN {
+            printf "%5d s  %3d %% busy  %s\n", s,
+                all ? 100 * (all - idle) / all : 0, name }' >>"$work/phases"
+    fi
+    phase_name=$1 phase_start=$SECONDS phase_all=$all phase_idle=$idle
+}
 
 heading() {
     printf '\n== %s\n' "$1"
 }
 
-# One pass or failure for a whole command, whose output is shown if it fails.
-one() {
-    local name=$1 started=$SECONDS
-    shift
-    if "$@" >"$work/log" 2>&1; then
+# One pass or failure for a whole command, whose output is in $work/log.
+report() {
+    local status=$1 took=$2 name=$3
+    printf '%s %4d s    %s\n' "$status" "$took" "$name"
+    if [ "$status" = PASS ]; then
         echo "1 passed, 0 failed" >>"$results"
-        printf 'PASS %4d s    %s\n' $((SECONDS - started)) "$name"
     else
         echo "0 passed, 1 failed" >>"$results"
-        printf 'FAIL %4d s    %s\n' $((SECONDS - started)) "$name"
         # Less what ninja says about each file that it got done.
         grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking) ' "$work/log" |
             tail -n 100 | sed 's/^/      | /'
-        return 1
     fi
 }
 
-# Configure and build a variant: all of it, or only some targets.
-build() {
-    local preset=$1 dir
+one() {
+    local name=$1 started=$SECONDS status=PASS
     shift
-    dir=$(dir_of "$preset")
-    cmake --preset "$preset" -DBERTH_WERROR=ON &&
-        cmake --build "$dir" ${1:+--target "$@"} -- -k 0
-}
-mapfile -t fuzz_targets < <(basename -a -s .c tests/fuzz/*_fuzz.c)
-dir_of() {
-    case $1 in release) echo build ;; *) echo "build-$1" ;; esac
+    "$@" >"$work/log" 2>&1 || status=FAIL
+    report $status $((SECONDS - started)) "$name"
 }
 
-# Build a variant's targets, once; a later stage finds them built, or failed.
+mapfile -t fuzz_targets < <(basename -a -s .c tests/fuzz/*_fuzz.c)
+
+# Build these variants in the background, one after the other: what they say is
+# in $work/build-PRESET.log, how it went in $work/build-PRESET.
+build_ahead() {
+    set -m # a process group of its own: clean_up ends all of it
+    (
+        trap - EXIT
+        renice -n 19 "$BASHPID" >/dev/null
+        for preset in "$@"; do
+            started=$SECONDS status=PASS
+            targets=()
+            if [ "$preset" = fuzz ]; then
+                targets=("${fuzz_targets[@]}")
+            elif ! wants unit; then
+                # It may be well where a unit test does not compile.
+                targets=(berth)
+            fi
+            build "$preset" "${targets[@]}" >"$work/build-$preset.log" 2>&1 ||
+                status=FAIL
+            echo "$status $((SECONDS - started))" >"$work/build-$preset.new"
+            mv "$work/build-$preset.new" "$work/build-$preset"
+        done
+    ) </dev/null &
+    builder=$!
+    set +m
+}
+
+# A variant, once: made ahead, or now. A later stage finds it built, or failed.
 declare -A built=()
 need_build() {
-    local preset=$1 key="$*"
-    if [ -z "${built[$key]:-}" ]; then
-        built[$key]=no
-        if one "build $preset${2:+: ${*:2}}" build "$@"; then
-            built[$key]=yes
+    local preset=$1 status took
+    if [ -z "${built[$preset]:-}" ]; then
+        phase "build $preset (what was left of it)"
+        while [ ! -f "$work/build-$preset" ] && kill -0 "$builder" 2>/dev/null; do
+            sleep 0.2
+        done
+        status=FAIL took=0 # the builder died
+        if [ -f "$work/build-$preset" ]; then
+            read -r status took <"$work/build-$preset"
         fi
+        built[$preset]=$status
+        touch "$work/build-$preset.log"
+        cp "$work/build-$preset.log" "$work/log"
+        report "$status" "$took" "build $preset"
     fi
-    [ "${built[$key]}" = yes ]
+    [ "${built[$preset]}" = PASS ]
 }
 
 # ThreadSanitizer of older compilers knows no address space that is laid out as
@@ -104,13 +192,14 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 lint() {
     local -a scripts
+    phase lint
     heading "lint"
     one "includes keep to tests/lint/include_rules.txt" \
-        python3 tests/lint/check_includes.py . || true
+        python3 tests/lint/check_includes.py .
     mapfile -t scripts < <(find conf tests -name '*.sh')
     one "style: tests/lint/check_style.py" \
-        python3 tests/lint/check_style.py . || true
-    one "shellcheck" shellcheck -x .ci/run "${scripts[@]}" || true
+        python3 tests/lint/check_style.py .
+    one "shellcheck" shellcheck -x .ci/run "${scripts[@]}"
 }
 
 # Sum up what CTest's log says: Criterion's own counts where it gives them.
@@ -131,68 +220,88 @@ count_unit() {
         END { printf "%d passed, %d failed\n", passed, failed }' "$1"
 }
 
+# One variant's unit tests. Many of them wait most of the time.
 unit() {
-    local preset dir log started
-    for preset in release dev asan tsan; do
-        heading "unit tests: $preset"
-        need_build $preset || continue
-        dir=$(dir_of $preset)
-        log=$dir/Testing/Temporary/LastTest.log
-        rm -f "$log"
-        local -a prefix=()
-        if [ $preset = tsan ]; then
-            prefix=("${unrandomized[@]}")
-        fi
-        started=$SECONDS
-        if "${prefix[@]}" ctest --test-dir "$dir" -j "$(nproc)" --timeout 300 \
-            --output-on-failure >"$work/log" 2>&1; then
-            status=PASS
-        else
-            status=FAIL
-        fi
-        if [ -f "$log" ]; then
-            count_unit "$log" >"$work/count"
-        else
-            echo "0 passed, 1 failed" >"$work/count"
-        fi
-        # What fails beside the tests themselves counts too.
-        if [ $status = FAIL ] && grep -q ' 0 failed' "$work/count"; then
-            echo "0 passed, 1 failed" >>"$work/count"
-        fi
-        cat "$work/count" >>"$results"
-        printf '%s %4d s    %s: %s\n' $status $((SECONDS - started)) $preset \
-            "$(head -n 1 "$work/count")"
-        if [ $status = FAIL ]; then
-            tail -n 200 "$work/log" | sed 's/^/      | /'
-        fi
-    done
+    local preset=$1 dir log started status=PASS
+    heading "unit tests: $preset"
+    need_build "$preset" || return 0
+    phase "unit tests: $preset"
+    dir=$(dir_of "$preset")
+    log=$dir/Testing/Temporary/LastTest.log
+    rm -f "$log"
+    local -a prefix=()
+    if [ "$preset" != release ]; then
+        prefix=("${unrandomized[@]}")
+    fi
+    started=$SECONDS
+    "${prefix[@]}" ctest --test-dir "$dir" -j $((3 * $(nproc))) --timeout 300 \
+        --output-on-failure >"$work/log" 2>&1 || status=FAIL
+    if [ -f "$log" ]; then
+        count_unit "$log" >"$work/count"
+    else
+        echo "0 passed, 1 failed" >"$work/count"
+    fi
+    # What fails beside the tests themselves counts too.
+    if [ $status = FAIL ] && grep -q ' 0 failed' "$work/count"; then
+        echo "0 passed, 1 failed" >>"$work/count"
+    fi
+    cat "$work/count" >>"$results"
+    printf '%s %4d s    %s: %s\n' $status $((SECONDS - started)) "$preset" \
+        "$(head -n 1 "$work/count")"
+    if [ $status = FAIL ]; then
+        tail -n 200 "$work/log" | sed 's/^/      | /'
+    fi
+}
+
+# One target, which is run beside others.
+fuzz_one() {
+    local name=$1 started=$SECONDS status=PASS
+    mkdir "$work/$name"
+    "${unrandomized[@]}" "build-fuzz/tests/$name" \
+        -max_total_time="$BERTH_FUZZ_SECONDS" -timeout=10 \
+        -artifact_prefix="build-fuzz/$name-" \
+        "$work/$name" "tests/fuzz/corpus/$name" >"$work/$name.log" 2>&1 ||
+        status=FAIL
+    echo "$status $((SECONDS - started))" >"$work/$name.status"
 }
 
 fuzz() {
-    local name
+    local name status took
     heading "fuzzing, ${BERTH_FUZZ_SECONDS:=5} s each"
-    need_build fuzz "${fuzz_targets[@]}" || return 0
+    need_build fuzz || return 0
+    phase fuzzing
     for name in "${fuzz_targets[@]}"; do
-        mkdir "$work/$name"
-        one "$name" "build-fuzz/tests/$name" \
-            -max_total_time="$BERTH_FUZZ_SECONDS" -timeout=10 \
-            -artifact_prefix="build-fuzz/$name-" \
-            "$work/$name" "tests/fuzz/corpus/$name" || true
+        while [ "$(jobs -r -p | grep -vcxF "$builder")" -ge "$(nproc)" ]; do
+            sleep 0.1
+        done
+        fuzz_one "$name" &
+    done
+    for name in "${fuzz_targets[@]}"; do
+        while [ ! -s "$work/$name.status" ]; do
+            sleep 0.1
+        done
+        read -r status took <"$work/$name.status"
+        mv "$work/$name.log" "$work/log"
+        report "$status" "$took" "$name"
     done
 }
 
-run_e2e() {
+e2e() {
     local preset=$1 lines
     shift
     local -a prefix=()
-    if [ "$preset" = tsan ]; then
+    heading "end to end: $preset"
+    need_build "$preset" || return 0
+    phase "end to end: $preset"
+    if [ "$preset" != release ]; then
         prefix=("${unrandomized[@]}")
     fi
     lines=$(wc -l <"$results")
     berth_deps_root env BERTH_BIN="$PWD/$(dir_of "$preset")/berth" \
         ASAN_OPTIONS="$ASAN_OPTIONS" UBSAN_OPTIONS="$UBSAN_OPTIONS" \
         TSAN_OPTIONS="$TSAN_OPTIONS" PYTHONDONTWRITEBYTECODE=1 \
-        "${prefix[@]}" tests/e2e/run.py --keep-podman "$podman" \
+        BERTH_TEST_RUN="$work" "${prefix[@]}" tests/e2e/run.py \
+        --jobs "${BERTH_E2E_JOBS:-2}" --keep-podman "$work/podman" \
         --results "$results" "$@" || true
     # It did not even come to its end.
     if [ "$(wc -l <"$results")" -eq "$lines" ]; then
@@ -201,30 +310,28 @@ run_e2e() {
     fi
 }
 
-e2e() {
-    local preset
-    podman=$(mktemp -d /tmp/berth-e2e.XXXX)
-    heading "end to end: release"
-    # The binary alone: it may be well where a unit test does not compile.
-    if need_build release berth; then
-        run_e2e release
-    fi
-    for preset in asan tsan; do
-        heading "end to end: $preset"
-        if need_build $preset berth; then
-            run_e2e $preset --tag sanitizer
-        fi
-    done
-}
+# --- all of it --------------------------------------------------------------
 
-berth_deps build podman test
-for stage in lint unit fuzz e2e; do
-    if wants $stage; then
-        $stage
-    fi
-done
+variants=()
+if wants unit || wants e2e; then variants=(release asan tsan); fi
+if wants fuzz; then variants+=(fuzz); fi
+if [ ${#variants[@]} -gt 0 ]; then build_ahead "${variants[@]}"; fi
+if wants lint; then lint; fi
+if wants unit; then unit release; fi
+if wants e2e; then e2e release; fi
+if wants unit; then
+    unit asan
+    unit tsan
+fi
+if wants fuzz; then fuzz; fi
+if wants e2e; then
+    e2e asan --tag sanitizer
+    e2e tsan --tag sanitizer
+fi
+phase ''
 
-printf '\nin %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '\nin %d min %d s, of which\n' $((SECONDS / 60)) $((SECONDS % 60))
+cat "$work/phases"
 awk '{ passed += $1; failed += $3 }
     END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' \
     "$results"

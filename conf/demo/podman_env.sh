@@ -7,7 +7,8 @@
 #   podman_env.sh podman DIR[:RUNDIR] ARG…   run the podman command in it
 #   podman_env.sh end DIR [RUNDIR]           stop service and containers, keep images
 #   podman_env.sh destroy DIR [RUNDIR]       end it, and remove DIR and RUNDIR
-#   podman_env.sh sweep                      packet filter rules of killed ones
+#   podman_env.sh sweep                      bridges and packet filter rules of
+#                                            those that were killed
 #
 # or, sourced: berth_podman_env DIR [RUNDIR], then berth_podman_serve,
 # berth_podman ARG…, berth_podman_end, berth_podman_destroy.
@@ -32,6 +33,33 @@ berth_podman_env() {
     export CONTAINERS_CONF=$BERTH_PODMAN_DIR/containers.conf
     berth_podman_conf >"$CONTAINERS_CONF.$$" &&
         mv "$CONTAINERS_CONF.$$" "$CONTAINERS_CONF"
+    berth_podman_network
+}
+
+# The default network. Podman would call its bridge podman0, as does every other
+# Podman here: whoever comes second finds a bridge with the first one's address,
+# and its containers are never reached.
+berth_podman_network() {
+    local slot range networks=$BERTH_PODMAN_DIR/networks
+    slot=$(berth_podman_slot)
+    range=$(berth_podman_range "$slot")
+    [ ! -e "$networks/berth-$slot.json" ] || return 0
+    mkdir -p "$networks"
+    cat >"$networks/new.$$" <<JSON
+{
+  "name": "berth-$slot",
+  "id": "$(printf 'berth-%s' "$slot" | sha256sum | cut -d ' ' -f 1)",
+  "driver": "bridge",
+  "network_interface": "berth-$slot",
+  "created": "2026-01-01T00:00:00Z",
+  "subnets": [{ "subnet": "$range.0/26", "gateway": "$range.1" }],
+  "ipv6_enabled": false,
+  "internal": false,
+  "dns_enabled": false,
+  "ipam_options": { "driver": "host-local" }
+}
+JSON
+    mv "$networks/new.$$" "$networks/berth-$slot.json"
 }
 
 # What this host needs said, and no more.
@@ -188,23 +216,26 @@ berth_podman_end() {
         /proc/self/mountinfo | sort -r | while read -r mount; do
         umount "$mount" 2>/dev/null || umount --lazy "$mount" || true
     done
-    berth_podman_drop_bridges
+    berth_podman_drop_bridges "$(berth_podman_slot)"
     berth_podman_drop_rules "$(berth_podman_slot)"
 }
 
-# A bridge outlives its network when a container was killed half-way. Ours are
-# known by their addresses; one that something hangs on, or that the host's
-# Podman knows, is not only ours.
+# A bridge outlives its network, and a container's end of the cable its
+# container, when a container was killed half-way. Nothing of this slot may be
+# running. Ours are known by their addresses; one that the host's Podman knows
+# is not ours.
 berth_podman_drop_bridges() {
-    local bridge address second third slot
-    slot=$(berth_podman_slot)
+    local bridge address port
     while read -r _ bridge _ address _; do
-        IFS=./ read -r _ second third _ <<<"$address"
-        if [ "10.$second.$((third / 16 * 16))" = "$(berth_podman_range "$slot")" ] &&
-            [ -z "$(ls -A "/sys/class/net/$bridge/brif")" ] &&
-            ! grep -qsF "\"$bridge\"" /etc/containers/networks/*.json; then
-            ip link delete "$bridge" 2>/dev/null || true
+        if [ "$(berth_podman_slots_of <<<"$address")" != "$1" ] ||
+            grep -qsF "\"$bridge\"" /etc/containers/networks/*.json; then
+            continue
         fi
+        for port in $(ip -o link show master "$bridge" |
+            sed -n 's/^[0-9]*: \([^@:]*\).*/\1/p'); do
+            ip link delete "$port" 2>/dev/null || true
+        done
+        ip link delete "$bridge" 2>/dev/null || true
     done < <(ip -o -4 address show type bridge)
 }
 
@@ -292,7 +323,7 @@ berth_podman_slots_of() {
         print ($2 - 100) * 16 + int($3 / 16) }' | sort -un
 }
 
-# Rules of Podmans of ours that were killed, and of which nothing runs. Ours
+# After Podmans of ours that were killed, and of which nothing runs. Ours
 # are known by the sizes and ranges of their networks; those that the host's
 # own Podman has there are not ours.
 berth_podman_sweep() {
@@ -309,7 +340,10 @@ berth_podman_sweep() {
             berth_podman_slots_of
     )
     for slot in $slots; do
-        grep -qxF "$slot" <<<"$others" || berth_podman_drop_rules "$slot"
+        if ! grep -qxF "$slot" <<<"$others"; then
+            berth_podman_drop_bridges "$slot"
+            berth_podman_drop_rules "$slot"
+        fi
     done
 }
 

@@ -16,7 +16,8 @@ named as a sentence, each called with a Test:
 
     @harness.limit(120)             # seconds; 60 unless told
     @harness.tags("sanitizer")      # also runs with the ASan and TSan builds
-    def test_…(t): …
+    @harness.alone                  # never beside another (run.py --jobs): it
+    def test_…(t): …                # measures time, or fills the machine
 
 Run with tests/run.sh (everything), or while writing:
 
@@ -42,8 +43,9 @@ Each test runs in a process of its own. After it, every berth that it started is
 stopped; it fails if one does not stop, ends with an error or a sanitizer's
 report, or if a container or a conmon is left in the test's Podman.
 
-The Podman is private (conf/demo/podman_env.sh), one for all tests of a run; the
-images of tests/apps/images.sh are in it:
+The Podman is private (conf/demo/podman_env.sh), one for all tests of a lane
+(lane.py), whose network is private too; the images of tests/apps/images.sh are in
+it:
   localhost/berth-test/app:1      the test app: tests/apps/testapp.c, `--help`;
                                   its routes are the table of testapp_routes.c
   localhost/berth-test/app:2      the same as another image
@@ -94,6 +96,12 @@ def tags(*names):
         return test
 
     return mark
+
+
+def alone(test):
+    """Run this test when no other runs: it measures time, or fills the machine."""
+    test.alone = True
+    return test
 
 
 # --- small tools --------------------------------------------------------------
@@ -441,6 +449,10 @@ class Podman:
     def serve(self):
         """Start the API service, unless it runs already."""
         self._env("serve")
+
+    def end(self):
+        """Stop the service and all containers; images stay."""
+        self._env("end")
 
     def build_images(self):
         subprocess.run([str(ROOT / "tests/apps/images.sh"), self.dir], check=True)

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Run end-to-end tests one after the other. See harness.py for how to write one.
+"""Run end-to-end tests, some side by side. See harness.py for how to write one.
 
 usage: tests/e2e/run.py [OPTION…] [FILE…]     all tests/e2e/*_test.py unless named
 
   --match WORD       only tests whose file or name contains it (may be repeated)
   --tag NAME         only tests with this tag
-  --keep-podman DIR  use, and leave for the next run, the Podman in DIR
+  --jobs N           N at a time, each in a Podman and a network of its own (1)
+  --keep-podman DIR  use, and leave for the next run, the Podman in DIR (DIR-2 …)
   --list             only name the tests
   --results FILE     append "N passed, N failed" there instead of printing it
 
+The longest (by their limits) come first, those marked `alone` last, one by one.
 BERTH_BIN is the binary (build/berth). Needs root. Exit code 1 if a test failed.
 """
 
@@ -17,18 +19,17 @@ import atexit
 import importlib.util
 import os
 import pathlib
-import shutil
+import selectors
 import signal
-import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+import lane as lanes  # noqa: E402
+import run_dir  # noqa: E402
 
 
 def parse():
@@ -36,6 +37,7 @@ def parse():
     parser.add_argument("files", nargs="*")
     parser.add_argument("--match", action="append", default=[])
     parser.add_argument("--tag")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--keep-podman")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--results")
@@ -65,97 +67,64 @@ def chosen(options):
                 yield name, test
 
 
-def in_child(name, test, dir):
-    """The forked process of one test: its exit code, what failed on stdout."""
-    t = harness.Test(name, dir)
-    failed = False
+def podman_dirs(options):
+    """A folder a lane; those of a run of its own are removed with it."""
+    first = options.keep_podman
+    if not first:
+        first = tempfile.mkdtemp(prefix="p", dir=run_dir.path())
+    first = os.path.abspath(first)
+    return [first] + [f"{first}-{n}" for n in range(2, options.jobs + 1)]
+
+
+def in_order(tests):
+    """Where the next test is taken from: what may run beside others, the longest
+    first; then what needs the machine alone."""
+    limit = lambda i: -getattr(tests[i][1], "limit_s", 60)  # noqa: E731
+    alone = [i for i, (_, test) in enumerate(tests) if getattr(test, "alone", False)]
+    beside = [i for i in range(len(tests)) if i not in set(alone)]
+    return sorted(beside, key=limit), alone
+
+
+def results_of(tests, all_lanes, ready):
+    """Hand tests to lanes that are free; yield (index, seconds, what was said)."""
+    beside, alone = in_order(tests)
+    for queue, some in ((beside, all_lanes), (alone, all_lanes[:1])):
+        for lane in some:
+            if queue:
+                lane.give(queue.pop(0))
+        while any(lane.test is not None for lane in some):
+            for key, _ in ready.select():
+                lane = key.data
+                result = lane.take(tests)
+                if queue and lane.is_alive:
+                    lane.give(queue.pop(0))
+                yield result
+        # Only when every lane died is there anything left.
+        for i in queue:
+            yield i, 0, "not run: the lanes are dead"
+
+
+def run_all(tests, options):
+    """Run them and say how each went; the number that failed, and the times."""
+    keep = bool(options.keep_podman)
+    all_lanes = [lanes.Lane(dir, keep, tests) for dir in podman_dirs(options)]
+    ready = selectors.DefaultSelector()
+    for lane in all_lanes:
+        ready.register(lane.socket, selectors.EVENT_READ, lane)
+    failed, times = 0, []
     try:
-        test(t)
-    except BaseException:
-        failed = True
-        traceback.print_exc(file=sys.stdout)
-    for what in t.finish():
-        failed = True
-        print(what)
-    if failed:
-        for berth in t.berths:
-            print(f"--- the end of {berth.name}'s log:\n{berth.log_tail()}")
-    sys.stdout.flush()
-    return 1 if failed else 0
-
-
-def wait_child(pid, seconds):
-    """The child's exit code, or None when it took too long and was killed."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    return None
-
-
-def run_one(name, test, podman):
-    """Run a test in a session of its own; what it said if it failed."""
-    dir = tempfile.mkdtemp(prefix="berth-t-", dir="/tmp")
-    os.chmod(dir, 0o755)  # the front, which is another user, may look
-    said = pathlib.Path(dir, "said")
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        with open(said, "wb") as out:
-            os.dup2(out.fileno(), 1)
-        sys.stdout = open(1, "w", closefd=False)
-        os._exit(in_child(name, test, dir))
-    limit_s = getattr(test, "limit_s", 60)
-    # What it needs to clean up comes on top.
-    code = wait_child(pid, limit_s + 30)
-    text = ""
-    if code is None:
-        text = f"killed after {limit_s + 30} s\n" + "".join(
-            f"--- the end of {log}:\n" + log.read_text(errors="replace")[-6000:]
-            for log in pathlib.Path(dir).glob("*/log")
-        )
-        with_session(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    # Whatever the test left running goes, failed or not.
-    with_session(pid, signal.SIGKILL)
-    text = said.read_text(errors="replace") + text
-    shutil.rmtree(dir, ignore_errors=True)
-    podman.serve()
-    left = podman.leftovers()
-    if left:
-        text += "left behind: " + ", ".join(left) + "\n"
-        podman.clear()
-    return text if left or code != 0 else None
-
-
-def with_session(session, number):
-    """Signal every process of a session."""
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if os.getsid(int(entry.name)) == session:
-                    os.kill(int(entry.name), number)
-            except (ProcessLookupError, PermissionError):
-                pass
-
-
-def private_podman(options):
-    keep = options.keep_podman
-    dir = os.environ.get("BERTH_TEST_PODMAN") or keep
-    if not dir:
-        dir = tempfile.mkdtemp(prefix="berth-e2e-", dir="/tmp")
-    podman = harness.Podman(os.path.abspath(dir))
-    fresh = "BERTH_TEST_PODMAN" not in os.environ
-    if fresh and not keep:
-        atexit.register(podman.destroy)
-    os.environ["BERTH_TEST_PODMAN"] = podman.dir
-    podman.serve()
-    if fresh:
-        podman.build_images()
-        podman.clear()
-    return podman
+        for i, took, what in results_of(tests, all_lanes, ready):
+            name = tests[i][0]
+            failed += what is not None
+            times.append((took, name))
+            print(f"{'PASS' if what is None else 'FAIL'} {took:6.1f} s  {name}")
+            if what is not None:
+                print("".join(f"      | {l}\n" for l in what.splitlines()), end="")
+            sys.stdout.flush()
+    finally:
+        for lane in all_lanes:
+            lane.end()
+    return failed, times
 
 
 def main():
@@ -172,24 +141,13 @@ def main():
         print(f"run.py: there is no {harness.berth_bin()}: build it first",
               file=sys.stderr)
         return 1
-    podman = private_podman(options)
-    passed = failed = 0
-    for name, test in tests:
-        started = time.monotonic()
-        try:
-            what = run_one(name, test, podman)
-        except subprocess.SubprocessError as error:
-            what = f"{error}\n"
-        took = time.monotonic() - started
-        if what is None:
-            passed += 1
-        else:
-            failed += 1
-        print(f"{'PASS' if what is None else 'FAIL'} {took:6.1f} s  {name}")
-        if what:
-            print("".join(f"      | {line}\n" for line in what.splitlines()), end="")
-        sys.stdout.flush()
-    line = f"{passed} passed, {failed} failed"
+    atexit.register(run_dir.begin())
+    failed, times = run_all(tests, options)
+    if len(times) > 20:
+        print("the slowest:", ", ".join(
+            f"{name} {took:.0f} s" for took, name in sorted(times, reverse=True)[:10]
+        ))
+    line = f"{len(times) - failed} passed, {failed} failed"
     if options.results:
         with open(options.results, "a") as out:
             print(line, file=out)

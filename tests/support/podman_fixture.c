@@ -2,6 +2,7 @@
 #include "tests/support/podman_fixture.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,13 @@ static void put_podman_first(const struct podman_fixture *fixture)
     setenv("CONTAINERS_CONF", conf, 1);
 }
 
+/* Bridges, packet filter and ports belong to the network: in one of our own
+ * they meet nobody else's, and none outlives the test. */
+static bool enter_own_network(void)
+{
+    return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0;
+}
+
 bool podman_fixture_start(struct podman_fixture *fixture, bool serve,
                           const char **ret_why)
 {
@@ -84,6 +92,8 @@ bool podman_fixture_start(struct podman_fixture *fixture, bool serve,
         *ret_why = "podman is not installed";
     else if (geteuid() != 0)
         *ret_why = "not root";
+    else if (!enter_own_network())
+        *ret_why = "no network of its own to be had";
     if (*ret_why)
         return false;
     snprintf(fixture->dir, sizeof fixture->dir, "/tmp/berth-live-XXXXXX");
