@@ -594,6 +594,7 @@ static void recreate(struct fleet_app *app, struct tally *tally)
     uint32_t goal = app->wanted > 0 ? app->wanted : 1;
 
     drain_all(app, tally);
+    count(app, tally); /* those that leave now are still there */
     if (tally->old_starting + tally->old_rest > 0 || !may_start_new(app))
         return;
     if (app->rollout.step == ROLLOUT_TRIES)

@@ -143,6 +143,25 @@ Test(rollout, the_old_one_serves_until_the_new_one_is_proven, .init = init,
     cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 1U);
 }
 
+Test(rollout, recreate_starts_the_new_one_when_the_old_one_is_gone,
+     .init = init, .fini = done, .timeout = 20)
+{
+    static char dir[] = "/w";
+    struct bench_generation *next;
+    const char *gone;
+    const char *made;
+
+    start_with_one();
+    next = other_revision(dir);
+    next->keeper_apps[0].update.recreate = true;
+    expect_reload(next, "a=rolling b=unchanged");
+    cr_assert(bench_engine_hears(&bench, "create berth-t-a-2", 1), "%s",
+              ENGINE);
+    gone = strstr(ENGINE, "remove c0\n");
+    made = strstr(ENGINE, "create berth-t-a-2");
+    cr_expect(gone && gone < made, "both at the same time:\n%s", ENGINE);
+}
+
 static void say_outcomes(uint64_t replica, uint64_t answers, uint64_t failures)
 {
     const struct channel_replica_outcomes message = {replica, answers, failures,
