@@ -11,7 +11,7 @@
 # e2e    the real binary and real, private Podmans, two tests at a time; a part
 #        of it also with the two sanitizers' builds. Needs root (sudo is used).
 #
-# The builds with sanitizers are made beside the first tests, at the lowest
+# The builds with sanitizers are made beside the first tests, at a lower
 # priority. A run that is killed is cleared away after by the next one.
 #
 # Starts from a bare Debian 12: packages are installed as needed. The last line
@@ -137,9 +137,12 @@ build_ahead() {
     set -m # a process group of its own: clean_up ends all of it
     (
         trap - EXIT
-        renice -n 19 "$BASHPID" >/dev/null
         for preset in "$@"; do
             started=$SECONDS status=PASS
+            # The first is waited for at once; the others come beside tests.
+            if [ "$preset" = "${2:-}" ]; then
+                renice -n 10 "$BASHPID" >/dev/null
+            fi
             targets=()
             if [ "$preset" = fuzz ]; then
                 targets=("${fuzz_targets[@]}")

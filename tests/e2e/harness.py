@@ -63,6 +63,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -273,6 +274,11 @@ class Conn:
     def shut(self):
         """Send FIN: no more requests from here."""
         self.sock.shutdown(socket.SHUT_WR)
+
+    def listener_pid(self):
+        """Of a Unix socket: the process that began to listen on it."""
+        cred = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return struct.unpack("3i", cred)[0]
 
     def send(self, data):
         if self.sent_at is None:
@@ -623,7 +629,9 @@ class Berth:
         return self
 
     def wait_ready(self, seconds=15):
-        """Until /healthz of the admin listener answers."""
+        """Until /healthz of the admin listeners answers: that on TCP, and that
+        of this keeper (the front of one that was killed may still answer)."""
+        own = self.dir / "state" / "admin.sock" if self.preamble else None
 
         def healthy():
             assert self.process.poll() is None, (
@@ -631,7 +639,15 @@ class Berth:
             )
             with contextlib.suppress(OSError, EOFError):
                 with Conn(("127.0.0.1", self.admin_port), 2) as conn:
-                    return conn.request("GET", "/healthz").status == 200
+                    if conn.request("GET", "/healthz").status != 200:
+                        return False
+                if not own:
+                    return True
+                with Conn(str(own), 2) as conn:
+                    return (
+                        conn.listener_pid() == self.keeper_pid
+                        and conn.request("GET", "/healthz").status == 200
+                    )
 
         wait_until(healthy, seconds, "berth serves")
 

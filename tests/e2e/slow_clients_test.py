@@ -13,14 +13,15 @@ from upstream import Upstream
 SLOW = 100
 
 ONE_SLOT = """
+worker_threads %s;
 http { %s server { listen 127.0.0.1:@port@; route / { app a; } } }
 app a { upstream 127.0.0.1:@app@; concurrency 1; queue_timeout 60s; }
 """
 
 
-def start(t, http="", **kw):
+def start(t, http="", workers=2, **kw):
     app = Upstream(t)
-    return t.berth(ONE_SLOT % http, ports={"app": app.port}, **kw), app
+    return t.berth(ONE_SLOT % (workers, http), ports={"app": app.port}, **kw), app
 
 
 class Drip:
@@ -210,7 +211,8 @@ def test_when_files_run_out_idle_connections_go_and_it_is_said_once_a_second(t):
     wrapper = t.write("few", f'#!/bin/sh\nulimit -n {low}\nexec {harness.berth_bin()} "$@"\n',
                       0o755)
     os.environ["BERTH_BIN"] = str(wrapper)  # of this test's process alone
-    berth, _ = start(t, "max_connections 100000;")
+    # One worker: each closes the oldest of its own.
+    berth, _ = start(t, "max_connections 100000;", workers=1)
     os.environ["BERTH_BIN"] = f"/proc/{berth.keeper_pid}/exe"
     idle = [berth.connect() for _ in range(low + 100)]
     began = time.monotonic()
