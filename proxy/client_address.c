@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxy/client.h"
+#include "proxy/forwarded.h"
 #include "proxy/http_head.h"
 #include "proxy/settings.h"
 
@@ -76,16 +77,12 @@ static struct strview take_last(struct strview *list)
     return last;
 }
 
-bool client_address_resolve(struct address *address,
-                            const struct http_head *head,
-                            const struct server_settings *server)
+/* Of X-Forwarded-For, from its end. */
+static bool resolve_list(struct address *address, const struct http_head *head,
+                         const struct server_settings *server)
 {
     bool changed = false;
 
-    if (server->trusted_count == 0 ||
-        !http_head_has(head, FIELD_X_FORWARDED_FOR) ||
-        !client_address_is_trusted(address, server))
-        return false;
     for (uint32_t i = head->field_count; i-- > 0;) {
         struct strview list = head->fields[i].value;
 
@@ -100,4 +97,55 @@ bool client_address_resolve(struct address *address,
         }
     }
     return changed;
+}
+
+/* Of Forwarded, from its end. *ret_element: what was said of that client; NULL:
+ * it did not change. */
+static bool resolve_forwarded(struct address *address,
+                              const struct forwarded *list, size_t count,
+                              const struct server_settings *server,
+                              const struct forwarded **ret_element)
+{
+    *ret_element = NULL;
+    while (count > 0 && parse_host(list[--count].node, address)) {
+        *ret_element = &list[count];
+        if (!client_address_is_trusted(address, server))
+            break;
+    }
+    return *ret_element != NULL;
+}
+
+bool client_address_resolve(struct address *address,
+                            const struct http_head *head,
+                            const struct server_settings *server)
+{
+    struct forwarded list[FORWARDED_MAX];
+    const struct forwarded *element;
+
+    if (server->trusted_count == 0 ||
+        !client_address_is_trusted(address, server))
+        return false;
+    if (http_head_has(head, FIELD_X_FORWARDED_FOR))
+        return resolve_list(address, head, server);
+    return resolve_forwarded(address, list, forwarded_read(head, list), server,
+                             &element);
+}
+
+bool client_address_came_by_https(const struct address *peer,
+                                  const struct http_head *head,
+                                  const struct server_settings *server)
+{
+    const struct http_field *field =
+        http_head_find(head, FIELD_X_FORWARDED_PROTO);
+    struct forwarded list[FORWARDED_MAX];
+    const struct forwarded *element;
+    struct address address = *peer;
+
+    if (server->trusted_count == 0 || !client_address_is_trusted(peer, server))
+        return false;
+    if (field)
+        return sv_eq_nocase(field->value, SV("https"));
+    return resolve_forwarded(&address, list, forwarded_read(head, list), server,
+                             &element) &&
+           sv_eq_nocase(element->proto, SV("https"));
 }

@@ -20,11 +20,17 @@ bool client_address_is_trusted(const struct address *address,
                                const struct server_settings *server);
 
 /* Replace *address by the client that the trusted proxies name: of
- * X-Forwarded-For, from its end, the first that is none of them. Where what
- * follows cannot be read, the last that could be. Returns whether it changed.
- */
+ * X-Forwarded-For, or where that is not there of Forwarded, from its end, the
+ * first that is none of them. Where what follows cannot be read, the last that
+ * could be. Returns whether it changed. */
 MUST_USE bool client_address_resolve(struct address *address,
                                      const struct http_head *head,
                                      const struct server_settings *server);
+
+/* Whether a trusted proxy says that the client came to it by https: in
+ * X-Forwarded-Proto, or where that is not there in Forwarded. */
+bool client_address_came_by_https(const struct address *peer,
+                                  const struct http_head *head,
+                                  const struct server_settings *server);
 
 #endif

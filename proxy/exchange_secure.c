@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/client_address.h"
 #include "proxy/exchange_private.h"
 #include "proxy/generation.h"
 #include "proxy/listener.h"
@@ -31,13 +32,12 @@ bool exchange_is_misdirected(const struct exchange *x,
 /* A trusted proxy before us may have spoken TLS with the client. */
 static bool came_by_https(const struct exchange *x)
 {
-    const struct http_field *proto =
-        http_head_find(&x->request, FIELD_X_FORWARDED_PROTO);
+    struct address peer;
 
     if (x->client->stream.tls)
         return true;
-    return proto && exchange_peer_is_trusted(x) &&
-           sv_eq_nocase(proto->value, SV("https"));
+    peer = client_address_of(&x->client->peer);
+    return client_address_came_by_https(&peer, &x->request, x->server);
 }
 
 /* Where the server has TLS: 443 where it has that, else the first such port; 0:

@@ -167,12 +167,13 @@ static void read_connection(struct http_head *head, struct arena *arena)
                        (head->minor > 0 || has_option(head, SV("keep-alive")));
 }
 
-/* name [ "/" version ] */
-static bool is_protocol(struct strview text)
+/* name [ "/" version ], and not h2c, of whatever version. */
+static bool is_passed_protocol(struct strview text)
 {
     struct strview name;
 
-    if (!sv_split(&text, '/', &name) || !http_is_token(name))
+    if (!sv_split(&text, '/', &name) || !http_is_token(name) ||
+        sv_eq_nocase(name, SV("h2c")))
         return false;
     return !text.ptr || http_is_token(text);
 }
@@ -192,7 +193,7 @@ static void read_upgrade(struct http_head *head, struct arena *arena)
         return;
     list = read_list(head, FIELD_UPGRADE, arena, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!is_protocol(list[i]) || sv_eq_nocase(list[i], SV("h2c")))
+        if (!is_passed_protocol(list[i]))
             continue;
         list[kept++] = list[i];
         bytes += list[i].len + 2;

@@ -47,6 +47,10 @@ Test(http_wire_upgrade, only_where_it_is_one)
          GET_X "Connection: upgrade\r\nUpgrade: H2C, websocket\r\n\r\n",
          GET_X "Connection: upgrade\r\nUpgrade: websocket\r\n" ADDED, OK,
          OK_SENT, WIRE_KEPT, WIRE_KEPT, false},
+        {"`h2c` is never forwarded, with a version",
+         GET_X "Connection: upgrade\r\nUpgrade: h2c/1, a/1\r\n\r\n",
+         GET_X "Connection: upgrade\r\nUpgrade: a/1\r\n" ADDED, OK, OK_SENT,
+         WIRE_KEPT, WIRE_KEPT, false},
         {"a refused upgrade is an ordinary answer", UPGRADE "\r\n",
          UPGRADE ADDED, OK, OK_SENT, WIRE_KEPT, WIRE_KEPT, false},
     };
