@@ -32,14 +32,6 @@ Test(http_wire_forwarded, heads, .timeout = 60)
         {"Start line: HTTP/1.x", "GET / HTTP/1.7\r\n" H "\r\n", GETS, COMMON},
         {"Start line: (OPTIONS only) `*`", "OPTIONS * HTTP/1.1\r\n" H "\r\n",
          "OPTIONS * HTTP/1.1\r\n" H ADDED, COMMON},
-        {"Start line: absolute-form of OPTIONS without a path is `*`",
-         "OPTIONS http://x HTTP/1.1\r\nHost: other\r\n\r\n",
-         "OPTIONS * HTTP/1.1\r\n" H ADDED, COMMON},
-        {"Start line: absolute-form without a path",
-         "GET http://x HTTP/1.1\r\n" H "\r\n", GETS, COMMON},
-        {"Start line: absolute-form with a query alone",
-         "OPTIONS http://x?a HTTP/1.1\r\n" H "\r\n",
-         "OPTIONS /?a HTTP/1.1\r\n" H ADDED, COMMON},
         {"Host: in absolute-form the target's authority replaces Host",
          "GET http://x/a?b HTTP/1.1\r\nHost: other\r\n\r\n",
          "GET /a?b HTTP/1.1\r\n" H ADDED, COMMON},
@@ -119,6 +111,25 @@ Test(http_wire_forwarded, heads, .timeout = 60)
          "HTTP/1.1 200 OK\r\n" ID "Content-Length: 2\r\n"
          "Connection: close\r\n\r\nok",
          WIRE_CLOSED, WIRE_KEPT, false},
+    };
+    struct front_fixture f = fixture_begin(1);
+
+    fixture_start(&f);
+    wire_play(&f, rows, ARRAY_LEN(rows));
+    fixture_end(&f);
+}
+
+Test(http_wire_forwarded, targets, .timeout = 30)
+{
+    static const struct wire_script rows[] = {
+        {"Start line: absolute-form of OPTIONS without a path is `*`",
+         "OPTIONS http://x HTTP/1.1\r\nHost: other\r\n\r\n",
+         "OPTIONS * HTTP/1.1\r\n" H ADDED, COMMON},
+        {"Start line: absolute-form without a path",
+         "GET http://x HTTP/1.1\r\n" H "\r\n", GETS, COMMON},
+        {"Start line: absolute-form with a query alone",
+         "OPTIONS http://x?a HTTP/1.1\r\n" H "\r\n",
+         "OPTIONS /?a HTTP/1.1\r\n" H ADDED, COMMON},
     };
     struct front_fixture f = fixture_begin(1);
 
