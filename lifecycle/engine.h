@@ -166,11 +166,12 @@ struct engine_call *engine_freeze(struct engine_handle *handle,
                                   engine_done_fn done, void *arg);
 struct engine_call *engine_thaw(struct engine_handle *handle,
                                 engine_done_fn done, void *arg);
-/* Write the memory of a frozen container out to swap; it stays frozen. What
- * cannot be written out stays resident, which is no failure. ERR_LIMIT: swap
- * has no room for it, and nothing was done; ERR_DENIED: not possible here;
- * ERR_INVALID: it is not frozen. Takes as long as the writing; cancelled: stops
- * soon, and what was written out stays there until it is touched. */
+/* Write the memory of a frozen container out to swap; it stays frozen. A small
+ * part that cannot be written out stays resident, which is no failure.
+ * ERR_LIMIT: swap has no room for it, and nothing, or only a part, was done;
+ * ERR_DENIED: not possible here; ERR_INVALID: it is not frozen. Takes as long
+ * as the writing (ERR_TIMEOUT: minutes); cancelled: stops soon, and what was
+ * written out stays there until it is touched. */
 struct engine_call *engine_hibernate(struct engine_handle *handle,
                                      engine_done_fn done, void *arg);
 /* Synchronous, microseconds. ERR_DENIED, ERR_NOT_FOUND. */

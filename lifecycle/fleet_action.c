@@ -274,7 +274,7 @@ static void begin_wake(struct action *action, struct fleet_app *app)
         if (!replica_is_asleep(replica))
             continue;
         if (!replica_is_waking(replica))
-            replica_thaw(replica, 0, "berth wake");
+            fleet_ladder_wake(app, replica, "berth wake");
         return;
     }
 }

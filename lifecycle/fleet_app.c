@@ -473,13 +473,8 @@ void fleet_app_on_front_down(struct fleet_app *app)
 void fleet_app_on_demand(struct fleet_app *app,
                          const struct channel_demand *demand)
 {
-    uint64_t before = app->demand.last.completions;
-    uint64_t now = demand->completions;
-
     fleet_scale_on_demand(app, demand);
-    /* Less than before: a new front, which counts from nought. */
-    fleet_place_on_demand(app->host->place, app,
-                          now >= before ? now - before : now);
+    fleet_place_on_demand(app->host->place);
     fleet_app_decide_soon(app);
 }
 

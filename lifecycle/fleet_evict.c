@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lifecycle/event_log.h"
+#include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_place_private.h"
 #include "lifecycle/fleet_scale.h"
 #include "router/base/alloc.h"
@@ -20,7 +21,8 @@
 /* One that was busy is asked again after this at the earliest. */
 #define BUSY_US 100000U
 /* Where nobody knows how long a start takes. */
-#define START_GUESS_US UINT64_C(1000000)
+#define START_GUESS_US   UINT64_C(1000000)
+#define HIBERNATE_REASON "another app needs its memory"
 
 static void count(struct fleet_place *place, const char *app, const char *by)
 {
@@ -40,19 +42,22 @@ static void count(struct fleet_place *place, const char *app, const char *by)
     place->eviction_count++;
 }
 
-/* It goes now. */
+/* It goes now, or its memory has gone. */
 static void note(struct fleet_place *place, const struct reservation *it)
 {
     const char *app = it->app->settings->app->name;
     const struct replica_view *view = replica_view(it->replica);
+    const char *state = replica_state_name(view->state);
 
     log_info("place", "a replica makes room for another app",
-             "app=%s replica=%s by=%s", app, view->name, it->evicted_for);
+             "app=%s replica=%s by=%s state=%s", app, view->name,
+             it->evicted_for, state);
     event_log_add(place->events,
                   &(struct event){.kind = EVENT_EVICTION,
                                   .app = app,
                                   .replica = view->name,
-                                  .from = replica_state_name(view->state),
+                                  .from = it->is_to_hibernate ? NULL : state,
+                                  .to = it->is_to_hibernate ? state : NULL,
                                   .reason = it->evict_reason,
                                   .by = it->evicted_for});
     count(place, app, it->evicted_for);
@@ -64,10 +69,37 @@ static void forget(struct reservation *it)
     free(it->evict_reason);
     it->evicted_for = NULL;
     it->evict_reason = NULL;
+    it->is_to_hibernate = false;
+}
+
+/* It has been frozen for it, or is being written out, which takes as long as
+ * the disk does; the engine bounds that. */
+static bool is_on_its_way(const struct reservation *it)
+{
+    return it->is_to_hibernate && it->replica &&
+           replica_view(it->replica)->state == REPLICA_FROZEN &&
+           replica_hibernate_reason(it->replica);
+}
+
+/* What it would not give back as long as it is hibernated: devices. */
+static bool gives_all(const struct reservation *it)
+{
+    return it->devices == 0 && it->need.gpu_millis == 0 &&
+           it->need.gpu_memory_bytes == 0;
+}
+
+static bool can_hibernate(const struct reservation *it)
+{
+    return gives_all(it) && it->hold != PLACEMENT_NOTHING &&
+           it->hold != PLACEMENT_DEVICES_ALL &&
+           it->hold != PLACEMENT_DEVICES_ASLEEP &&
+           fleet_ladder_can_hibernate(it->app, it->replica);
 }
 
 uint64_t fleet_evict_expire(struct reservation *it, uint64_t now_us)
 {
+    if (it->evicted_for && is_on_its_way(it))
+        return 0; /* told by fleet_evict_on_state() */
     if (it->evicted_for && it->evict_us + ANSWER_US <= now_us)
         forget(it);
     if (it->evicted_for)
@@ -91,8 +123,14 @@ void fleet_evict(struct fleet_place *place, struct reservation *it,
         .replica = replica_view(it->replica)->id};
 
     it->evicted_for = xstrdup(by->settings->app->name);
-    it->evict_reason = xasprintf("evicted for %s", it->evicted_for);
     it->evict_us = clock_now_us();
+    it->is_to_hibernate = can_hibernate(it);
+    if (it->is_to_hibernate) {
+        it->evict_reason = xasprintf("hibernated for %s", it->evicted_for);
+        fleet_ladder_hibernate_for(it->app, it->replica, HIBERNATE_REASON);
+        return;
+    }
+    it->evict_reason = xasprintf("evicted for %s", it->evicted_for);
     if (is_published(it)) {
         channel_send_replica_evict(it->app->host->channel, &message, NULL, 0);
         return;
@@ -102,12 +140,26 @@ void fleet_evict(struct fleet_place *place, struct reservation *it,
     replica_leave(it->replica, it->evict_reason);
 }
 
+void fleet_evict_on_state(struct fleet_place *place, struct reservation *it)
+{
+    enum replica_state state = replica_view(it->replica)->state;
+
+    if (!it->evicted_for || !it->is_to_hibernate)
+        return;
+    if (state == REPLICA_HIBERNATED)
+        note(place, it);
+    else if (state >= REPLICA_DRAINING || is_on_its_way(it))
+        return;
+    forget(it);
+    fleet_place_look_now(place);
+}
+
 bool fleet_place_on_drained(struct fleet_place *place,
                             const struct replica *replica, const char **ret_why)
 {
     struct reservation *it = fleet_place_find(place, replica);
 
-    if (!it || !it->evicted_for)
+    if (!it || !it->evicted_for || it->is_to_hibernate)
         return false;
     if (it->app->queued > 0) { /* somebody came in the meantime */
         forget(it);
@@ -172,12 +224,15 @@ void fleet_evict_describe(const struct reservation *it, bool is_min,
         .devices = it->devices,
         .since_us = it->since_us,
         .is_leaving = it->is_removing || it->evicted_for,
-        .uses = (uint64_t)it->uses,
+        .uses = it->uses,
         .clock = it->clock,
+        .resident_bytes = it->resident_bytes,
     };
     if (!it->replica)
         return;
-    ret->is_leaving |= replica_view(it->replica)->state >= REPLICA_DRAINING;
+    ret->is_leaving |= replica_view(it->replica)->state >= REPLICA_DRAINING ||
+                       (replica_is_hibernating(it->replica) && gives_all(it));
+    ret->can_hibernate = can_hibernate(it);
     ret->is_starting = replica_is_starting(it->replica) &&
                        !replica_view(it->replica)->is_adopted;
     ret->is_idle = is_idle(it);

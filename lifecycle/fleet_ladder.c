@@ -24,17 +24,16 @@ static uint32_t minus(uint32_t a, uint32_t b)
 
 static void on_room(struct replica *replica, const struct fleet_room *room)
 {
-    (void)room;
-    replica_thaw(replica, 0, "a request waits for it");
+    replica_wake(replica, room->waited_us, "there is room to wake it");
 }
 
-/* What it gave back when it went to sleep must be there again. */
-static void wake(struct fleet_app *app, struct replica *replica)
+void fleet_ladder_wake(struct fleet_app *app, struct replica *replica,
+                       const char *why)
 {
     struct fleet_place *place = app->host->place;
 
     if (fleet_place_has_all(place, replica))
-        replica_thaw(replica, 0, "a request waits for it");
+        replica_thaw(replica, 0, why);
     else
         fleet_place_ask(place, app, replica, on_room);
 }
@@ -94,7 +93,7 @@ uint32_t fleet_ladder_raise(struct fleet_app *app, uint32_t missing,
         return missing > counts->asleep ? missing - counts->asleep : 0;
     missing = minus(missing, asking);
     while (missing > 0 && (replica = find_asleep(app))) {
-        wake(app, replica);
+        fleet_ladder_wake(app, replica, "a request waits for it");
         missing--;
     }
     return missing;
@@ -160,6 +159,7 @@ static void hibernate_now(struct fleet_app *app, struct replica *replica)
         replica_hibernate(replica, replica_hibernate_reason(replica)))
         return;
     replica_want_hibernate(replica, NULL);
+    fleet_place_on_busy(app->host->place, replica);
     if (!replica_is_waking(replica))
         ask_front(app, replica, true);
 }
@@ -179,6 +179,7 @@ void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
         replica_want_freeze(replica, NULL);
         if (state == REPLICA_READY)
             replica_want_hibernate(replica, NULL);
+        fleet_place_on_busy(app->host->place, replica);
         return;
     }
     if (state == REPLICA_READY) {
@@ -276,16 +277,36 @@ static void release_asleep(struct fleet_app *app,
 
 /* --- hibernation --- */
 
-static bool may_hibernate(const struct fleet_app *app,
-                          const struct replica *replica)
+static bool is_able(const struct fleet_app *app, const struct replica *replica)
 {
     const struct replica_view *view = replica_view(replica);
 
-    return view->state == REPLICA_FROZEN && !replica_is_waking(replica) &&
-           !replica_is_hibernating(replica) && !replica_is_calling(replica) &&
+    return !replica_is_waking(replica) && !replica_is_hibernating(replica) &&
+           !replica_is_calling(replica) &&
            engine_capabilities(app->host->replicas.engine)->can_hibernate &&
            (view->hibernate_failed_at_us == 0 ||
             clock_now_us() - view->hibernate_failed_at_us > HIBERNATE_RETRY_US);
+}
+
+static bool may_hibernate(const struct fleet_app *app,
+                          const struct replica *replica)
+{
+    return replica_view(replica)->state == REPLICA_FROZEN &&
+           is_able(app, replica);
+}
+
+/* freeze_after off: it is not to be frozen for others' sake. */
+bool fleet_ladder_can_hibernate(const struct fleet_app *app,
+                                const struct replica *replica)
+{
+    const struct warmth_settings *warmth = warmth_of(app);
+    const struct replica_view *view = replica_view(replica);
+
+    if (warmth->hibernate_when == HIBERNATE_OFF || view->is_external ||
+        !is_able(app, replica) || !app->host->channel)
+        return false;
+    return view->state == REPLICA_FROZEN ||
+           (view->state == REPLICA_READY && warmth->freeze_after_ms > 0);
 }
 
 void fleet_ladder_freeze_one(struct fleet_app *app, struct replica *replica,
@@ -293,6 +314,16 @@ void fleet_ladder_freeze_one(struct fleet_app *app, struct replica *replica,
 {
     replica_want_freeze(replica, why);
     ask_front(app, replica, true);
+}
+
+void fleet_ladder_hibernate_for(struct fleet_app *app, struct replica *replica,
+                                const char *why)
+{
+    if (fleet_ladder_hibernate_one(app, replica, why))
+        return;
+    replica_want_freeze(replica, why);
+    replica_want_hibernate(replica, why);
+    ask_front(app, replica, false);
 }
 
 bool fleet_ladder_hibernate_one(struct fleet_app *app, struct replica *replica,
@@ -331,7 +362,8 @@ static void hibernate_old(struct fleet_app *app)
 /* Who asked for them has gone. */
 static void stop_asking(struct fleet_app *app)
 {
-    if (app->queued > 0 || app->unserved != app->unserved_mark)
+    if (app->queued > 0 || app->unserved != app->unserved_mark ||
+        app->asked.wakes > 0)
         return;
     LIST_FOREACH (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);

@@ -22,11 +22,25 @@ MUST_USE uint32_t fleet_ladder_raise(struct fleet_app *app, uint32_t missing,
  * is none. */
 struct replica *fleet_ladder_climb(struct fleet_app *app);
 
+/* Wake one that sleeps, once what it gave back when it was hibernated is free
+ * again. why: a literal. */
+void fleet_ladder_wake(struct fleet_app *app, struct replica *replica,
+                       const char *why);
+
 /* How many that take requests stay, frozen, though fewer are wanted. */
 uint32_t fleet_ladder_keep(const struct fleet_app *app,
                            const struct fleet_app_counts *counts);
 /* What follows from how long the app has been idle, once a tick. */
 void fleet_ladder_step(struct fleet_app *app);
+/* It can be hibernated now: it is FROZEN, or READY and may be frozen, its app
+ * allows it, and it has not failed a moment ago. */
+bool fleet_ladder_can_hibernate(const struct fleet_app *app,
+                                const struct replica *replica);
+/* Hibernate one of which fleet_ladder_can_hibernate() holds, once the front has
+ * said that nothing is in flight; fleet_place_on_busy() is told where it has
+ * not. why: a literal. */
+void fleet_ladder_hibernate_for(struct fleet_app *app, struct replica *replica,
+                                const char *why);
 /* Hibernate one that is FROZEN; why: a literal. false: not now. */
 bool fleet_ladder_hibernate_one(struct fleet_app *app, struct replica *replica,
                                 const char *why);

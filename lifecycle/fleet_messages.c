@@ -91,12 +91,19 @@ static bool on_outcomes(struct fleet *fleet, struct strview payload)
 {
     struct channel_replica_outcomes message;
     struct replica *replica;
+    uint64_t before;
 
     if (!channel_decode_replica_outcomes(payload, &message))
         return false;
     replica = fleet_replica(fleet, message.replica);
-    if (replica)
-        rollout_on_outcomes(replica_owner_arg(replica), replica, &message);
+    if (!replica)
+        return true;
+    /* Less than before: a new front, which counts from nought. */
+    before = replica_view(replica)->answers;
+    fleet_place_on_served(fleet->host.place, replica,
+                          message.answers -
+                              (message.answers >= before ? before : 0));
+    rollout_on_outcomes(replica_owner_arg(replica), replica, &message);
     return true;
 }
 

@@ -11,6 +11,9 @@
 #include "router/base/clock.h"
 #include "router/base/log.h"
 
+/* See lacks_room(). */
+#define LARGE_SHARE 4
+
 static const struct machine unbounded = {
     .totals = {.cpu_millis = UINT64_MAX / 4, .memory_bytes = UINT64_MAX / 4}};
 
@@ -245,6 +248,7 @@ void fleet_place_on_state(struct fleet_place *place, struct fleet_app *app,
     }
     if (replica_view(replica)->state >= REPLICA_DRAINING)
         fleet_place_stop_asking(place, it);
+    fleet_evict_on_state(place, it);
     if (hold_in(it) != it->hold) {
         it->hold = hold_in(it);
         fleet_place_look_now(place);
@@ -297,25 +301,95 @@ bool fleet_place_resize(struct fleet_place *place,
     return true;
 }
 
-void fleet_place_on_demand(struct fleet_place *place, struct fleet_app *app,
-                           uint64_t served)
+/* --- what replicas are worth --- */
+
+void fleet_place_on_demand(struct fleet_place *place)
 {
-    struct fleet_app_counts counts;
-
-    if (served > 0) {
-        fleet_app_count(app, &counts);
-        LIST_FOREACH (&app->replicas, node) {
-            struct replica *replica = replica_of_node(node);
-            struct reservation *it = fleet_place_find(place, replica);
-
-            if (!it || replica_view(replica)->state != REPLICA_READY)
-                continue;
-            /* Which of them served is not told: each its part. */
-            it->uses += (double)served / (counts.ready ? counts.ready : 1);
-            it->clock = place->clock;
-        }
-    }
     fleet_place_look(place);
+}
+
+void fleet_place_on_served(struct fleet_place *place,
+                           const struct replica *replica, uint64_t served)
+{
+    struct reservation *it = fleet_place_find(place, replica);
+
+    if (!it || served == 0)
+        return;
+    it->uses += served;
+    it->clock = place->clock;
+}
+
+void fleet_place_on_measured(struct fleet_place *place,
+                             const struct replica *replica, uint64_t bytes)
+{
+    struct reservation *it = fleet_place_find(place, replica);
+
+    if (it)
+        it->resident_bytes = bytes;
+}
+
+double fleet_place_worth(const struct fleet_place *place,
+                         const struct replica *replica)
+{
+    const struct reservation *it = fleet_place_find(place, replica);
+    struct placement_replica seen;
+
+    if (!it)
+        return place->clock;
+    fleet_evict_describe(it, false, &seen);
+    return placement_worth(&seen);
+}
+
+void fleet_place_gave_way(struct fleet_place *place,
+                          const struct replica *replica)
+{
+    double worth = fleet_place_worth(place, replica);
+
+    if (worth > place->clock)
+        place->clock = worth;
+}
+
+/* Beside what is held. One that takes a large part of the machine is not kept
+ * room for: too much would have to be empty for it. */
+static bool lacks_room(const struct placement_need *need,
+                       const struct placement_need *held,
+                       const struct placement_machine *totals)
+{
+    return need->cpu_millis <= totals->cpu_millis / LARGE_SHARE &&
+           need->memory_bytes <= totals->memory_bytes / LARGE_SHARE &&
+           (held->cpu_millis + need->cpu_millis > totals->cpu_millis ||
+            held->memory_bytes + need->memory_bytes > totals->memory_bytes);
+}
+
+bool fleet_place_is_full(const struct fleet_place *place,
+                         int32_t *ret_importance)
+{
+    struct placement_need held = {0};
+    bool is_full = false;
+
+    if (place->asking > 0)
+        return false; /* that is seen to already */
+    LIST_FOREACH (&place->reservations, node) {
+        const struct reservation *it = reservation_of(node);
+        struct placement_need one = fleet_place_held(it);
+
+        if (it->replica && replica_is_hibernating(it->replica))
+            continue;
+        held.cpu_millis += one.cpu_millis;
+        held.memory_bytes += one.memory_bytes;
+    }
+    LIST_FOREACH (&place->reservations, node) {
+        const struct reservation *it = reservation_of(node);
+
+        if (!it->replica ||
+            replica_view(it->replica)->state != REPLICA_HIBERNATED ||
+            !lacks_room(&it->need, &held, &place->machine->totals))
+            continue;
+        if (!is_full || it->app->settings->importance > *ret_importance)
+            *ret_importance = it->app->settings->importance;
+        is_full = true;
+    }
+    return is_full;
 }
 
 /* --- containers of before --- */
@@ -375,8 +449,10 @@ void fleet_place_adopted(struct fleet_place *place, struct fleet_app *app,
     it->app = app;
     it->replica = replica;
     it->is_removing = false;
-    if (replica_view(replica)->state == REPLICA_PRIMED)
-        it->hold = PLACEMENT_NOTHING;
+    it->clock = place->clock;
+    if (replica_view(replica)->state == REPLICA_PRIMED ||
+        replica_view(replica)->state == REPLICA_HIBERNATED)
+        it->hold = hold_in(it);
     /* These are changed in place, and the label stays as it was. */
     if (need.cpu_millis > it->need.cpu_millis)
         it->need.cpu_millis = need.cpu_millis;

@@ -79,11 +79,25 @@ MUST_USE bool fleet_place_resize(struct fleet_place *place,
                                  const struct placement_need *need,
                                  bool is_growing);
 
-/* The app's demand has changed, and `served` requests of it have ended since
- * the last time: that says what its replicas are worth, and it may be idle now.
- */
-void fleet_place_on_demand(struct fleet_place *place, struct fleet_app *app,
-                           uint64_t served);
+/* An app's demand has changed: it may be idle now. */
+void fleet_place_on_demand(struct fleet_place *place);
+/* The replica has served so many more requests: that says what it is worth. */
+void fleet_place_on_served(struct fleet_place *place,
+                           const struct replica *replica, uint64_t served);
+/* So much of its memory is resident: likewise. */
+void fleet_place_on_measured(struct fleet_place *place,
+                             const struct replica *replica, uint64_t bytes);
+/* GreedyDual-Size-Frequency's H. */
+double fleet_place_worth(const struct fleet_place *place,
+                         const struct replica *replica);
+/* It gives way to the machine's shortage: what is left has aged by that. */
+void fleet_place_gave_way(struct fleet_place *place,
+                          const struct replica *replica);
+/* A hibernated replica (of at most a quarter of the machine) could not wake
+ * now, since cpus or memory are reserved by others, and nobody makes room yet.
+ * ret_importance: the highest of the apps of such. */
+MUST_USE bool fleet_place_is_full(const struct fleet_place *place,
+                                  int32_t *ret_importance);
 /* Why replicas of the app do not climb. In fleet_app, written by fleet_place
  * alone, which has the app decide anew when it has changed. */
 struct fleet_place_wait {
@@ -93,8 +107,9 @@ struct fleet_place_wait {
     uint64_t look_number; /* fleet_place's own */
 };
 
-/* The front's answers to REPLICA_EVICT. true: it is drained, and still to go:
- * stop it, *ret_why says why. */
+/* The front's answers to REPLICA_EVICT, or to REPLICA_SLEEP where it is to be
+ * hibernated. true: it is drained, and still to go: stop it, *ret_why says why.
+ */
 MUST_USE bool fleet_place_on_drained(struct fleet_place *place,
                                      const struct replica *replica,
                                      const char **ret_why);

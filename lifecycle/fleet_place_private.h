@@ -26,8 +26,9 @@ struct reservation {
     uint64_t devices;         /* by their position in the machine */
     char *device_names;       /* a comma between two; "": none */
     uint64_t since_us;        /* when it got its place */
-    double uses;              /* requests that it served, about */
+    uint64_t uses;            /* requests that it served */
     double clock;             /* GreedyDual's, when it was used last */
+    uint64_t resident_bytes;  /* of it, as it was measured last */
     bool is_removing;         /* its container is on its way out */
 
     /* it asks for the rest of its need */
@@ -39,6 +40,7 @@ struct reservation {
     char *evicted_for; /* app; NULL: it is not */
     uint64_t evict_us; /* when that was asked of the front */
     char *evict_reason;
+    bool is_to_hibernate;   /* that is how it makes room; else it goes */
     uint64_t busy_until_us; /* the front said that it has something to do */
 };
 
@@ -97,5 +99,9 @@ void fleet_evict_describe(const struct reservation *reservation, bool is_min,
 /* Forget that it was asked to go, where that has led to nothing. Returns when
  * it changes by itself; 0: it does not. */
 uint64_t fleet_evict_expire(struct reservation *reservation, uint64_t now_us);
+/* Its replica went to another state: one that is hibernated has made room, one
+ * that woke up will not. */
+void fleet_evict_on_state(struct fleet_place *place,
+                          struct reservation *reservation);
 
 #endif

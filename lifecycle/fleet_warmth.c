@@ -4,7 +4,8 @@
  * it is the background. When memory is short, one replica takes one step down,
  * and what that gave is seen before the next one does: first primed ones that
  * nobody asked for go, then frozen ones are hibernated, the least worth keeping
- * first, then idle ones leave.
+ * first, then idle ones leave. Likewise one is hibernated where all of
+ * `resources` is reserved, so that a hibernated one can wake at once.
  */
 #include "lifecycle/fleet_warmth.h"
 
@@ -24,6 +25,7 @@
 #define CALM_HIBERNATED_US 12000000U
 #define CALM_LEFT_US       3000000U
 #define PRESSURE_REASON    "the machine runs short of memory"
+#define ROOM_REASON        "all of resources is reserved: another app can wake"
 
 void fleet_warmth_init(struct fleet_warmth *warmth, struct fleet_host *host,
                        const char *proc)
@@ -161,35 +163,13 @@ static bool is_idle(const struct fleet_app *app)
     return app->queued == 0 && app->in_flight == 0 && app->tunnels == 0;
 }
 
-/* GreedyDual-Size-Frequency's, of what is known here. */
-static double worth_of(const struct fleet_app *app,
-                       const struct replica *replica)
-{
-    struct placement_replica it = {
-        .need = {.memory_bytes =
-                     container_memory_bytes_of_pod(&app->settings->container)},
-        .start_us = (uint64_t)app->start_us[LEARNED_PULLED],
-        .uses = app->demand.last.completions,
-    };
-    struct engine_memory memory;
-
-    if (replica_memory(replica, &memory))
-        it.resident_bytes = memory.resident_bytes;
-    return placement_worth(&it);
-}
-
 enum step { STEP_NONE, STEP_HIBERNATE, STEP_FREEZE, STEP_LEAVE };
 
 /* The next step down that this one can take. */
 static enum step step_of(const struct fleet_app *app,
                          const struct replica *replica)
 {
-    const struct warmth_settings *set = &app->settings->app->warmth;
-    const struct engine_capabilities *can =
-        engine_capabilities(app->host->replicas.engine);
-    bool may_hibernate = can->can_hibernate &&
-                         set->hibernate_when != HIBERNATE_OFF &&
-                         replica_view(replica)->hibernate_failed_at_us == 0;
+    bool can_hibernate = fleet_ladder_can_hibernate(app, replica);
     struct fleet_app_counts counts;
 
     fleet_app_count(app, &counts);
@@ -197,13 +177,13 @@ static enum step step_of(const struct fleet_app *app,
     case REPLICA_FROZEN:
         if (replica_is_waking(replica) || replica_is_hibernating(replica))
             return STEP_NONE;
-        if (may_hibernate)
+        if (can_hibernate)
             return STEP_HIBERNATE;
         break;
     case REPLICA_READY:
         if (!is_idle(app))
             return STEP_NONE;
-        if (may_hibernate && set->freeze_after_ms > 0)
+        if (can_hibernate)
             return STEP_FREEZE;
         break;
     default:
@@ -231,7 +211,7 @@ static void consider(struct fleet_app *app, struct replica *replica,
 
     if (step == STEP_NONE || (best->replica && step > best->step))
         return;
-    worth = worth_of(app, replica);
+    worth = fleet_place_worth(app->host->place, replica);
     if (best->replica && step == best->step && worth >= best->worth)
         return;
     *best = (struct victim){app, replica, step, worth};
@@ -268,6 +248,7 @@ static void take_step(struct fleet_warmth *warmth, const struct victim *victim)
 {
     uint64_t now_us = clock_now_us();
 
+    fleet_place_gave_way(warmth->host->place, victim->replica);
     log_info(
         "fleet", "a replica gives way: memory is short",
         "app=%s replica=%s state=%s available_mb=%llu stalled_percent=%.1f",
@@ -313,6 +294,34 @@ static void give_way(struct fleet_warmth *warmth, struct fleet_app *const *apps,
         take_step(warmth, &victim);
 }
 
+/* A request for a hibernated app should find room to wake it, not wait until
+ * another one is written out: so one that is frozen is, ahead of it, where all
+ * of `resources` is reserved. */
+static void keep_room(struct fleet_warmth *warmth,
+                      struct fleet_app *const *apps, uint32_t count)
+{
+    struct victim victim = {0};
+    int32_t importance;
+
+    if (!fleet_place_is_full(warmth->host->place, &importance) ||
+        is_hibernating(apps, count))
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        LIST_FOREACH (&apps[i]->replicas, node) {
+            struct replica *replica = replica_of_node(node);
+
+            if (apps[i]->settings->importance <= importance &&
+                replica_view(replica)->state == REPLICA_FROZEN &&
+                step_of(apps[i], replica) == STEP_HIBERNATE)
+                consider(apps[i], replica, &victim);
+        }
+    }
+    if (!victim.replica)
+        return;
+    fleet_place_gave_way(warmth->host->place, victim.replica);
+    (void)fleet_ladder_hibernate_one(victim.app, victim.replica, ROOM_REASON);
+}
+
 /* What of the apps' memory is where. */
 static void measure(struct fleet_warmth *warmth, struct fleet_app *const *apps,
                     uint32_t count)
@@ -329,6 +338,8 @@ static void measure(struct fleet_warmth *warmth, struct fleet_app *const *apps,
         LIST_FOREACH (&apps[i]->replicas, node) {
             if (!replica_memory(replica_of_node(node), &memory))
                 continue;
+            fleet_place_on_measured(apps[i]->host->place, replica_of_node(node),
+                                    memory.resident_bytes);
             sum.resident_bytes += memory.resident_bytes;
             sum.swapped_bytes += memory.swapped_bytes;
         }
@@ -347,6 +358,7 @@ void fleet_warmth_tick(struct fleet_warmth *warmth,
     qsort(by_use, count, sizeof(struct fleet_app *), by_last_use);
     if (look(warmth))
         give_way(warmth, apps, count);
+    keep_room(warmth, apps, count);
     measure(warmth, apps, count);
     choose_auto(warmth, by_use, count);
     for (uint32_t i = 0; i < count; i++)

@@ -20,13 +20,17 @@
 #define INTERRUPTIONS_MAX 4
 #define SIGNAL_EVERY_MS   5
 #define STAT_MAX          8192
+/* More than that of it left resident: it was not written out. */
+#define REST_SHARE     16
+#define REST_MIN_BYTES ((uint64_t)4 << 20)
 
 struct reclaimer {
     struct loop *loop;
     struct timers *timers;
     const struct cgroup_roots *roots;
-    struct list jobs;    /* all that have not come back */
-    struct timer timer;  /* while a cancelled one has not come back */
+    struct list jobs;   /* all that have not come back */
+    struct timer timer; /* while a cancelled one has not come back */
+    uint64_t timeout_ms;
     struct loop *helper; /* its loop; NULL: not started yet */
     pthread_t thread;
     struct loop_task stop_task;
@@ -39,8 +43,9 @@ struct reclaim {
     struct loop *loop;
     char *dir;
     bool is_v2;
-    bool is_cancelled; /* atomic */
-    bool is_running;   /* atomic: the helper is at it */
+    bool is_cancelled;  /* atomic */
+    bool is_running;    /* atomic: the helper is at it */
+    struct timer timer; /* bounds that; and how long it waits for its turn */
     void (*done)(void *arg, const struct err *err); /* NULL: cancelled */
     void *arg;
     struct loop_task go;
@@ -143,20 +148,27 @@ static uint64_t own_room(const struct reclaim *job)
     return most > used ? most - used : 0;
 }
 
-/* Files are dropped, not written out: they need no room. */
-static bool has_room(const struct reclaim *job, struct err *err)
+/* What is to go to swap. Files are dropped, not written out: they need no room.
+ */
+static bool read_need(const struct reclaim *job, uint64_t *ret_need,
+                      struct err *err)
 {
     char text[STAT_MAX];
-    uint64_t room = meminfo(job->roots, "SwapFree");
-    uint64_t own = own_room(job);
-    uint64_t need;
 
     if (!read_stat(job->dir, text, err))
         return false;
-    need = job->is_v2
-               ? cgroup_stat_of(text, "anon") + cgroup_stat_of(text, "shmem")
-               : cgroup_stat_of(text, "total_rss") +
-                     cgroup_stat_of(text, "total_shmem");
+    *ret_need = job->is_v2 ? cgroup_stat_of(text, "anon") +
+                                 cgroup_stat_of(text, "shmem")
+                           : cgroup_stat_of(text, "total_rss") +
+                                 cgroup_stat_of(text, "total_shmem");
+    return true;
+}
+
+static bool has_room(const struct reclaim *job, uint64_t need, struct err *err)
+{
+    uint64_t room = meminfo(job->roots, "SwapFree");
+    uint64_t own = own_room(job);
+
     if (need > own)
         return err_set(err, ERR_LIMIT,
                        "its %" PRIu64 " MB do not fit into the %" PRIu64
@@ -248,15 +260,39 @@ static bool push_all(const struct reclaim *job, struct err *err)
     return true;
 }
 
-static bool push_out(const struct reclaim *job, struct err *err)
+static bool push_as_can(const struct reclaim *job, struct err *err)
 {
-    if (!has_room(job, err))
-        return false;
     if (!job->is_v2)
         return push_all(job, err);
     if (cgroup_has(job->dir, "memory.reclaim"))
         return push_in_chunks(job, false, err);
     return push_by_limit(job, err);
+}
+
+/* Others write to the same swap meanwhile. */
+static bool push_out(const struct reclaim *job, struct err *err)
+{
+    uint64_t need;
+    uint64_t rest;
+    uint64_t most;
+
+    if (!read_need(job, &need, err) || !has_room(job, need, err) ||
+        !push_as_can(job, err))
+        return false;
+    if (is_cancelled(job))
+        return true; /* nobody hears of it */
+    if (!read_need(job, &rest, err))
+        return false;
+    most = need / REST_SHARE;
+    if (most < REST_MIN_BYTES)
+        most = REST_MIN_BYTES;
+    if (rest <= most)
+        return true;
+    return err_set(err, ERR_LIMIT,
+                   "of its %" PRIu64 " MB only %" PRIu64
+                   " MB could be written out: swap has filled up, or the rest "
+                   "is locked in memory",
+                   need >> 20, (need > rest ? need - rest : 0) >> 20);
 }
 
 static void run_in_helper(struct loop_task *task)
@@ -346,10 +382,46 @@ static void on_back(struct loop_task *task)
 
     if (job->reclaimer)
         list_remove(&job->node);
+    timer_stop(&job->timer);
     if (job->done)
         job->done(job->arg, job->err.code == ERR_NONE ? NULL : &job->err);
     free(job->dir);
     free(job);
+}
+
+/* The helper hangs in one that was given up. */
+static bool is_stuck(const struct reclaimer *reclaimer)
+{
+    LIST_FOREACH (&reclaimer->jobs, node) {
+        const struct reclaim *job = container_of(node, struct reclaim, node);
+
+        if (!job->done && __atomic_load_n(&job->is_running, __ATOMIC_ACQUIRE))
+            return true;
+    }
+    return false;
+}
+
+/* One whose turn has not come yet begins to count when it has. */
+static void on_late(struct timer *timer)
+{
+    struct reclaim *job = container_of(timer, struct reclaim, timer);
+    struct reclaimer *reclaimer = job->reclaimer;
+    void (*done)(void *arg, const struct err *err) = job->done;
+    void *arg = job->arg;
+    bool is_running = __atomic_load_n(&job->is_running, __ATOMIC_ACQUIRE);
+    struct err err;
+
+    if (!is_running && !is_stuck(reclaimer)) {
+        timer_start(reclaimer->timers, &job->timer, reclaimer->timeout_ms);
+        return;
+    }
+    err_set(&err, ERR_TIMEOUT,
+            "its memory was not written out within %" PRIu64
+            " s: the disk that swap is on is too slow%s",
+            reclaimer->timeout_ms / 1000,
+            is_running ? "" : ", and hangs with another one's");
+    reclaim_cancel(&job);
+    done(arg, &err);
 }
 
 struct reclaim *reclaim_start(struct reclaimer *reclaimer,
@@ -369,6 +441,7 @@ struct reclaim *reclaim_start(struct reclaimer *reclaimer,
     job->arg = arg;
     job->go.run = run_in_helper;
     job->back.run = on_back;
+    job->timer.on_expire = on_late;
     list_add_tail(&reclaimer->jobs, &job->node);
     if (!job->dir) {
         err_set(&job->err, ERR_DENIED,
@@ -377,6 +450,7 @@ struct reclaim *reclaim_start(struct reclaimer *reclaimer,
         return job;
     }
     start_thread(reclaimer);
+    timer_start(reclaimer->timers, &job->timer, reclaimer->timeout_ms);
     loop_post(reclaimer->helper, &job->go);
     return job;
 }
@@ -389,9 +463,15 @@ void reclaim_cancel(struct reclaim **reclaim)
         return;
     loop_assert_owner(job->loop);
     job->done = NULL;
+    timer_stop(&job->timer);
     __atomic_store_n(&job->is_cancelled, true, __ATOMIC_RELAXED);
     if (job->reclaimer->helper)
         break_off(job->reclaimer);
+}
+
+void reclaimer_set_timeout(struct reclaimer *reclaimer, uint64_t timeout_ms)
+{
+    reclaimer->timeout_ms = timeout_ms;
 }
 
 struct reclaimer *reclaimer_new(struct loop *loop, struct timers *timers,
@@ -402,6 +482,7 @@ struct reclaimer *reclaimer_new(struct loop *loop, struct timers *timers,
     reclaimer->loop = loop;
     reclaimer->timers = timers;
     reclaimer->roots = roots;
+    reclaimer->timeout_ms = RECLAIM_TIMEOUT_MS;
     reclaimer->timer.on_expire = on_timer;
     reclaimer->stop_task.run = run_stop;
     list_init(&reclaimer->jobs);
@@ -416,6 +497,7 @@ static void disown_all(struct reclaimer *reclaimer)
             container_of(reclaimer->jobs.next, struct reclaim, node);
 
         list_remove(&job->node);
+        timer_stop(&job->timer);
         job->done = NULL;
         job->reclaimer = NULL;
         __atomic_store_n(&job->is_cancelled, true, __ATOMIC_RELAXED);

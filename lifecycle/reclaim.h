@@ -29,11 +29,17 @@ MUST_USE struct reclaimer *reclaimer_new(struct loop *loop,
 void reclaimer_free(struct reclaimer **reclaimer);
 
 #define RECLAIM_SIGNAL (SIGRTMIN + 2)
+/* From when the helper begins. */
+#define RECLAIM_TIMEOUT_MS 120000
+/* Another, for tests. */
+void reclaimer_set_timeout(struct reclaimer *reclaimer, uint64_t timeout_ms);
 
 /* done runs once, never within this call; err is NULL on success, also where a
- * part of the memory had to stay. ERR_LIMIT: swap (or the container's share of
- * it) has no room for all of it, and nothing was done; ERR_DENIED: may not be
- * written here; ERR_NOT_FOUND: it is gone. cgroup is copied. */
+ * small part of the memory had to stay. ERR_LIMIT: swap (or the container's
+ * share of it) has no room for all of it, and nothing was done; or it filled up
+ * meanwhile, and a part of it is written out; ERR_TIMEOUT: likewise, since it
+ * took more than RECLAIM_TIMEOUT_MS; ERR_DENIED: may not be written here;
+ * ERR_NOT_FOUND: it is gone. cgroup is copied. */
 MUST_USE struct reclaim *
 reclaim_start(struct reclaimer *reclaimer,
               const struct container_cgroup *cgroup,

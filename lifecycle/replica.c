@@ -490,6 +490,8 @@ struct replica *replica_adopt(const struct replica_host *host,
     }
     if (view->state == REPLICA_PROBING)
         timer_start(host->timers, &replica->timer, app->app->start_timeout_ms);
+    else if (view->state == REPLICA_FROZEN)
+        replica_find_hibernated(replica);
     return replica;
 }
 

@@ -157,6 +157,8 @@ MUST_USE bool replica_hibernate(struct replica *replica, const char *why);
  * app has on_wake and it was withheld. at_us: when the request for it came; 0:
  * now. */
 void replica_thaw(struct replica *replica, uint64_t at_us, const char *why);
+/* The same, of one that waited for room on the machine for so long. */
+void replica_wake(struct replica *replica, uint64_t waited_us, const char *why);
 /* READY, and the front put it to sleep with on_sleep, but it is not to be
  * frozen now: PROBING until on_wake has answered. */
 void replica_call_off_sleep(struct replica *replica);

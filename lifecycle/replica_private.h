@@ -80,6 +80,9 @@ void replica_stop_container(struct replica *replica);
 
 /* Initialise the container that was created. */
 void replica_initialise(struct replica *replica);
+/* Adopted FROZEN: HIBERNATED where its memory is in swap, so that it has what
+ * it needs reserved before it wakes. */
+void replica_find_hibernated(struct replica *replica);
 /* on_wake has answered. */
 void replica_end_wake(struct replica *replica, uint64_t ready_us);
 /* Thaw it first, then replica_stop_container(). false: it is not frozen. */

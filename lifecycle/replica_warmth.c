@@ -9,6 +9,10 @@
 #include "router/base/clock.h"
 #include "router/base/log.h"
 
+/* Of what a hibernated one has in swap, what is still resident beside it. */
+#define RESIDENT_SHARE     8
+#define RESIDENT_MIN_BYTES ((uint64_t)4 << 20)
+
 bool replica_is_asleep(const struct replica *replica)
 {
     return replica->view.state == REPLICA_FROZEN ||
@@ -83,12 +87,18 @@ static void on_frozen(void *arg, const struct err *err)
     struct replica *replica = arg;
 
     replica->call = NULL;
-    if (replica_call_is_cancelled(err) || !err)
+    if (replica_call_is_cancelled(err))
         return;
+    if (!err) { /* frozen to be hibernated */
+        if (replica->hibernate_reason && replica->is_withheld)
+            (void)!replica_hibernate(replica, replica->hibernate_reason);
+        return;
+    }
     log_warn("replica", "cannot freeze it", "app=%s replica=%s reason=\"%s\"",
              replica_app_name(replica), replica->view.name, err->text);
     replica->is_frozen = false;
     replica->is_withheld = false;
+    replica->hibernate_reason = NULL;
     if (replica->view.state == REPLICA_FROZEN)
         replica_set_state(replica, REPLICA_READY, err->text);
 }
@@ -143,6 +153,22 @@ bool replica_hibernate(struct replica *replica, const char *why)
     return true;
 }
 
+void replica_find_hibernated(struct replica *replica)
+{
+    struct engine_memory memory;
+    uint64_t most;
+
+    if (!replica_memory(replica, &memory) || memory.swapped_bytes == 0)
+        return;
+    most = memory.swapped_bytes / RESIDENT_SHARE;
+    if (most < RESIDENT_MIN_BYTES)
+        most = RESIDENT_MIN_BYTES;
+    if (memory.resident_bytes > most)
+        return;
+    replica->view.state = REPLICA_HIBERNATED;
+    replica->is_withheld = true;
+}
+
 /* --- up --- */
 
 static void log_thawed(const struct replica *replica)
@@ -171,8 +197,9 @@ static void on_thawed(void *arg, const struct err *err)
         return;
     }
     replica->is_frozen = false;
-    replica->view.phases.thaw_us = clock_now_us() - replica->began_us;
-    replica->view.phases.total_us = replica->view.phases.thaw_us;
+    replica->view.phases.total_us = clock_now_us() - replica->began_us;
+    replica->view.phases.thaw_us =
+        replica->view.phases.total_us - replica->view.phases.evict_us;
     log_thawed(replica);
     replica->step_us = clock_now_us();
     if (is_asleep && replica->is_withheld &&
@@ -205,6 +232,17 @@ void replica_thaw(struct replica *replica, uint64_t at_us, const char *why)
     snprintf(replica->why_up, sizeof replica->why_up, "%s", why);
     /* Ends a freeze or a hibernation that is under way. */
     replica->call = engine_thaw(replica->handle, on_thawed, replica);
+}
+
+void replica_wake(struct replica *replica, uint64_t waited_us, const char *why)
+{
+    struct replica_view *view = &replica->view;
+
+    replica_thaw(replica, clock_now_us() - waited_us, why);
+    if (!replica->is_thawing)
+        return;
+    view->began_unix_ms -= waited_us / 1000;
+    view->phases.evict_us = waited_us;
 }
 
 /* on_wake has answered. */

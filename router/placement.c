@@ -264,10 +264,12 @@ struct plan {
     struct placement_output *out;
     struct pool now;    /* taken: all that is there */
     struct pool later;  /* taken, without those that leave, with promises */
-    uint32_t *by_worth; /* [replica_count] indices, the least worth first */
+    uint32_t *by_worth; /* [replica_count] indices: those that can be hibernated
+                           first, then the least worth */
 };
 
 struct ranked {
+    bool is_stopped; /* not hibernated */
     double worth;
     uint64_t id;
     uint32_t index;
@@ -278,6 +280,8 @@ static int compare_worth(const void *a, const void *b)
     const struct ranked *x = a;
     const struct ranked *y = b;
 
+    if (x->is_stopped != y->is_stopped)
+        return x->is_stopped ? 1 : -1;
     if (x->worth != y->worth)
         return x->worth < y->worth ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
@@ -289,7 +293,8 @@ static void rank_replicas(struct plan *plan)
     struct ranked *ranked = xcalloc(count + 1U, sizeof *ranked);
 
     for (uint32_t i = 0; i < count; i++)
-        ranked[i] = (struct ranked){placement_worth(&plan->in->replicas[i]),
+        ranked[i] = (struct ranked){!plan->in->replicas[i].can_hibernate,
+                                    placement_worth(&plan->in->replicas[i]),
                                     plan->in->replicas[i].id, i};
     qsort(ranked, count, sizeof *ranked, compare_worth);
     plan->by_worth = xcalloc(count + 1U, sizeof *plan->by_worth);
@@ -324,10 +329,11 @@ static bool may_evict(struct plan *plan, uint32_t index,
     uint64_t *again_us = &plan->out->again_us;
 
     if (plan->out->evict[index] || replica->is_leaving || !replica->is_idle ||
-        !replica->is_evictable || replica->app == want->app)
+        replica->app == want->app || replica->importance > want->importance)
         return false;
-    if (replica->importance > want->importance ||
-        (replica->is_min && replica->importance == want->importance))
+    if (!replica->can_hibernate &&
+        (!replica->is_evictable ||
+         (replica->is_min && replica->importance == want->importance)))
         return false;
     if (until_us > plan->in->now_us && (*again_us == 0 || until_us < *again_us))
         *again_us = until_us;
@@ -369,21 +375,25 @@ static uint32_t prune(const struct plan *plan,
     return count;
 }
 
-/* One that alone makes room may be worth less than several. */
+/* One that alone makes room may be worth less than several. None is stopped
+ * for it where those would only be hibernated. */
 static uint32_t prefer_single(struct plan *plan,
                               const struct placement_want *want,
                               uint32_t *victims, uint32_t count)
 {
     double worth = 0;
+    bool stops = false;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         worth += worth_at(plan, victims[i]);
+        stops |= !plan->in->replicas[victims[i]].can_hibernate;
+    }
     for (uint32_t i = 0; i < plan->in->replica_count; i++) {
         uint32_t index = plan->by_worth[i];
 
-        if (worth_at(plan, index) > worth)
+        if (!plan->in->replicas[index].can_hibernate && !stops)
             break;
-        if (may_evict(plan, index, want) &&
+        if (worth_at(plan, index) <= worth && may_evict(plan, index, want) &&
             fits_without(plan, want, &index, 1, UINT32_MAX)) {
             victims[0] = index;
             return 1;

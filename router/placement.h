@@ -47,11 +47,14 @@ struct placement_replica {
     uint32_t app; /* its number; equal ones are the same app's */
     struct placement_need need;
     enum placement_hold hold;
-    uint64_t devices;   /* bit n: device n */
-    bool is_leaving;    /* its room comes back by itself */
-    bool is_idle;       /* none in flight, none queued */
-    bool is_evictable;  /* by its app's settings */
-    bool is_min;        /* one of those that `replicas MIN` asks for */
+    uint64_t devices;  /* bit n: device n */
+    bool is_leaving;   /* its room comes back by itself */
+    bool is_idle;      /* none in flight, none queued */
+    bool is_evictable; /* by its app's settings */
+    bool is_min;       /* one of those that `replicas MIN` asks for */
+    /* To make room it would be hibernated, not stopped: it gives all of its
+     * room back and still counts for MIN. */
+    bool can_hibernate;
     bool is_starting;   /* not ready yet */
     int32_t importance; /* of its app */
     uint64_t since_us;  /* when it got its place */
@@ -118,14 +121,14 @@ struct placement_output {
 /* Those wanted are served by rank: apps with no replica, then importance, then
  * the oldest waiting request (none: last). Evicted are idle, evictable
  * replicas of other apps, of the same importance or less (a min replica only
- * of less), where that makes room; of the sets that do, one of low worth from
- * which none can be left out. One that has had its place for less than max(10
- * s, twice its start) keeps it unless it was not used for half the time of its
- * start (why: placement.c); one that still starts, for nobody, keeps it from
- * those for whom nobody waits either. Fills ret's arrays, which the caller
- * made.
- * Cost: O(R log R + W (R + victims^2)) for R replicas and W wants.
- * Thread: any. */
+ * of less), where that makes room; those that can be hibernated, which costs
+ * them no boot, before any other, and whether evictable, or min, or not; of
+ * the sets that do, one of low worth from which none can be left out. One that
+ * has had its place for less than max(10 s, twice its start) keeps it unless it
+ * was not used for half the time of its start (why: placement.c); one that
+ * still starts, for nobody, keeps it from those for whom nobody waits either.
+ * Fills ret's arrays, which the caller made. Cost: O(R log R + W (R +
+ * victims^2)) for R replicas and W wants. Thread: any. */
 void placement_decide(const struct placement_input *input,
                       struct placement_output *ret);
 

@@ -381,6 +381,16 @@ static void make_id(void)
     snprintf(app.id, sizeof app.id, "%.32s-%08x", host, number);
 }
 
+/* SplitMix64. */
+uint64_t testapp_noise(uint64_t index)
+{
+    uint64_t x = (index + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
 static void fill_memory(void)
 {
     size_t size = (size_t)app.memory_mb << 20;
@@ -388,9 +398,9 @@ static void fill_memory(void)
 
     if (memory == NULL)
         fail("memory");
-    /* Not zeros: pages of those can be merged or compressed away. */
-    for (size_t i = 0; i < size; i++)
-        memory[i] = (char)(i * 2654435761u >> 13);
+    /* Nothing that could be merged or compressed away. */
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+        ((uint64_t *)(void *)memory)[i] = testapp_noise(i);
     app.memory = memory;
     testapp_log("testapp: filled %ld MB at %p", app.memory_mb, (void *)memory);
 }

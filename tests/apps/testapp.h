@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct conn;
 
@@ -43,6 +44,8 @@ extern struct testapp app;
 const char *testapp_id(void);
 long long testapp_now_ms(void);
 void testapp_sleep_ms(long long ms);
+/* What memory holds, eight bytes at a time. */
+uint64_t testapp_noise(uint64_t index);
 /* One line on stderr, so that it is in the container's log. */
 void testapp_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* End the process as a crash does: no handler runs. */

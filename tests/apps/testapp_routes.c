@@ -388,8 +388,19 @@ static void route_touch(struct conn *conn)
     reply_printf(conn, 200, "%zu %u\n", size, sum);
 }
 
-/* /file?path=PATH: a file as the container has it; write=1 stores the
- * request's body there. */
+/* /verify: all that --memory filled is read, and still what it was. */
+static void route_verify(struct conn *conn)
+{
+    size_t count = ((size_t)app.memory_mb << 20) / sizeof(uint64_t);
+    const uint64_t *words = (const uint64_t *)(const void *)app.memory;
+    size_t wrong = 0;
+
+    for (size_t i = 0; i < count; i++)
+        wrong += words[i] != testapp_noise(i);
+    reply_printf(conn, wrong > 0 ? 500 : 200, "%zu words, %zu wrong\n", count,
+                 wrong);
+}
+
 /* /connect?ip=IPV4&port=N: whether a connection from here gets there, within
  * two seconds. */
 static void route_connect(struct conn *conn)
@@ -411,6 +422,8 @@ static void route_connect(struct conn *conn)
     close(fd);
 }
 
+/* /file?path=PATH: a file as the container has it; write=1 stores the
+ * request's body there. */
 static void route_file(struct conn *conn)
 {
     char path[PATH_MAX], block[BLOCK_BYTES / 2];
@@ -490,6 +503,7 @@ static const struct {
     {"/file", route_file},       {"/inflight", route_inflight},
     {"/log", route_log},         {"/unready", route_unready},
     {"/connect", route_connect}, {"/touch", route_touch},
+    {"/verify", route_verify},
 };
 
 /* Of each hundred the first ones fail. */

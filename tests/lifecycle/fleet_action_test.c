@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "lifecycle/machine.h"
 #include "tests/support/desk_bench.h"
 
 static struct desk_bench desk;
@@ -50,6 +51,42 @@ Test(fleet_action, a_wake_is_done_when_one_is_ready)
         "%s", REPLIES);
     desk_action(&desk, "wake", 0, "{}");
     cr_assert(desk_replies(&desk, "2 ok "), "%s", REPLIES);
+}
+
+Test(fleet_action, a_wake_of_a_hibernated_one_waits_for_its_room)
+{
+    struct machine machine = {
+        .totals = {.cpu_millis = 4000, .memory_bytes = 1000}};
+    struct warmth_settings *warmth = &desk.bench.apps[0].warmth;
+
+    desk.bench.machine = &machine;
+    for (unsigned i = 0; i < 2; i++)
+        desk.bench.keeper_apps[i].container.memory_bytes = 600;
+    desk.bench.apps[0].idle_timeout_ms = 60000;
+    warmth->freeze_after_ms = 1;
+    warmth->hibernate_when = HIBERNATE_AFTER;
+    warmth->hibernate_after_ms = 1;
+    desk_bench_start(&desk);
+    bench_make_ready(&desk.bench, 0);
+    fake_front_asleep(desk.bench.front, 1, true, false);
+    cr_assert(bench_front_hears(&desk.bench, "sleep replica=1 published=0", 1));
+    fake_front_asleep(desk.bench.front, 1, true, true);
+    cr_assert(bench_engine_hears(&desk.bench, "hibernate c0", 1));
+    bench_run_ms(&desk.bench, 30);
+    bench_make_ready(&desk.bench, 1);
+    fake_front_demand(desk.bench.front, 1, 0, 1, 1); /* busy */
+    desk_action(&desk, "wake", 0, "{}");
+    bench_run_ms(&desk.bench, 300);
+    cr_expect_eq(desk.bench.engine->counts[FAKE_THAW], 0U,
+                 "what it gave back is reserved by another");
+    fake_front_demand(desk.bench.front, 1, 0, 0, 1);
+    cr_assert(bench_front_hears(&desk.bench, "evict replica=2", 1));
+    channel_send_replica_drained(desk.bench.front->channel,
+                                 &(struct channel_replica_drained){2}, NULL, 0);
+    cr_assert(
+        desk_replies(&desk, "1 ok {\"done\":true,\"text\":\"a-1 is ready"),
+        "%s", REPLIES);
+    cr_expect_eq(desk.bench.engine->counts[FAKE_THAW], 1U);
 }
 
 Test(fleet_action, a_wake_holds_no_longer_than_it_was_told)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/event_log.h"
 #include "lifecycle/machine.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
@@ -37,6 +38,7 @@ static void init(void)
 static void done(void)
 {
     bench_done(&bench);
+    event_log_free(&bench.events);
 }
 
 TestSuite(fleet_place, .init = init, .fini = done);
@@ -328,6 +330,139 @@ Test(fleet_place, a_hibernated_one_has_given_its_memory_back_and_asks_for_it)
     cr_expect_eq(reserved_memory(), 600);
 }
 
+/* Replica 1 of an app for which nobody waits, whoever waits for others. */
+static void say_asleep(void)
+{
+    bench.front->queued = 0;
+    fake_front_asleep(bench.front, 1, true, true);
+}
+
+static void make_frozen(unsigned index, uint64_t replica)
+{
+    bench_make_ready(&bench, index);
+    fake_front_asleep(bench.front, replica, true, false);
+    bench_run_ms(&bench, 30);
+}
+
+/* Of app 0, for a request of app 1. */
+static void begin_to_hibernate(void)
+{
+    bench.apps[0].warmth.freeze_after_ms = 60000;
+    bench.apps[0].warmth.hibernate_when = HIBERNATE_PRESSURE;
+    bench.apps[0].replicas_min = 1; /* it is not stopped */
+    bench.events = event_log_new();
+    bench_start(&bench);
+    make_frozen(0, 1);
+    bench.engine->hold[FAKE_HIBERNATE] = true;
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    say_asleep();
+    cr_assert(bench_engine_hears(&bench, "hibernate c0", 1));
+}
+
+static const struct event *last_eviction(void)
+{
+    const struct event *found = NULL;
+    const struct event *event;
+    uint64_t id = 0;
+
+    while ((event = event_log_after(bench.events, id))) {
+        id = event->id;
+        if (event->kind == EVENT_EVICTION)
+            found = event;
+    }
+    return found;
+}
+
+Test(fleet_place, a_frozen_one_is_hibernated_for_another_app)
+{
+    const struct event *event;
+
+    begin_to_hibernate();
+    bench_run_ms(&bench, 2500); /* as long as the disk takes */
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 1U, "not before: %s",
+                 ENGINE);
+    cr_expect_eq(reserved_memory(), 600);
+    cr_expect_null(last_eviction());
+    fake_engine_release(bench.engine, FAKE_HIBERNATE);
+    cr_assert(bench_front_hears(&bench, "add app=1 replica=2", 1));
+    bench_say_ready(&bench);
+    await_state("\"state\":\"hibernated\",\"reason\":\"another app needs its");
+    cr_expect_eq(reserved_memory(), 600);
+    cr_expect_eq(fake_front_count(bench.front, "evict"), 0U, "%s", FRONT);
+    cr_expect_eq(bench.engine->counts[FAKE_STOP], 0U);
+    cr_expect_eq(bench.engine->counts[FAKE_HIBERNATE], 1U);
+    expect_metric("berth_evictions_total{app=\"a\",by=\"b\"} 1\n");
+    event = last_eviction();
+    cr_assert_not_null(event);
+    cr_expect_str_eq(event->replica, "a-1");
+    cr_expect_str_eq(event->to, "hibernated");
+    cr_expect_str_eq(event->by, "b");
+    cr_expect_str_eq(event->reason, "hibernated for b");
+}
+
+Test(fleet_place, a_ready_one_that_may_be_frozen_is_frozen_and_hibernated)
+{
+    bench.apps[0].warmth.freeze_after_ms = 60000;
+    bench.apps[0].replicas_min = 1; /* which it still counts for */
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    say_asleep();
+    cr_assert(bench_engine_hears(&bench, "freeze c0", 1));
+    cr_assert(bench_engine_hears(&bench, "hibernate c0", 1));
+    cr_assert(bench_front_hears(&bench, "add app=1 replica=2", 1));
+    bench_run_ms(&bench, 600);
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 2U, "%s", ENGINE);
+    cr_expect_eq(bench.engine->counts[FAKE_THAW], 0U, "%s", ENGINE);
+}
+
+Test(fleet_place, a_request_calls_the_hibernation_for_another_off)
+{
+    begin_to_hibernate();
+    fake_front_demand(bench.front, 0, 1, 0, 2);
+    cr_assert(bench_engine_hears(&bench, "thaw c0", 1));
+    await_state("\"state\":\"ready\"");
+    bench_run_ms(&bench, 100);
+    cr_expect_eq(reserved_memory(), 600);
+    cr_expect_null(last_eviction());
+    fake_front_demand(bench.front, 0, 0, 0, 2); /* served */
+    bench.engine->hold[FAKE_HIBERNATE] = false;
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 2),
+              "asked again: %s", FRONT);
+}
+
+Test(fleet_place, one_that_cannot_be_written_out_is_left_or_stopped)
+{
+    begin_to_hibernate();
+    fake_engine_fail(bench.engine, FAKE_HIBERNATE, 1, ERR_LIMIT,
+                     "swap is full");
+    fake_engine_release(bench.engine, FAKE_HIBERNATE);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=1", 1),
+              "it takes requests again: %s", FRONT);
+    fake_front_asleep(bench.front, 1, true, false);
+    bench_run_ms(&bench, 300);
+    cr_expect_eq(fake_front_count(bench.front, "evict"), 0U,
+                 "it may not be stopped");
+    cr_expect_eq(bench.engine->counts[FAKE_HIBERNATE], 1U);
+    cr_expect_eq(reserved_memory(), 600);
+    bench.apps[0].replicas_min = 0;
+    fleet_set_machine(bench.fleet, &machine); /* looks again */
+    cr_assert(bench_front_hears(&bench, "evict replica=1\n", 1));
+}
+
+Test(fleet_place, what_the_front_does_not_let_sleep_is_asked_again)
+{
+    bench.apps[0].warmth.freeze_after_ms = 60000;
+    bench_start(&bench);
+    make_frozen(0, 1);
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    fake_front_asleep(bench.front, 1, false, false);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 2));
+}
+
 /* --- devices --- */
 
 Test(fleet_place, a_container_gets_its_devices_and_a_label_that_says_so)
@@ -385,6 +520,33 @@ Test(fleet_place, what_runs_already_is_reserved_before_anything_starts)
     cr_assert(bench_front_hears(&bench, "add app=0 replica=1", 1));
     expect_resources("\"holders\":[\"a-1\"]");
     cr_expect_eq(reserved_memory(), 900, "as it was made, not as it is now");
+}
+
+Test(fleet_place, what_is_found_in_swap_has_its_memory_reserved_when_it_wakes)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+
+        bench.keeper_apps[i].container.memory_bytes = 600 * MIB;
+        add_container(name, i + 1, i,
+                      "cpu_millis=0 memory=629145600 gpu_millis=0 gpu_memory=0 "
+                      "devices=");
+        bench.engine->containers[i].container.is_frozen = true;
+        bench.engine->containers[i].memory =
+            (struct engine_memory){MIB, i == 0 ? 0 : 500 * MIB};
+    }
+    bench_start(&bench);
+    cr_assert(bench_front_hears(&bench, "add app=2 replica=3", 1));
+    bench_run_ms(&bench, 50);
+    cr_expect_eq(reserved_memory(), 600, "of three, one is not in swap");
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    bench_run_ms(&bench, 100);
+    cr_expect_eq(bench.engine->counts[FAKE_THAW], 0U, "no room to wake");
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    say_asleep();
+    cr_assert(bench_engine_hears(&bench, "hibernate c0", 1));
+    cr_assert(bench_engine_hears(&bench, "thaw c1", 1));
+    cr_expect_eq(reserved_memory(), 600);
 }
 
 Test(fleet_place, what_is_to_be_removed_is_reserved_until_it_is_gone)

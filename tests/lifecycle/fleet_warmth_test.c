@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lifecycle/machine.h"
 #include "router/base/alloc.h"
 #include "tests/support/fleet_bench.h"
 
@@ -162,6 +163,64 @@ Test(fleet_warmth, who_is_in_use_or_asked_to_stay_does_not_give_way)
     cr_expect_null(strstr(FRONT, "drain"), "%s", FRONT);
     fake_front_demand(bench.front, 0, 0, 0, 1);
     cr_assert(bench_front_hears(&bench, "drain replica=2", 1), "%s", FRONT);
+}
+
+/* --- resources --- */
+
+static struct machine machine = {
+    .totals = {.cpu_millis = 4000, .memory_bytes = 1000}};
+
+static void make_frozen(unsigned index, uint64_t replica)
+{
+    bench_make_ready(&bench, index);
+    fake_front_asleep(bench.front, replica, true, false);
+    bench_run_ms(&bench, 30);
+}
+
+/* One that takes `memory` awake is hibernated, two that take 400 are frozen, of
+ * which b is of more importance. */
+static void fill(uint64_t memory)
+{
+    bench.machine = &machine;
+    for (unsigned i = 0; i < 3; i++)
+        bench.keeper_apps[i].container.memory_bytes = i == 0 ? memory : 400;
+    bench.keeper_apps[1].importance = 1;
+    bench.apps[0].warmth.hibernate_when = HIBERNATE_AFTER;
+    bench.apps[0].warmth.hibernate_after_ms = 1;
+    bench_start(&bench);
+    make_frozen(0, 1);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    fake_front_asleep(bench.front, 1, true, true);
+    cr_assert(bench_engine_hears(&bench, "hibernate c0", 1));
+    make_frozen(1, 2);
+    make_frozen(2, 3);
+}
+
+Test(fleet_warmth, where_all_is_reserved_one_is_hibernated_for_the_next_to_wake)
+{
+    fill(250);
+    cr_assert(bench_front_hears(&bench, "sleep replica=3 published=0", 1));
+    fake_front_asleep(bench.front, 3, true, true);
+    cr_assert(bench_engine_hears(&bench, "hibernate c2", 1));
+    bench_run_ms(&bench, 600);
+    cr_expect_eq(fake_front_count(bench.front, "sleep replica=2"), 0U,
+                 "that is enough: %s", FRONT);
+}
+
+Test(fleet_warmth, none_is_hibernated_for_one_that_has_room_or_takes_too_much)
+{
+    static const unsigned memory[] = {200, 251};
+
+    for (size_t i = 0; i < ARRAY_LEN(memory); i++) {
+        fill(memory[i]);
+        bench_run_ms(&bench, 600);
+        cr_expect_eq(fake_front_count(bench.front, "published=0"), 1U,
+                     "of %u: %s", memory[i], FRONT);
+        if (i == 0) {
+            done();
+            init();
+        }
+    }
 }
 
 Test(fleet_warmth, freeze_after_off_is_not_overridden_by_pressure)

@@ -90,7 +90,7 @@ Test(reclaim, v2_is_asked_in_chunks_and_given_up_when_nothing_comes)
     struct engine_memory memory;
     struct err err;
 
-    put_v2(90000000);
+    put_v2(3000000);
     cgroup_tree_put(&tree, "cgroup/c0/memory.reclaim", "");
     cr_assert(reclaim(&cgroup), "%s", last.text);
     cr_assert_str_eq(cgroup_tree_get(&tree, "cgroup/c0/memory.reclaim"),
@@ -104,7 +104,7 @@ Test(reclaim, an_old_kernel_is_asked_by_a_low_limit_that_is_put_back)
 {
     struct container_cgroup cgroup = cgroup_of(0, true);
 
-    put_v2(90000000);
+    put_v2(3000000);
     cgroup_tree_put(&tree, "cgroup/c0/memory.high", "max\n");
     cr_assert(reclaim(&cgroup), "%s", last.text);
     cr_assert_str_eq(cgroup_tree_get(&tree, "cgroup/c0/memory.high"), "max");
@@ -171,6 +171,43 @@ Test(reclaim, nothing_is_begun_where_swap_has_no_room)
         cr_expect_str_eq(cgroup_tree_get(&tree, "cgroup/c0/memory.reclaim"), "",
                          "%s", cases[i].label);
     }
+}
+
+/* There was room when it began; then others took it, or pages are locked. */
+Test(reclaim, what_stays_for_the_most_part_was_not_written_out)
+{
+    struct container_cgroup v2 = cgroup_of(0, true);
+    struct container_cgroup v1 = cgroup_of(1, false);
+
+    put_v2(90000000);
+    cgroup_tree_put(&tree, "cgroup/c0/memory.reclaim", "");
+    cr_assert_not(reclaim(&v2));
+    cr_assert_eq(last.code, ERR_LIMIT, "%s", last.text);
+    cr_assert_not_null(strstr(last.text, "of its 85 MB only 0 MB could be"),
+                       "%s", last.text);
+    cgroup_tree_put(&tree, "cgroup/c1/memory.stat",
+                    "total_rss 90000000\ntotal_shmem 0\n");
+    cgroup_tree_put(&tree, "cgroup/c1/memory.force_empty", "");
+    cr_assert_not(reclaim(&v1));
+    cr_assert_eq(last.code, ERR_LIMIT, "%s", last.text);
+}
+
+/* A disk that does not move, and one that waits for its turn behind it. */
+Test(reclaim, what_takes_too_long_is_given_up)
+{
+    struct container_cgroup slow = cgroup_of(0, true);
+    struct container_cgroup next = cgroup_of(1, false);
+
+    reclaimer_set_timeout(reclaimer, 1000);
+    put_v2(90000000);
+    cgroup_tree_put_blocker(&tree, "cgroup/c0/memory.reclaim");
+    cgroup_tree_put(&tree, "cgroup/c1/memory.stat", "total_rss 4096\n");
+    cgroup_tree_put(&tree, "cgroup/c1/memory.force_empty", "");
+    cr_assert_not(reclaim(&slow));
+    cr_assert_eq(last.code, ERR_TIMEOUT, "%s", last.text);
+    cr_assert_not_null(strstr(last.text, "not written out within 1 s"), "%s",
+                       last.text);
+    cr_assert(reclaim(&next), "the helper is free again: %s", last.text);
 }
 
 Test(reclaim, a_cgroup_that_is_gone_or_unseen_is_said)

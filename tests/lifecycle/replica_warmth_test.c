@@ -189,6 +189,15 @@ Test(replica_warmth, one_that_cannot_be_frozen_is_ready_again)
     cr_expect_not(replica_view(replica)->is_start, "that was no start");
 }
 
+Test(replica_warmth, one_that_is_to_be_hibernated_is_as_soon_as_it_is_frozen)
+{
+    make_ready();
+    replica_want_hibernate(replica, "another app needs it");
+    cr_assert(replica_freeze(replica, true, "another app needs it"));
+    await(REPLICA_HIBERNATED);
+    cr_expect_str_eq(replica_view(replica)->reason, "another app needs it");
+}
+
 Test(replica_warmth, is_hibernated_and_comes_back)
 {
     struct engine_memory memory;
@@ -432,6 +441,51 @@ Test(replica_warmth, a_frozen_one_is_found_frozen)
     replica_thaw(replica, 0, "a request came");
     await(REPLICA_READY);
     cr_expect(replica_view(replica)->from == RUNG_FROZEN);
+}
+
+/* How much of it is in swap says which it was. */
+Test(replica_warmth, a_hibernated_one_is_found_hibernated)
+{
+    static const struct {
+        const char *label;
+        struct engine_memory memory;
+        enum replica_state state;
+    } cases[] = {
+        {"nothing in swap", {100 << 20, 0}, REPLICA_FROZEN},
+        {"a little", {100 << 20, 10 << 20}, REPLICA_FROZEN},
+        {"the most", {10 << 20, 100 << 20}, REPLICA_HIBERNATED},
+        {"a small one", {3 << 20, 4096}, REPLICA_HIBERNATED},
+        {"a small one that never was", {3 << 20, 0}, REPLICA_FROZEN},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake_container *at =
+            fake_engine_add(bench.engine, "a", 7 + i, "1", true);
+
+        at->container.is_frozen = true;
+        at->memory = cases[i].memory;
+        adopt(at);
+        cr_expect_eq(replica_view(replica)->state, cases[i].state, "%s",
+                     cases[i].label);
+        cr_expect_eq(replica_is_withheld(replica),
+                     cases[i].state == REPLICA_HIBERNATED, "%s",
+                     cases[i].label);
+        replica_free(&replica);
+    }
+}
+
+/* The time it waited for room is told apart from that of its thaw. */
+Test(replica_warmth, how_long_it_waited_for_room_is_told)
+{
+    const struct replica_phases *phases;
+
+    make_hibernated();
+    replica_wake(replica, 700000, "there is room");
+    await(REPLICA_READY);
+    phases = &replica_view(replica)->phases;
+    cr_expect_eq(phases->evict_us, 700000U);
+    cr_expect_geq(phases->total_us, 700000U);
+    cr_expect_eq(phases->thaw_us, phases->total_us - phases->evict_us);
 }
 
 Test(replica_warmth, a_primed_one_is_found_primed)

@@ -95,6 +95,11 @@ static struct bench bench_of(uint64_t cpus, uint64_t memory, uint32_t devices)
     return b;
 }
 
+static uint32_t pick(uint32_t bound)
+{
+    return (uint32_t)rand() % bound;
+}
+
 Test(placement, what_fits_starts_and_what_is_unlimited_reserves_nothing)
 {
     struct bench b = bench_of(4, 8, 0);
@@ -229,6 +234,18 @@ static const struct victim_case victim_cases[] = {
      {.app = 7, .is_idle = true, .is_evictable = true},
      0,
      false},
+    {"hibernated for it: not evictable, and a min replica",
+     {.is_idle = true, .is_min = true, .can_hibernate = true},
+     0,
+     true},
+    {"it could be hibernated, but is busy",
+     {.is_evictable = true, .can_hibernate = true},
+     0,
+     false},
+    {"it could be hibernated, but is of more importance",
+     {.is_idle = true, .can_hibernate = true, .importance = 1},
+     0,
+     false},
 };
 
 Test(placement, only_who_may_be_is_evicted)
@@ -296,6 +313,66 @@ Test(placement, one_victim_of_less_worth_than_several_is_taken)
     cr_assert(!b.evict[0] && !b.evict[1] && b.evict[2]);
 }
 
+Test(placement, whoever_can_be_hibernated_gives_way_before_one_is_stopped)
+{
+    struct bench b = bench_of(4, 8, 0);
+
+    add(&b, 1, MEMORY(4), 0)->uses = 1;
+    add(&b, 2, MEMORY(2), 0)->uses = 1000;
+    add(&b, 3, MEMORY(2), 0)->uses = 1001;
+    b.replicas[1].can_hibernate = b.replicas[2].can_hibernate = true;
+    want(&b, 9, MEMORY(4));
+    decide(&b);
+    cr_assert(!b.evict[0] && b.evict[1] && b.evict[2], "though worth more");
+    b.wants[0].need = MEMORY(2);
+    decide(&b);
+    cr_assert(!b.evict[0] && b.evict[1] && !b.evict[2], "the least worth");
+    b.wants[0].need = MEMORY(6);
+    decide(&b);
+    cr_assert_eq(b.evict[0] + b.evict[1] + b.evict[2], 2, "both kinds");
+    cr_assert(b.evict[0], "those that sleep are not enough");
+}
+
+/* What is used now and then must in the end push out what was dear once and is
+ * not used any more, however dear: GreedyDual's clock rises with each victim,
+ * and what is used takes its value from it. */
+Test(placement, what_was_dear_once_does_not_stay_for_ever)
+{
+    srand(8);
+    for (unsigned run = 0; run < 200; run++) {
+        struct bench b = bench_of(4, 5, 0);
+        uint32_t evictions = 0;
+        bool is_old_there = true;
+        double bound;
+
+        add(&b, 100, MEMORY(1), 0)->uses = 1 + pick(1000);
+        b.replicas[0].start_us = (1 + pick(30)) * SECOND;
+        for (uint32_t i = 0; i < 4; i++)
+            add(&b, i, MEMORY(1), 0);
+        /* Each victim is worth at least one start of a second for a request. */
+        bound =
+            placement_worth(&b.replicas[0]) / ((double)SECOND / (double)GB) + 1;
+        for (uint32_t step = 0; is_old_there; step++) {
+            cr_assert_leq(evictions, 5 * bound, "run %u: the old one stays",
+                          run);
+            b.want_count = 0;
+            want(&b, 200 + step, MEMORY(1));
+            decide(&b);
+            cr_assert_eq(b.answers[0].verdict, PLACEMENT_SOON);
+            for (uint32_t i = 0; i < 5; i++) {
+                if (!b.evict[i])
+                    continue;
+                is_old_there &= b.replicas[i].app != 100;
+                b.replicas[i].app = 200 + step; /* it came in its place */
+                b.replicas[i].uses = 1;
+                b.replicas[i].start_us = SECOND;
+                b.replicas[i].clock = b.clock;
+                evictions++;
+            }
+        }
+    }
+}
+
 Test(placement, to_wake_needs_room_on_its_own_device)
 {
     struct bench b = bench_of(4, 8, 2);
@@ -341,11 +418,6 @@ Test(placement, a_rung_reserves_what_it_uses)
 }
 
 /* --- what always holds --- */
-
-static uint32_t pick(uint32_t bound)
-{
-    return (uint32_t)rand() % bound;
-}
 
 static struct placement_need any_need(void)
 {
@@ -396,8 +468,8 @@ static void check_evictions(const struct bench *b)
 
         if (!b->evict[i])
             continue;
-        cr_assert(replica->is_idle && replica->is_evictable &&
-                  !replica->is_leaving);
+        cr_assert(replica->is_idle && !replica->is_leaving &&
+                  (replica->is_evictable || replica->can_hibernate));
         cr_assert_leq(replica->since_us + 10 * SECOND, b->now_us);
         for (uint32_t k = 0; k < b->want_count; k++)
             has_reason |= b->answers[k].verdict == PLACEMENT_SOON &&
@@ -435,6 +507,7 @@ static void act(struct bench *b)
         replica->is_min = pick(4) == 0;
         replica->uses = pick(20);
         replica->is_evictable = pick(8) > 0;
+        replica->can_hibernate = replica->devices == 0 && pick(3) == 0;
     }
 }
 
