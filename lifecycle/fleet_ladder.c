@@ -110,6 +110,16 @@ static void ask_front(const struct fleet_app *app,
     channel_send_replica_sleep(app->host->channel, &message, NULL, 0);
 }
 
+/* It sleeps, and shall take requests again, as far as its app lets it. */
+static void publish(const struct fleet_app *app, struct replica *replica)
+{
+    const struct warmth_settings *warmth = warmth_of(app);
+
+    if (!warmth->on_sleep && !warmth->on_wake)
+        replica_set_withheld(replica, false);
+    ask_front(app, replica, true);
+}
+
 static void tell_awake(const struct fleet_app *app,
                        const struct replica *replica, bool answer)
 {
@@ -135,7 +145,7 @@ bool fleet_ladder_tell_front(struct fleet_app *app, struct replica *replica,
     }
     /* It was not hibernated: back among those that take requests. */
     if (state == REPLICA_FROZEN && before == REPLICA_FROZEN) {
-        ask_front(app, replica, true);
+        publish(app, replica);
         return true;
     }
     return false;
@@ -161,7 +171,7 @@ static void hibernate_now(struct fleet_app *app, struct replica *replica)
     replica_want_hibernate(replica, NULL);
     fleet_place_on_busy(app->host->place, replica);
     if (!replica_is_waking(replica))
-        ask_front(app, replica, true);
+        publish(app, replica);
 }
 
 void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
@@ -188,8 +198,13 @@ void fleet_ladder_on_asleep(struct fleet_app *app, struct replica *replica,
     }
     if (state != REPLICA_FROZEN)
         return;
+    /* It may have been asked twice. While it is being frozen it goes on to be
+     * hibernated by itself. */
+    if (replica_is_hibernating(replica))
+        return;
     replica_set_withheld(replica, message->withheld);
-    if (message->withheld && replica_hibernate_reason(replica))
+    if (message->withheld && replica_hibernate_reason(replica) &&
+        !replica_is_calling(replica))
         hibernate_now(app, replica);
 }
 

@@ -418,6 +418,30 @@ Test(fleet_place, a_ready_one_that_may_be_frozen_is_frozen_and_hibernated)
     cr_expect_eq(bench.engine->counts[FAKE_THAW], 0U, "%s", ENGINE);
 }
 
+/* It fell asleep by itself in the moment in which it was asked to: the front
+ * answers twice, and the first time it is still being frozen. */
+Test(fleet_place, two_answers_of_the_front_are_one_hibernation)
+{
+    bench.apps[0].warmth.freeze_after_ms = 60000;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    bench.engine->hold[FAKE_FREEZE] = bench.engine->hold[FAKE_HIBERNATE] = true;
+    fake_front_demand(bench.front, 1, 1, 0, 1);
+    cr_assert(bench_front_hears(&bench, "sleep replica=1 published=0", 1));
+    bench.front->queued = 0;
+    fake_front_asleep(bench.front, 1, true, false);
+    say_asleep();
+    cr_assert(bench_engine_hears(&bench, "freeze c0", 1));
+    bench_run_ms(&bench, 30);
+    fake_engine_release(bench.engine, FAKE_FREEZE);
+    cr_assert(bench_engine_hears(&bench, "hibernate c0", 1));
+    say_asleep();
+    bench_run_ms(&bench, 30);
+    fake_engine_release(bench.engine, FAKE_HIBERNATE);
+    await_state("\"state\":\"hibernated\",\"reason\":\"another app");
+    cr_expect_eq(bench.engine->counts[FAKE_HIBERNATE], 1U);
+}
+
 Test(fleet_place, a_request_calls_the_hibernation_for_another_off)
 {
     begin_to_hibernate();

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Hibernation: one app whose memory goes to swap and comes back; then more apps
+# than the machine's share holds, all kept warm, each answered when asked.
+#
+#   tests/bench/hibernate.sh [--apps N] [--size MB] [--memory SIZE] [--asked N]
+#                            [--pause S] [--repeat N] [--swap MB] [--dir DIR]
+#                            [--json FILE]
+#
+# --apps, --size: so many (40) of so much memory (512), incompressible, checked
+# --memory: of `resources` (8g); --asked: so many (2 * apps) times at random
+# --pause: seconds between two requests of the rounds that are not back to back
+# --repeat: how often the one app comes back (10)
+# --swap: of the swap file (what all apps take, and a quarter); --dir: where
+#
+# The swap file is made for the time of the run and removed at its end, whatever
+# that is. Default sizes take 26 GB of disk, 8 GB of memory, about 15 minutes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=conf/demo/deps.sh
+. conf/demo/deps.sh
+berth_deps build podman
+[ -x build/berth ] || {
+    cmake --preset release && cmake --build build
+} >&2
+work=$(mktemp -d /tmp/berth-hibernate.XXXX)
+trap 'berth_deps_root conf/demo/podman_env.sh destroy "$work"' EXIT
+berth_deps_root conf/demo/podman_env.sh serve "$work" >&2
+berth_deps_root tests/apps/images.sh "$work" >&2
+berth_deps_root env BERTH_TEST_PODMAN="$work" PYTHONDONTWRITEBYTECODE=1 \
+    python3 tests/bench/hibernate.py "$@"
