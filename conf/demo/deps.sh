@@ -30,7 +30,7 @@ berth_deps_list() {
     test)
         printf '%s\n' libcriterion-dev clang clang-rt clang-format clang-tidy \
             python3 curl jq shellcheck openssl docker-registry apache2-utils \
-            busybox-static \
+            busybox-static zsh fish man-db groff \
             prometheus
         ;;
     host)

@@ -181,8 +181,14 @@ static void write_zsh(struct strbuf *buf)
         buf, "#compdef berth\n"
              "# zsh completion for berth; made by `berth completion zsh`\n\n"
              "_berth_apps() {\n"
-             "    compadd -- ${(f)\"$(berth completion apps "
-             "${opt_args[-c]:+-c ${opt_args[-c]}} 2>/dev/null)\"}\n"
+             "    local name\n"
+             "    local -a where\n"
+             "    for name in -c --config --socket; do\n"
+             "        (( $+opt_args[$name] )) &&\n"
+             "            where+=($name ${(Q)opt_args[$name]})\n"
+             "    done\n"
+             "    compadd -- "
+             "${(f)\"$(berth completion apps $where 2>/dev/null)\"}\n"
              "}\n\n"
              "_berth_commands() {\n"
              "    local commands=(\n");
@@ -213,7 +219,13 @@ static void write_zsh(struct strbuf *buf)
             add_zsh_argument(&c->arguments[i], buf);
         strbuf_add_str(buf, "\n        ;;\n");
     }
-    strbuf_add_str(buf, "    esac\n}\n\n_berth \"$@\"\n");
+    /* Found in $fpath it is the function's body; else it was sourced. */
+    strbuf_add_str(buf, "    esac\n}\n\n"
+                        "if [[ $funcstack[1] == _berth ]]; then\n"
+                        "    _berth \"$@\"\n"
+                        "else\n"
+                        "    compdef _berth berth\n"
+                        "fi\n");
 }
 
 /* --- fish --- */
@@ -255,7 +267,7 @@ static void add_fish_argument(const struct cli_command *command,
                   "complete -c berth -n '__fish_seen_subcommand_from %s' -a '",
                   command->name);
     if (argument->value == CLI_APP)
-        strbuf_add_str(buf, "(berth completion apps 2>/dev/null)");
+        strbuf_add_str(buf, "(__berth_apps)");
     else if (argument->value == CLI_WORD)
         for (const char *at = argument->name; *at; at++)
             strbuf_add_char(buf, *at == '|' ? ' ' : *at);
@@ -268,7 +280,20 @@ static void add_fish_argument(const struct cli_command *command,
 static void write_fish(struct strbuf *buf)
 {
     strbuf_add_str(buf, "# fish completion for berth; made by "
-                        "`berth completion fish`\ncomplete -c berth -f\n");
+                        "`berth completion fish`\n"
+                        "function __berth_apps\n"
+                        "    set -l words (commandline -opc)\n"
+                        "    set -l where\n"
+                        "    for i in (seq 2 (count $words))\n"
+                        "        switch $words[$i]\n"
+                        "            case -c --config --socket\n"
+                        "                set -a where "
+                        "$words[$i] $words[(math $i + 1)]\n"
+                        "        end\n"
+                        "    end\n"
+                        "    berth completion apps $where 2>/dev/null\n"
+                        "end\n"
+                        "complete -c berth -f\n");
     for (const struct cli_command *c = cli_commands; c->name; c++) {
         const struct cli_option *options[CLI_OPTIONS_MAX];
         unsigned count = cli_options_of(c, options);

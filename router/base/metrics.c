@@ -9,14 +9,16 @@
 #include "router/base/alloc.h"
 #include "router/base/metrics_private.h"
 
-#define CODE_MIN 100
-#define CODE_MAX 599
-
 const uint64_t metrics_bounds_us[METRIC_BUCKETS - 1] = {
     1000,     2500,     5000,     10000,     25000,     50000,
     100000,   250000,   500000,   1000000,   2500000,   5000000,
     10000000, 30000000, 60000000, 300000000, 600000000,
 };
+
+#ifndef BERTH_NO_METRICS
+
+#define CODE_MIN 100
+#define CODE_MAX 599
 
 static void increase(uint64_t *at, uint64_t n)
 {
@@ -50,6 +52,7 @@ void metrics_count_request(struct metrics_requests *requests, unsigned code)
     }
     increase(&class->counts[code % CLASS_CODES], 1);
 }
+#endif
 
 /* --- sums ----------------------------------------------------------------- */
 

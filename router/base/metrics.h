@@ -6,6 +6,9 @@
  * is a relaxed load and store of a thread's own memory: no lock, no shared
  * cache line. Cells live as long as their registry, but for those that are
  * counted (metrics_cell_take()).
+ *
+ * BERTH_NO_METRICS (CMake's BERTH_METRICS=OFF) is for the bench that says what
+ * counting costs: nothing but gauges is counted then.
  */
 #ifndef ROUTER_BASE_METRICS_H
 #define ROUTER_BASE_METRICS_H
@@ -109,10 +112,14 @@ void metrics_requests_drop(struct metrics_registry *registry,
 static inline void metrics_add(struct metrics_cell *cell, enum metric_id id,
                                uint64_t n)
 {
+#ifdef BERTH_NO_METRICS
+    (void)cell, (void)id, (void)n;
+#else
     uint64_t *at = &cell->values[(unsigned)id - cell->first_value];
 
     __atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + n,
                      __ATOMIC_RELAXED);
+#endif
 }
 static inline void metrics_set(struct metrics_cell *cell, enum metric_id id,
                                uint64_t value)
@@ -126,10 +133,15 @@ static inline uint64_t metrics_get(const struct metrics_cell *cell,
     return __atomic_load_n(&cell->values[(unsigned)id - cell->first_value],
                            __ATOMIC_RELAXED);
 }
+#ifdef BERTH_NO_METRICS
+#define metrics_observe(cell, id, us)         ((void)(cell), (void)(us))
+#define metrics_count_request(requests, code) ((void)(requests), (void)(code))
+#else
 void metrics_observe(struct metrics_cell *cell, enum metric_histogram_id id,
                      uint64_t us);
 /* Count one answer; code: 100 to 599, or 499 for a client that hung up. */
 void metrics_count_request(struct metrics_requests *requests, unsigned code);
+#endif
 
 /* Sum of one counter over all cells of a label; NULL: of all labels.
  * Thread: any. */
