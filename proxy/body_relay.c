@@ -185,6 +185,9 @@ int relay_space(struct body_relay *relay, bool exact, struct iovec *ret_iov)
             break;
         relay->space[relay->space_used] = buffer;
         ret_iov[relay->space_used].iov_base = buffer_space(buffer, &size);
+        if (size > BODY_RELAY_READ_BYTES - relay->space_bytes)
+            size = BODY_RELAY_READ_BYTES - relay->space_bytes;
+        relay->space_bytes += (uint32_t)size;
         if (size > left)
             size = (size_t)left;
         ret_iov[relay->space_used].iov_len = size;
@@ -206,6 +209,7 @@ static void give_space(struct body_relay *relay, uint32_t from)
     for (uint32_t i = 0; i < from; i++)
         relay->space[i] = NULL;
     relay->space_used = 0;
+    relay->space_bytes = 0;
 }
 
 void relay_cancel_space(struct body_relay *relay)
@@ -269,7 +273,6 @@ enum relay_result relay_fill(struct body_relay *relay, size_t count,
                              struct rejection *ret_rejection)
 {
     enum relay_result result = RELAY_MORE;
-    size_t space_total = 0;
     size_t left = count;
     uint32_t used = 0;
 
@@ -279,10 +282,9 @@ enum relay_result relay_fill(struct body_relay *relay, size_t count,
         uint32_t from = buffer->end;
         size_t size;
 
-        buffer_space(buffer, &size);
-        space_total += size;
         if (left == 0 || result != RELAY_MORE)
-            continue;
+            break;
+        buffer_space(buffer, &size);
         if (size > left)
             size = left;
         left -= size;
@@ -293,7 +295,7 @@ enum relay_result relay_fill(struct body_relay *relay, size_t count,
         result = decode(relay, buffer, from, arena, ret_excess, ret_rejection);
         note_filled(relay, buffer, from);
     }
-    relay->was_full = count == space_total;
+    relay->was_full = count == relay->space_bytes;
     if (left > 0 && ret_excess->len == 0)
         ret_excess->len = left;
     give_space(relay, used);

@@ -22,8 +22,11 @@
 #include "router/base/attr.h"
 #include "router/base/strbuf.h"
 
-/* At most so many buffers are filled by one read. */
-#define BODY_RELAY_SPACE 4
+/* At most so many buffers are filled by one read, and so many bytes: what they
+ * are when they leave as TLS records goes into one packet, which is at most 64
+ * KB with all headers (tls_socket.h). */
+#define BODY_RELAY_SPACE      4
+#define BODY_RELAY_READ_BYTES (64 * 1024 - 512)
 /* At most so many pieces are offered to one write. */
 #define BODY_RELAY_PENDING 16
 /* A body of which less is left goes through the buffers. */
@@ -40,6 +43,7 @@ struct body_relay {
     uint32_t at_sent;     /* bytes of it that are sent */
     struct io_buffer *space[BODY_RELAY_SPACE]; /* offered for a read */
     uint32_t space_used;
+    uint32_t space_bytes; /* what it has room for, within one read */
     uint32_t buffer_count;
     uint32_t buffer_max;
     struct pipe *pipe;  /* comes before the buffers; NULL: it would be empty */

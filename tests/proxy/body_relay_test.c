@@ -218,6 +218,35 @@ Test(body_relay, has_room_for_what_it_was_given_and_no_more)
     }
 }
 
+/* What one read brings shall leave as one packet, as TLS records, too. */
+Test(body_relay, a_long_body_is_read_in_pieces_of_less_than_a_packet)
+{
+    struct rig rig;
+    struct iovec iov[BODY_RELAY_SPACE];
+    struct rejection rejection;
+    struct strview excess;
+
+    rig_begin(&rig, 1 << 20);
+    start(&rig, FRAMING_LENGTH, 1 << 20, 1 << 20, false);
+    for (int i = 0; i < 4; i++) {
+        int pieces = relay_space(&rig.relay, false, iov);
+        size_t total = 0;
+
+        cr_assert_eq(pieces, i == 0 ? 1 : BODY_RELAY_SPACE);
+        for (int piece = 0; piece < pieces; piece++) {
+            memset(iov[piece].iov_base, 'x', iov[piece].iov_len);
+            total += iov[piece].iov_len;
+        }
+        cr_assert_eq(total, i == 0 ? IO_BUFFER_BYTES : BODY_RELAY_READ_BYTES);
+        cr_assert_eq(
+            relay_fill(&rig.relay, total, &rig.arena, &excess, &rejection),
+            RELAY_MORE);
+        cr_assert(rig.relay.was_full);
+    }
+    relay_reset(&rig.relay);
+    rig_end(&rig);
+}
+
 Test(body_relay, gives_up_a_second_attempt_for_room)
 {
     struct rig rig;
