@@ -61,6 +61,14 @@ struct app_revision *app_revision_of(const struct keeper_app *app)
                         struct app_revision, app);
 }
 
+void app_revision_settle(struct app_revision *revision, const char *hex,
+                         const struct image_answer *made_of)
+{
+    snprintf(revision->hex, sizeof revision->hex, "%s", hex);
+    revision->made_of = *made_of;
+    revision->is_known = true;
+}
+
 bool app_revision_is_same(const struct keeper_app *a,
                           const struct keeper_app *b)
 {

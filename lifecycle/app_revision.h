@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "lifecycle/image_store.h"
 #include "lifecycle/keeper_settings.h"
 #include "lifecycle/settings.h"
 #include "router/base/attr.h"
@@ -25,6 +26,9 @@ struct app_revision {
         *container_from; /* whose app.container's texts are */
     /* Its name, once what `image` means was looked up; "" before. */
     char hex[DIGEST_HEX_SIZE];
+    /* What that was then: all its replicas are made of it. */
+    bool is_known;
+    struct image_answer made_of; /* where is_known */
     /* Only its name is known, from the label of a container that was found:
      * none can be made of it, and app.container is a stand-in. */
     bool is_found;
@@ -45,6 +49,10 @@ void app_revision_unref(struct app_revision **revision);
 
 /* The revision that a replica's settings are part of. */
 struct app_revision *app_revision_of(const struct keeper_app *app);
+
+/* Its name, and what it is made of, are known now. Copies. */
+void app_revision_settle(struct app_revision *revision, const char *hex,
+                         const struct image_answer *made_of);
 
 /* Whether both settings make the same container, as far as can be known without
  * a look at the image. Upstream apps: always, they make none. */

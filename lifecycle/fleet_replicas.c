@@ -320,6 +320,21 @@ static void on_replica_line(void *arg, struct replica *replica)
                            replica);
 }
 
+static const struct image_answer *made_of(void *arg,
+                                          const struct replica *replica)
+{
+    const struct app_revision *revision = fleet_replicas_revision_of(replica);
+
+    (void)arg;
+    return revision->is_known ? &revision->made_of : NULL;
+}
+
+static enum replica_content on_content(void *arg, struct replica *replica,
+                                       const struct image_answer *answer)
+{
+    return rollout_on_content(arg, replica, answer);
+}
+
 static const struct replica_owner *owner_of(struct fleet_app *app,
                                             struct replica_owner *owner)
 {
@@ -329,6 +344,8 @@ static const struct replica_owner *owner_of(struct fleet_app *app,
                                     .on_delayed = on_replica_delayed,
                                     .on_failed = on_replica_failed,
                                     .rank = fleet_scale_rank,
+                                    .made_of = made_of,
+                                    .on_content = on_content,
                                     .arg = app};
     return owner;
 }

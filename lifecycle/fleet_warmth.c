@@ -139,6 +139,7 @@ static bool may_prime(const struct fleet_app *app)
     return counts.primed < fleet_ladder_primed_wanted(app) &&
            app->adopting == 0 && app->failing == 0 && app->queued == 0 &&
            app->start_backoff.failure_count == 0 &&
+           app->revision->is_known && /* the pull policy has its say first */
            clock_now_us() >= app->prime_after_us;
 }
 

@@ -16,10 +16,12 @@
 #include "router/base/clock.h"
 #include "router/base/digest.h"
 #include "router/base/log.h"
+#include "router/base/loop.h"
 #include "router/base/strbuf.h"
 #include "router/base/wire.h"
 
 struct image_store {
+    struct loop *loop;
     struct engine *engine;
     struct image_pulls *pulls;
     struct setup_layers *layers;
@@ -34,6 +36,7 @@ struct image_store *image_store_new(struct loop *loop, struct timers *timers,
     static const struct pulls_hooks none = {NULL, NULL};
     struct image_store *store = xcalloc(1, sizeof *store);
 
+    store->loop = loop;
     store->engine = engine;
     list_init(&store->wants);
     store->pulls =
@@ -170,6 +173,18 @@ static void on_layer(struct setup_want *setup,
 
 /* --- the image --- */
 
+static void on_image(struct image_want *want, const struct engine_image *image)
+{
+    want->answer.image = *image;
+    if (want->container->setup_count == 0) {
+        ask_for_secrets(want);
+        return;
+    }
+    want->setup.on_layer = on_layer;
+    setup_layers_ask(want->store->layers, want->container, image->id,
+                     want->mode, &want->setup);
+}
+
 static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
                       const struct err *err)
 {
@@ -182,15 +197,34 @@ static void on_pulled(struct pull_want *pull, const struct pull_answer *answer,
         finish(want, &told);
         return;
     }
-    want->answer.image = answer->image;
     want->answer.was_pulled = answer->is_new;
-    if (want->container->setup_count == 0) {
-        ask_for_secrets(want);
+    on_image(want, &answer->image);
+}
+
+/* What is known is answered in the same turn, but never within the call. */
+struct known_note {
+    struct loop_task task;
+    struct image_want *want; /* NULL: it was cancelled */
+};
+
+static void on_known(struct loop_task *task)
+{
+    struct known_note *note = container_of(task, struct known_note, task);
+    struct image_want *want = note->want;
+
+    free(note);
+    if (!want)
         return;
-    }
-    want->setup.on_layer = on_layer;
-    setup_layers_ask(want->store->layers, want->container, answer->image.id,
-                     want->mode, &want->setup);
+    want->note = NULL;
+    on_image(want, want->known_image);
+}
+
+static void answer_soon(struct image_want *want)
+{
+    want->note = xcalloc(1, sizeof *want->note);
+    want->note->task.run = on_known;
+    want->note->want = want;
+    loop_defer(want->store->loop, &want->note->task);
 }
 
 static void on_retry(struct pull_want *pull, const struct err *err,
@@ -218,7 +252,15 @@ static void begin(struct image_store *store,
     want->pull.on_pulled = on_pulled;
     want->pull.on_retry = on_retry;
     list_add_tail(&store->wants, &want->node);
-    image_pulls_ask(store->pulls, ask, &want->pull);
+    if (want->known_image)
+        answer_soon(want);
+    else
+        image_pulls_ask(store->pulls, ask, &want->pull);
+}
+
+static const struct engine_image *known_image(const struct image_want *want)
+{
+    return want->known ? &want->known->image : NULL;
 }
 
 static struct pull_ask ask_of(const struct container_settings *container)
@@ -234,6 +276,7 @@ void image_store_ensure(struct image_store *store,
 {
     struct pull_ask ask = ask_of(container);
 
+    want->known_image = known_image(want);
     begin(store, container, &ask, SETUP_ENSURE, want);
 }
 
@@ -244,6 +287,7 @@ void image_store_pull(struct image_store *store,
     struct pull_ask ask = ask_of(container);
 
     ask.anew = true;
+    want->known_image = NULL;
     begin(store, container, &ask, SETUP_ENSURE, want);
 }
 
@@ -254,6 +298,7 @@ void image_store_look(struct image_store *store,
     struct pull_ask ask = ask_of(container);
 
     ask.look_only = true;
+    want->known_image = NULL;
     begin(store, container, &ask, SETUP_LOOK, want);
 }
 
@@ -264,6 +309,7 @@ void image_store_find(struct image_store *store,
     struct pull_ask ask = ask_of(container);
 
     ask.look_only = true;
+    want->known_image = known_image(want);
     begin(store, container, &ask, SETUP_FIND, want);
 }
 
@@ -307,6 +353,7 @@ static void on_sidecar_image(struct image_want *want,
     }
     add_content(&app->answer, answer->content_id);
     app->answer.was_pulled |= answer->was_pulled;
+    app->answer.sidecar_images[index] = answer->image;
     memcpy(app->answer.sidecars_made_from[index], answer->made_from,
            sizeof answer->made_from);
     free(sidecar);
@@ -338,6 +385,9 @@ static bool ask_for_sidecar(struct image_want *want)
     want->sidecar->app = want;
     want->sidecar->want.on_image = on_sidecar_image;
     want->sidecar->want.on_retry = on_sidecar_retry;
+    if (want->known_image)
+        want->sidecar->want.known_image =
+            &want->known->sidecar_images[want->sidecar_next];
     begin(want->store, container, &ask, want->mode, &want->sidecar->want);
     return true;
 }
@@ -347,6 +397,8 @@ void image_want_cancel(struct image_want *want)
     if (!list_is_linked(&want->node))
         return;
     list_remove(&want->node);
+    if (want->note)
+        TAKE(want->note)->want = NULL;
     pull_want_cancel(&want->pull);
     setup_want_cancel(&want->setup);
     engine_cancel(&want->secrets_call);

@@ -4,8 +4,8 @@
  * However many ask for an image at a time, it is looked up and pulled once
  * (image_pulls.h), and so is a layer built (setup_layers.h). But for what
  * `always` and `newer` have pulled, nothing is remembered: each new question
- * looks at what is there now, so that an image that was built or tagged anew
- * is seen. Thread: keeper main.
+ * looks at what is there now, unless it says itself what its images are
+ * (image_want.known). Thread: keeper main.
  */
 #ifndef LIFECYCLE_IMAGE_STORE_H
 #define LIFECYCLE_IMAGE_STORE_H
@@ -21,10 +21,12 @@
 #include "router/base/list.h"
 
 struct image_store; /* opaque; defined in image_store.c */
+struct known_note;
 struct sidecar_want;
 
 struct image_answer {
     struct engine_image image;
+    struct engine_image sidecar_images[CONTAINER_SIDECARS_MAX];
     /* What revision_compute() takes: the image's id, or a digest of it and all
      * else that the container is made of. */
     char content_id[80];
@@ -38,6 +40,10 @@ struct image_answer {
  * on_retry, where it is wanted). */
 struct image_want {
     struct list node;
+    /* Its images are those of this answer, whatever their names mean by now,
+     * and whether or not they are still here; borrowed. NULL: they are looked
+     * up. */
+    const struct image_answer *known;
     /* err NULL: it is there. Never within the call that asks. ERR_NOT_FOUND
      * and ERR_DENIED: to try again is of no use before somebody did something
      * about it. err says which image, secret or layer it is about. */
@@ -52,6 +58,8 @@ struct image_want {
     struct image_store *store;
     const struct container_settings *container;
     enum setup_mode mode;
+    const struct engine_image *known_image;
+    struct known_note *note;
     struct pull_want pull;
     struct setup_want setup;
     char setup_digest[DIGEST_HEX_SIZE];

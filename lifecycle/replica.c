@@ -231,6 +231,7 @@ void replica_leave(struct replica *replica, const char *why)
             replica->leave_asked = true;
             break;
         }
+        image_want_cancel(&replica->want); /* it may look again */
         start_ticket_return(&replica->ticket);
         replica_set_state(replica, REPLICA_GONE, why);
         break;
@@ -405,13 +406,10 @@ static void begin(struct replica *replica, const char *why)
     log_info("replica", "replica begins", "app=%s replica=%s reason=\"%s\"",
              replica_app_name(replica), replica->view.name,
              replica->view.reason);
-    replica->looks_only = replica->is_priming;
-    if (replica->looks_only)
-        image_store_find(replica->host->images, &replica->app->container,
-                         &replica->want);
-    else
-        image_store_ensure(replica->host->images, &replica->app->container,
-                           &replica->want);
+    if (replica->owner.made_of)
+        replica->want.known =
+            replica->owner.made_of(replica->owner.arg, replica);
+    replica_ask_for_image(replica);
 }
 
 struct replica *replica_start(const struct replica_host *host,
@@ -534,6 +532,7 @@ void replica_free(struct replica **replica_ptr)
     free(replica->view.name);
     free(replica->container_name);
     free(replica->reserved);
+    free(replica->made_of);
     for (char **device = replica->devices; device && *device; device++)
         free(*device);
     free(replica->devices);

@@ -51,6 +51,12 @@ struct replica_failure {
 struct channel_replica_outcomes;
 struct fleet_room;
 
+enum replica_content {
+    CONTENT_WHAT_IT_WAS, /* of its revision, whatever it was called */
+    CONTENT_OF_ANOTHER,  /* of a revision that the owner changes to now */
+    CONTENT_LOST,        /* and its own cannot be made any more */
+};
+
 struct replica_owner {
     /* On its way up (CREATING, PRIMED): it needs room on the machine, and goes
      * on by replica_on_room(), never from within. NULL: it needs none. */
@@ -69,6 +75,14 @@ struct replica_owner {
     void (*on_failed)(void *arg, struct replica *replica,
                       const struct replica_failure *failure);
     struct start_rank (*rank)(void *arg); /* of its start; NULL: none */
+    /* What its revision is made of; NULL: that is not known (yet), so that the
+     * images' names are looked up. The hook NULL: never. */
+    const struct image_answer *(*made_of)(void *arg,
+                                          const struct replica *replica);
+    /* What it would be made of was looked up. Other than WHAT_IT_WAS, it is
+     * not to be made. The hook NULL: whatever it is. */
+    enum replica_content (*on_content)(void *arg, struct replica *replica,
+                                       const struct image_answer *answer);
     void *arg;
 };
 

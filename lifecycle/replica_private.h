@@ -33,9 +33,7 @@ struct replica {
     bool awaits_first_byte;    /* READY, and it is the phase that runs now */
     uint64_t first_byte_at_us; /* it came before READY; 0: it did not */
     struct image_want want;
-    struct engine_image image;
-    char made_from[160];                                  /* image_answer's */
-    char sidecars_made_from[CONTAINER_SIDECARS_MAX][160]; /* likewise */
+    struct image_answer *made_of; /* until it is created; NULL: not known */
     struct start_ticket ticket;
     struct engine_call *call;
     struct engine_container container;
@@ -96,6 +94,8 @@ void replica_enter_starting(struct replica *replica);
 /* PRIMED, and it is its turn. */
 void replica_start_primed(struct replica *replica);
 
+/* Nothing is pulled to prime one. */
+void replica_ask_for_image(struct replica *replica);
 void replica_on_image(struct image_want *want,
                       const struct image_answer *answer, const struct err *err);
 void replica_on_image_retry(struct image_want *want, const struct err *err,

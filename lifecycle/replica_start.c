@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lifecycle/fleet_place.h"
 #include "lifecycle/replica_reach.h"
@@ -23,15 +24,47 @@ static bool cannot_help_itself(const struct err *err)
            err->code == ERR_INVALID;
 }
 
+void replica_ask_for_image(struct replica *replica)
+{
+    const struct container_settings *container = &replica->app->container;
+
+    replica->looks_only = replica->is_priming;
+    if (replica->looks_only)
+        image_store_find(replica->host->images, container, &replica->want);
+    else
+        image_store_ensure(replica->host->images, container, &replica->want);
+}
+
 /* To prime one, nothing is pulled; but a request may have come for it. */
 static void on_image_not_here(struct replica *replica)
 {
-    replica->looks_only = false;
     if (replica->is_priming)
         replica_set_state(replica, REPLICA_GONE, "its image is not here");
     else
-        image_store_ensure(replica->host->images, &replica->app->container,
-                           &replica->want);
+        replica_ask_for_image(replica);
+}
+
+/* All replicas of a revision are made of the same, so this one may not be of
+ * what its image's name means by now. */
+static bool is_of_its_revision(struct replica *replica,
+                               const struct image_answer *answer)
+{
+    enum replica_content content = CONTENT_WHAT_IT_WAS;
+
+    revision_compute(&replica->app->container, answer->content_id,
+                     replica->view.revision);
+    if (replica->owner.on_content)
+        content =
+            replica->owner.on_content(replica->owner.arg, replica, answer);
+    if (content == CONTENT_OF_ANOTHER)
+        replica_set_state(replica, REPLICA_GONE,
+                          "its image's name means another image by now");
+    else if (content == CONTENT_LOST)
+        replica_fail(replica, "start_failed", false,
+                     "image %s: what its revision was made of is not here any "
+                     "more",
+                     replica->app->container.image);
+    return content == CONTENT_WHAT_IT_WAS;
 }
 
 void replica_on_image(struct image_want *want,
@@ -43,20 +76,18 @@ void replica_on_image(struct image_want *want,
         on_image_not_here(replica);
         return;
     }
-    replica->view.phases.pull_us = replica_end_phase(replica);
+    replica->view.phases.pull_us += replica_end_phase(replica);
     if (err) {
         replica_fail(replica, "start_failed", cannot_help_itself(err), "%s",
                      err->text);
         return;
     }
-    replica->image = answer->image;
     replica->view.from = answer->was_pulled ? RUNG_ABSENT : RUNG_PULLED;
-    snprintf(replica->made_from, sizeof replica->made_from, "%s",
-             answer->made_from);
-    memcpy(replica->sidecars_made_from, answer->sidecars_made_from,
-           sizeof replica->sidecars_made_from);
-    revision_compute(&replica->app->container, answer->content_id,
-                     replica->view.revision);
+    if (!is_of_its_revision(replica, answer))
+        return;
+    free(replica->made_of);
+    replica->made_of = xcalloc(1, sizeof *replica->made_of);
+    *replica->made_of = *answer;
     enter_creating(replica);
 }
 
@@ -74,6 +105,23 @@ void replica_on_image_retry(struct image_want *want, const struct err *err,
 
 /* --- creating --- */
 
+/* What was known to be here is not any more (`podman image prune`): its name
+ * may still mean the same, or the registry have it. */
+static bool looks_again(struct replica *replica, const struct err *err)
+{
+    if (err->code != ERR_NOT_FOUND || !replica->want.known ||
+        replica->leave_asked)
+        return false;
+    log_info("replica", "its image is not here any more; looking for it",
+             "app=%s replica=%s reason=\"%s\"", replica_app_name(replica),
+             replica->view.name, err->text);
+    replica->want.known = NULL;
+    timer_stop(&replica->timer); /* a pull is no part of start_timeout */
+    start_ticket_return(&replica->ticket);
+    replica_ask_for_image(replica);
+    return true;
+}
+
 static void on_created(void *arg, const char *id, const struct err *err)
 {
     struct replica *replica = arg;
@@ -81,7 +129,9 @@ static void on_created(void *arg, const char *id, const struct err *err)
     replica->call = NULL;
     if (replica_call_is_cancelled(err))
         return;
-    replica->view.phases.create_us = replica_end_phase(replica);
+    replica->view.phases.create_us += replica_end_phase(replica);
+    if (err && looks_again(replica, err))
+        return;
     if (err) {
         /* A name that is taken, an image that went, an engine that is away:
          * the next try may do better. What is wrong with the settings stays
@@ -94,6 +144,7 @@ static void on_created(void *arg, const char *id, const struct err *err)
     }
     snprintf(replica->view.container_id, sizeof replica->view.container_id,
              "%s", id);
+    free(TAKE(replica->made_of));
     if (replica->leave_asked)
         replica_stop_now(replica, "not wanted any more");
     else if (replica->is_priming || !replica_has_room(replica))
@@ -102,14 +153,24 @@ static void on_created(void *arg, const char *id, const struct err *err)
         replica_enter_starting(replica);
 }
 
+/* By its id: so it is this one, whatever its name means now. NULL: by name. */
+static const char *image_of(const struct engine_image *image,
+                            const char *made_from)
+{
+    if (made_from[0])
+        return made_from;
+    return image->id[0] ? image->id : NULL;
+}
+
 static void create(struct replica *replica)
 {
     const struct container_settings *container = &replica->app->container;
+    const struct image_answer *made_of = replica->made_of;
     const char *sidecar_images[CONTAINER_SIDECARS_MAX];
     char id[24];
     struct engine_spec spec = {
         .container = container,
-        .image = replica->made_from[0] ? replica->made_from : NULL,
+        .image = image_of(&made_of->image, made_of->made_from),
         .sidecar_images = sidecar_images,
         .ready_timeout_ms = replica->app->app->start_timeout_ms,
         .labels = {.namespace_name = sv_of(replica->host->namespace_name),
@@ -120,17 +181,16 @@ static void create(struct replica *replica)
         .devices = (const char *const *)replica->devices,
         .port = container->port
                     ? container->port
-                    : (replica->image.exposed_port ? replica->image.exposed_port
+                    : (made_of->image.exposed_port ? made_of->image.exposed_port
                                                    : DEFAULT_PORT),
     };
     AUTO(auto_free) char *socket_dir = NULL;
     struct err err;
 
     for (uint32_t i = 0; i < CONTAINER_SIDECARS_MAX; i++)
-        sidecar_images[i] = replica->sidecars_made_from[i][0]
-                                ? replica->sidecars_made_from[i]
-                                : NULL;
-    replica->view.phases.queue_us = replica_end_phase(replica);
+        sidecar_images[i] = image_of(&made_of->sidecar_images[i],
+                                     made_of->sidecars_made_from[i]);
+    replica->view.phases.queue_us += replica_end_phase(replica);
     timer_start(replica->host->timers, &replica->timer,
                 replica->app->app->start_timeout_ms);
     snprintf(id, sizeof id, "%" PRIu64, replica->view.id);
@@ -165,9 +225,11 @@ static void enter_start_queue(struct replica *replica)
 
 static void enter_creating(struct replica *replica)
 {
-    replica_set_state(replica, REPLICA_CREATING,
-                      replica->view.from == RUNG_ABSENT ? "its image was pulled"
-                                                        : "its image is here");
+    if (replica->view.state == REPLICA_PULLING) /* else it looked again */
+        replica_set_state(replica, REPLICA_CREATING,
+                          replica->view.from == RUNG_ABSENT
+                              ? "its image was pulled"
+                              : "its image is here");
     if (replica->is_priming || replica_has_room(replica))
         enter_start_queue(replica);
 }
@@ -202,7 +264,8 @@ static void take_room(struct replica *replica, const struct fleet_room *room)
 void replica_on_room(struct replica *replica, const struct fleet_room *room)
 {
     take_room(replica, room);
-    if (replica->call || replica->ticket.queue)
+    if (replica->call || replica->ticket.queue ||
+        list_is_linked(&replica->want.node))
         return; /* it goes on when that has come to its end */
     if (replica->view.state == REPLICA_CREATING)
         enter_start_queue(replica);

@@ -243,6 +243,7 @@ static void take_over_in_place(struct fleet_app *app, struct app_revision *next)
     struct keeper_settings *before = revision->container_from;
 
     revision->app = next->app;
+    app_revision_settle(revision, next->hex, &next->made_of);
     revision->container_from = keeper_settings_ref(next->container_from);
     keeper_settings_unref(&before);
     app_revision_unref(&next);
@@ -262,22 +263,38 @@ static void return_to_fallback(struct fleet_app *app, struct app_revision *next)
 }
 
 /* What stands in the registry is something else now, by the same name. */
-static void on_looked(struct fleet_app *app, const char *hex)
+static void on_looked(struct fleet_app *app, const char *hex,
+                      const struct image_answer *answer)
 {
     struct app_revision *revision = app->revision;
     struct app_revision *next;
 
-    if (revision->hex[0] == '\0') {
-        memcpy(revision->hex, hex, sizeof revision->hex);
+    if (revision->hex[0] == '\0' || strcmp(revision->hex, hex) == 0) {
+        app_revision_settle(revision, hex, answer);
         return;
     }
-    if (strcmp(revision->hex, hex) == 0)
-        return;
     next = app_revision_new(revision->container_from, &revision->app);
     app_revision_update(next, revision->app_from, &revision->app);
-    memcpy(next->hex, hex, sizeof next->hex);
+    app_revision_settle(next, hex, answer);
     note_beginning(app);
     try(app, next);
+}
+
+enum replica_content rollout_on_content(struct fleet_app *app,
+                                        const struct replica *replica,
+                                        const struct image_answer *answer)
+{
+    struct app_revision *revision = fleet_replicas_revision_of(replica);
+    const char *hex = replica_view(replica)->revision;
+
+    if (revision->hex[0] == '\0' || strcmp(revision->hex, hex) == 0) {
+        app_revision_settle(revision, hex, answer);
+        return CONTENT_WHAT_IT_WAS;
+    }
+    if (revision != app->revision || rollout_is_under_way(app))
+        return CONTENT_LOST;
+    on_looked(app, hex, answer);
+    return CONTENT_OF_ANOTHER;
 }
 
 static void on_image(struct image_want *want, const struct image_answer *answer,
@@ -307,10 +324,10 @@ static void on_image(struct image_want *want, const struct image_answer *answer,
     }
     revision_compute(container, answer->content_id, hex);
     if (!next) {
-        on_looked(app, hex);
+        on_looked(app, hex, answer);
         return;
     }
-    memcpy(next->hex, hex, sizeof next->hex);
+    app_revision_settle(next, hex, answer);
     if (rollout->is_restart)
         try(app, next);
     else if (!is_under_way(rollout) && strcmp(app->revision->hex, hex) == 0)

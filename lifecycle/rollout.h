@@ -48,6 +48,11 @@ void rollout_restart(struct fleet_app *app);
  * ones. */
 void rollout_found_older(struct fleet_app *app);
 
+/* Before one is created: it would be made of what its view's revision names. */
+MUST_USE enum replica_content
+rollout_on_content(struct fleet_app *app, const struct replica *replica,
+                   const struct image_answer *answer);
+
 /* In the decision on the app's replicas, app->wanted being new: false: no
  * change is under way, or it leaves the decision to the caller. true: what was
  * to be started, or to leave, was. */

@@ -105,8 +105,9 @@ const struct cli_command cli_commands[] = {
     {
         .name = "pull",
         .summary = "pull an app's image anew",
-        .details = "Replicas that run stay as they are; the next start takes "
-                   "it, and so does \"berth restart\"." ACTION_DETAILS,
+        .details = "Replicas stay of the image that they are of, those that "
+                   "start later as well: a reload or \"berth restart\" changes "
+                   "to the new one." ACTION_DETAILS,
         .common = CLI_CONNECTS | CLI_PRINTS_DATA,
         .arguments = {APP},
         .run = cli_act,

@@ -162,6 +162,31 @@ def test_a_reload_asks_the_registry_again(t):
     assert berth.log.count("replica crashed") == 0
 
 
+@harness.limit(120)
+def test_a_tag_that_moves_is_another_revision_at_the_next_reload(t):
+    registry = Registry(t)
+    image = registry.push("app:1", env=[("WHICH", "old")])
+    berth = t.berth("""
+        http { server { listen 127.0.0.1:@port@; route / { app a; } route /b { app b; } } }
+        app a { image %s; network none; replicas 1 4; keep_primed 0; }
+        app b { image %s; network none; replicas 0 1; keep_primed 0; }
+    """ % (image, image))
+    assert version(berth) == ["WHICH=old"]
+    registry.push("app:1", env=[("WHICH", "new")])
+
+    def made_of():
+        return [t.podman.inspect(c["Id"])["Image"] for c in t.podman.containers()
+                if c["Labels"].get("berth.app") == "a"]
+
+    first = made_of()
+    assert "is pulled" in berth.cli("pull", "b").stdout
+    berth.cli("scale", "a", "2")
+    assert made_of() == first * 2, (made_of(), first)
+    berth.send_signal(signal.SIGHUP)
+    harness.wait_until(lambda: version(berth) == ["WHICH=new"], 30, "rolled over", interval=0.1)
+    harness.wait_until(lambda: first[0] not in made_of(), 30, "all of it", interval=0.1)
+
+
 @harness.limit(90)
 def test_podmans_service_dies_in_the_middle_of_a_pull(t):
     registry = Registry(t)

@@ -3,9 +3,11 @@
 #include "lifecycle/rollout.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/fleet_app.h"
 #include "router/base/alloc.h"
 #include "tests/support/fleet_bench.h"
 
@@ -250,6 +252,79 @@ Test(rollout, an_app_at_zero_is_proven_with_one_replica_that_leaves,
     bench_say_ready(&bench);
     cr_assert(bench_run_until(&bench, is_done, NULL, 3000));
     cr_expect(bench_front_hears(&bench, "drain replica=1", 1));
+}
+
+static const char *image_of(unsigned container)
+{
+    char id[16];
+    const struct fake_container *found;
+
+    snprintf(id, sizeof id, "c%u", container);
+    found = fake_engine_find(bench.engine, id);
+    return found ? found->container.image_id : "";
+}
+
+/* Somebody pulls ahead for another app while berth runs. */
+static void move_tag(void)
+{
+    strcpy(bench.engine->image_id, "sha256:2");
+}
+
+Test(rollout, all_replicas_of_a_revision_are_of_one_image, .init = init,
+     .fini = done, .timeout = 20)
+{
+    unsigned looks;
+
+    bench.apps[0].replicas_max = 4;
+    start_with_one();
+    looks = bench.engine->counts[FAKE_IMAGE];
+    move_tag();
+    fleet_app_scale(fleet_find_app(bench.fleet, 0), 2);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    say_ready(2);
+    cr_expect_str_eq(image_of(0), "sha256:1");
+    cr_expect_str_eq(image_of(1), "sha256:1", "whatever its name means now");
+    cr_expect_eq(bench.engine->counts[FAKE_IMAGE], looks, "nobody looks");
+    cr_expect(says("\"rollout\":null"));
+    /* The pull policy has its say at a reload: this is another revision. */
+    expect_reload(bench_generation(&bench), "a=unchanged b=unchanged");
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=3", 1));
+    cr_expect_str_eq(image_of(2), "sha256:2");
+    say_ready(3);
+    cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
+}
+
+Test(rollout, an_image_that_is_gone_is_looked_for_by_its_name, .init = init,
+     .fini = done, .timeout = 20)
+{
+    bench.apps[0].replicas_max = 4;
+    start_with_one();
+    move_tag();
+    strcpy(bench.engine->pruned_id, "sha256:1");
+    fleet_app_scale(fleet_find_app(bench.fleet, 0), 2);
+    /* Number 2 could not be made: what its name means now is a revision. */
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=3", 1));
+    cr_expect_eq(fake_front_count(bench.front, "add app=0 replica=2"), 0U);
+    cr_expect_str_eq(image_of(1), "sha256:2");
+    cr_expect_eq(metrics_sum(bench.metrics, METRIC_START_FAILURES, "a"), 0U);
+    say_ready(3);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=4", 1));
+    say_ready(4);
+    cr_assert(bench_run_until(&bench, is_done, NULL, 8000));
+}
+
+Test(rollout, an_image_that_was_pruned_and_is_back_is_the_same, .init = init,
+     .fini = done, .timeout = 20)
+{
+    bench.apps[0].replicas_max = 4;
+    start_with_one();
+    fake_engine_fail(bench.engine, FAKE_CREATE, 1, ERR_NOT_FOUND,
+                     "image not known");
+    fleet_app_scale(fleet_find_app(bench.fleet, 0), 2);
+    cr_assert(bench_front_hears(&bench, "add app=0 replica=2", 1));
+    cr_expect_eq(bench.engine->counts[FAKE_CREATE], 3U);
+    cr_expect_str_eq(image_of(1), "sha256:1");
+    cr_expect(says("\"rollout\":null"));
 }
 
 Test(rollout, replicas_of_an_older_revision_are_adopted_and_replaced,

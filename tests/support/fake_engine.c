@@ -124,13 +124,20 @@ static void answer_image(struct fake_engine *fake, struct fake_call *call,
 static void answer_create(struct fake_engine *fake, struct fake_call *call,
                           const struct err *err)
 {
+    const struct err missing = {.code = ERR_NOT_FOUND,
+                                .text = "image not known"};
+    const char *image = call->spec.image ? call->spec.image : fake->image_id;
     struct fake_container *at;
 
+    if (!err && (!fake->image_is_there || strcmp(image, fake->pruned_id) == 0))
+        err = &missing;
     if (err) {
         ((engine_id_fn)call->done)(call->arg, NULL, err);
         return;
     }
     at = fake_engine_add(fake, call->app, call->replica, call->revision, false);
+    snprintf(at->container.image_id, sizeof at->container.image_id, "%s",
+             image);
     at->container.is_created = true;
     at->container.inside = call->spec.inside;
     at->container.port = call->spec.port;

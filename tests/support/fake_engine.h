@@ -58,9 +58,10 @@ struct fake_engine {
     bool no_handles;            /* containers cannot be held, only published */
     uint64_t resident_bytes;    /* of each container that starts */
     bool image_is_there;        /* locally; a pull makes it so */
-    char image_id[80];
-    const char *secret_ids; /* of all that are asked for */
-    bool layer_is_there;    /* what a build would make; a build makes it so */
+    char image_id[80];          /* what images' names mean */
+    char pruned_id[80];         /* one that is not there any more */
+    const char *secret_ids;     /* of all that are asked for */
+    bool layer_is_there; /* what a build would make; a build makes it so */
     struct strbuf kept_layers; /* of the last prune, "TAG\n" each */
     int exit_at_start;         /* >= 0: containers end at once with it */
     const char *container_log;
