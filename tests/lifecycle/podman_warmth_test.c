@@ -188,7 +188,8 @@ Test(podman_warmth, a_kill_ends_a_frozen_container)
                   live_world.err.code == ERR_NOT_FOUND,
               "%s", live_world.err.text);
     engine_release(&handle);
-    cr_assert(engine_world_remove(&live_world, live_world.id));
+    cr_assert(engine_world_remove(&live_world, live_world.id), "%s",
+              live_world.err.text);
 }
 
 static unsigned ended;

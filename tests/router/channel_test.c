@@ -177,6 +177,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
         .sleep = 2,
         .family = 10,
         .serial = UINT64_MAX - 2,
+        .trial = 1,
     };
     struct channel_replica_add out;
     struct strbuf payload = STRBUF_INIT;
@@ -193,6 +194,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     wire_put_u32(&payload, in.sleep);
     wire_put_u32(&payload, in.family);
     wire_put_u64(&payload, in.serial);
+    wire_put_u32(&payload, in.trial);
     cr_assert(channel_decode_replica_add(strbuf_view(&payload), &out));
     cr_assert_eq(out.app, 7);
     cr_assert_eq(out.replica, UINT64_MAX - 1);
@@ -206,6 +208,7 @@ Test(channel, every_field_of_a_message_comes_out_as_it_was_put)
     cr_assert_eq(out.sleep, 2);
     cr_assert_eq(out.family, 10);
     cr_assert_eq(out.serial, UINT64_MAX - 2);
+    cr_assert_eq(out.trial, 1);
     for (size_t len = 0; len < payload.len; len++)
         cr_assert_not(
             channel_decode_replica_add(sv_make(payload.data, len), &out),
