@@ -96,15 +96,22 @@ static void act(struct admin_call *call, const char *what,
     cJSON_free(text);
 }
 
-/* An object, or nothing at all, which is an empty one; NULL: the call has been
- * answered. For cJSON_Delete(). */
-static cJSON *read_body(struct admin_call *call, const char *should_be)
+static bool has_only(const cJSON *json, const char *member)
+{
+    int count = cJSON_GetArraySize(json);
+
+    return count == 0 ||
+           (count == 1 && member && strcmp(json->child->string, member) == 0);
+}
+
+cJSON *admin_read_body(struct admin_call *call, const char *member,
+                       const char *should_be)
 {
     struct strview body = admin_call_body(call);
     cJSON *json = body.len > 0 ? cJSON_ParseWithLength(body.ptr, body.len)
                                : cJSON_CreateObject();
 
-    if (cJSON_IsObject(json))
+    if (cJSON_IsObject(json) && has_only(json, member))
         return json;
     cJSON_Delete(json);
     admin_call_error(call, 400, "bad_request", "the body must be %s",
@@ -114,7 +121,7 @@ static cJSON *read_body(struct admin_call *call, const char *should_be)
 
 static void act_plainly(struct admin_call *call, const char *what)
 {
-    cJSON *body = read_body(call, "an object, or empty");
+    cJSON *body = admin_read_body(call, NULL, "empty");
 
     if (!body)
         return;
@@ -147,7 +154,7 @@ void admin_handle_hibernate(struct admin_call *call)
 void admin_handle_wake(struct admin_call *call)
 {
     static const char should_be[] = "{\"for\": \"10m\"}, or empty";
-    cJSON *body = read_body(call, should_be);
+    cJSON *body = admin_read_body(call, "for", should_be);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "for");
     cJSON *argument;
     uint64_t ms = 0;
@@ -170,7 +177,7 @@ void admin_handle_wake(struct admin_call *call)
 void admin_handle_scale(struct admin_call *call)
 {
     static const char should_be[] = "{\"replicas\": N}";
-    cJSON *body = read_body(call, should_be);
+    cJSON *body = admin_read_body(call, "replicas", should_be);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "replicas");
     cJSON *argument;
 

@@ -9,6 +9,7 @@
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "router/base/alloc.h"
@@ -23,6 +24,8 @@ struct gate_entry {
     int fd;
     dev_t device;
     ino_t inode;
+    uint64_t since; /* what it is at; of gate->turn */
+    bool is_held;   /* a request of it is being answered */
 };
 
 struct gate_listener {
@@ -33,9 +36,11 @@ struct gate_listener {
 };
 
 struct admin_gate {
+    struct admin_gate *next;
     struct loop *loop;
     unsigned max;
     unsigned count;
+    uint64_t turn;
     struct gate_entry *entries; /* has room for max */
     struct gate_listener *listeners;
     bool is_closed;
@@ -43,9 +48,9 @@ struct admin_gate {
     struct loop_task learn;
 };
 
-/* evconnlistener hands its error call back evhttp's argument, so ours has to
- * be found another way; there is one gate in a front. */
-static struct admin_gate *the_gate;
+/* evconnlistener hands its error call back evhttp's argument, so ours have to
+ * be found another way. */
+static struct admin_gate *gates;
 
 static bool entry_is_open(const struct gate_entry *entry)
 {
@@ -85,13 +90,40 @@ static void set_closed(struct admin_gate *gate, bool is_closed)
               "count=%u", gate->count);
 }
 
+/* That which has asked for nothing for longest; NULL: none. */
+static struct gate_entry *find_oldest(struct admin_gate *gate)
+{
+    struct gate_entry *oldest = NULL;
+
+    for (unsigned i = 0; i < gate->count; i++) {
+        struct gate_entry *entry = &gate->entries[i];
+
+        if (!entry->fresh && !entry->is_held &&
+            (!oldest || entry->since < oldest->since))
+            oldest = entry;
+    }
+    return oldest;
+}
+
+/* evhttp sees the end of it, and frees it. */
+static void close_oldest(struct admin_gate *gate)
+{
+    struct gate_entry *oldest = find_oldest(gate);
+
+    if (!oldest)
+        return;
+    shutdown(oldest->fd, SHUT_RDWR);
+    *oldest = gate->entries[--gate->count];
+}
+
+/* Cost: a system call for each connection when all places are taken. */
 static void close_or_open(struct admin_gate *gate)
 {
     const struct timeval later = {0, LOOK_AGAIN_MS * 1000};
 
     if (gate->count >= gate->max)
         sweep(gate);
-    set_closed(gate, gate->count >= gate->max);
+    set_closed(gate, gate->count >= gate->max && !find_oldest(gate));
     if (gate->is_closed)
         event_add(gate->look_again, &later);
 }
@@ -111,10 +143,10 @@ static void on_accept_error(struct evconnlistener *listener UNUSED,
     const struct timeval later = {0, LOOK_AGAIN_MS * 1000};
     uint64_t skipped;
 
-    if (!the_gate)
-        return;
-    set_closed(the_gate, true);
-    event_add(the_gate->look_again, &later);
+    for (struct admin_gate *gate = gates; gate; gate = gate->next) {
+        set_closed(gate, true);
+        event_add(gate->look_again, &later);
+    }
     if (log_rate_allows(&rate, &skipped))
         log_warn("admin", "accept failed", "error=\"%s\"", strerror(error));
 }
@@ -138,6 +170,43 @@ static void on_learn(struct loop_task *task)
             entry->inode = now.st_ino;
         }
     }
+    close_or_open(gate);
+}
+
+static struct gate_entry *entry_of(struct admin_gate *gate,
+                                   struct evhttp_request *request)
+{
+    struct evhttp_connection *connection =
+        evhttp_request_get_connection(request);
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+
+    for (unsigned i = 0; i < gate->count; i++) {
+        if (!gate->entries[i].fresh && gate->entries[i].fd == fd &&
+            entry_is_open(&gate->entries[i]))
+            return &gate->entries[i];
+    }
+    return NULL;
+}
+
+static void on_answered(struct evhttp_request *request, void *arg)
+{
+    struct admin_gate *gate = arg;
+    struct gate_entry *entry = entry_of(gate, request);
+
+    if (!entry)
+        return;
+    entry->is_held = false;
+    entry->since = ++gate->turn;
+}
+
+void admin_gate_hold(struct admin_gate *gate, struct evhttp_request *request)
+{
+    struct gate_entry *entry = entry_of(gate, request);
+
+    if (!entry)
+        return;
+    entry->is_held = true;
+    evhttp_request_set_on_complete_cb(request, on_answered, gate);
 }
 
 /* evhttp asks for the bufferevent of a connection that it just accepted. */
@@ -153,8 +222,13 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 
     if (!bev)
         abort(); /* out of memory, as everywhere */
+    if (gate->count >= gate->max)
+        sweep(gate);
+    if (gate->count >= gate->max)
+        close_oldest(gate);
     if (gate->count < gate->max)
-        gate->entries[gate->count++] = (struct gate_entry){.fresh = bev};
+        gate->entries[gate->count++] =
+            (struct gate_entry){.fresh = bev, .since = ++gate->turn};
     if (!loop_task_is_pending(&gate->learn))
         loop_defer(gate->loop, &gate->learn);
     close_or_open(gate);
@@ -170,7 +244,8 @@ struct admin_gate *admin_gate_new(struct loop *loop, unsigned max)
     gate->entries = xcalloc(max, sizeof(*gate->entries));
     gate->learn.run = on_learn;
     gate->look_again = evtimer_new(loop_base(loop), on_look_again, gate);
-    the_gate = gate;
+    gate->next = gates;
+    gates = gate;
     return gate;
 }
 
@@ -229,7 +304,12 @@ void admin_gate_free(struct admin_gate **gate)
         return;
     event_free(gone->look_again);
     *gate = NULL;
-    the_gate = NULL;
+    for (struct admin_gate **at = &gates; *at; at = &(*at)->next) {
+        if (*at == gone) {
+            *at = gone->next;
+            break;
+        }
+    }
     /* on_learn may still be due in this turn. */
     gone->count = 0;
     loop_free_later(gone->loop, gone, free_gate);

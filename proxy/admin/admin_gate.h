@@ -1,5 +1,10 @@
 /* admin_gate.h - no more than so many connections to the admin API at a time.
  *
+ * When all places are taken, the connection that has been asking for nothing
+ * for longest (idle, or in the middle of its request) is closed for the next
+ * one: who has no token, or forgets to hang up, keeps nobody out. Only where
+ * all are being answered, new ones wait in the kernel.
+ *
  * evhttp (2.1) has neither a limit nor a call back for the end of a
  * connection, so each connection's socket is remembered by descriptor and
  * inode when it comes, and looked at again only when the gate seems full.
@@ -14,6 +19,7 @@
 
 struct admin_gate; /* opaque */
 struct evhttp;
+struct evhttp_request;
 struct evconnlistener;
 struct loop;
 struct tls_context;
@@ -27,6 +33,9 @@ void admin_gate_free(struct admin_gate **gate);
 void admin_gate_watch(struct admin_gate *gate, struct evhttp *http,
                       struct evconnlistener *listener,
                       struct tls_context *const *tls);
+
+/* The request came as a whole: its connection stays until it is answered. */
+void admin_gate_hold(struct admin_gate *gate, struct evhttp_request *request);
 
 /* The listener goes, or is watched anew; its connections still count. */
 void admin_gate_unwatch(struct admin_gate *gate,

@@ -226,26 +226,24 @@ static void on_stop(struct admin_call *call, bool ok, struct strview body)
 /* ACTION "stop" has "keep", "stop" or, for what on_exit says, "". */
 void admin_handle_stop(struct admin_call *call)
 {
-    struct strview body = admin_call_body(call);
+    static const char should_be[] =
+        "{\"keep_containers\": true} or false, or empty";
+    cJSON *body = admin_read_body(call, "keep_containers", should_be);
+    const cJSON *keep =
+        cJSON_GetObjectItemCaseSensitive(body, "keep_containers");
     struct strview argument = SV("");
-    cJSON *json = NULL;
 
-    if (body.len > 0) {
-        const cJSON *keep;
-
-        json = cJSON_ParseWithLength(body.ptr, body.len);
-        keep = cJSON_GetObjectItemCaseSensitive(json, "keep_containers");
-        if (!cJSON_IsObject(json) || (keep && !cJSON_IsBool(keep))) {
-            cJSON_Delete(json);
-            admin_call_error(call, 400, "bad_request",
-                             "the body must be {\"keep_containers\": true} or "
-                             "false, or empty");
-            return;
-        }
-        if (keep)
-            argument = cJSON_IsTrue(keep) ? SV("keep") : SV("stop");
-        cJSON_Delete(json);
+    if (!body)
+        return;
+    if (keep && !cJSON_IsBool(keep)) {
+        cJSON_Delete(body);
+        admin_call_error(call, 400, "bad_request", "the body must be %s",
+                         should_be);
+        return;
     }
+    if (keep)
+        argument = cJSON_IsTrue(keep) ? SV("keep") : SV("stop");
+    cJSON_Delete(body);
     admin_call_question(call, &(struct admin_question){
                                   .what = "stop",
                                   .is_action = true,

@@ -41,13 +41,16 @@ struct admin_listener {
     struct evhttp_bound_socket *socket;
     struct evconnlistener *accepter;
     uint32_t index; /* into settings->listeners */
-    bool is_gone;   /* only what it has accepted is left */
+    bool is_unix;
+    bool is_gone; /* only what it has accepted is left */
 };
 
 struct admin_server {
     struct admin_host host;
     struct admin_calls *calls;
-    struct admin_gate *gate;
+    /* Of Unix sockets, whose clients are the operator's, and of the rest. */
+    struct admin_gate *unix_gate;
+    struct admin_gate *tcp_gate;
     struct admin_listener *listeners;
     struct tls_context *tls; /* NULL: no listener has TLS */
 };
@@ -79,7 +82,8 @@ struct admin_server *admin_server_new(const struct admin_host *host)
         admin_server_update_tls(server, tls);
     server->host.rates = admin_rates_new(&server->host);
     server->calls = admin_calls_new(&server->host);
-    server->gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
+    server->unix_gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
+    server->tcp_gate = admin_gate_new(host->loop, ADMIN_CONNECTIONS_MAX);
     return server;
 }
 
@@ -96,7 +100,8 @@ void admin_server_free(struct admin_server **server)
     if (!*server)
         return;
     admin_calls_free(&(*server)->calls);
-    admin_gate_free(&(*server)->gate);
+    admin_gate_free(&(*server)->unix_gate);
+    admin_gate_free(&(*server)->tcp_gate);
     admin_rates_free(&(*server)->host.rates);
     while ((listener = (*server)->listeners)) {
         (*server)->listeners = listener->next;
@@ -123,13 +128,19 @@ static void drop_gone(struct admin_server *server)
     }
 }
 
+static struct admin_gate *gate_of(const struct admin_listener *listener)
+{
+    return listener->is_unix ? listener->server->unix_gate
+                             : listener->server->tcp_gate;
+}
+
 static void watch(struct admin_listener *listener)
 {
     struct admin_server *server = listener->server;
     const struct proxy_settings *settings =
         server->host.ops->settings(server->host.front);
 
-    admin_gate_watch(server->gate, listener->http, listener->accepter,
+    admin_gate_watch(gate_of(listener), listener->http, listener->accepter,
                      settings->listeners[listener->index].is_tls ? &server->tls
                                                                  : NULL);
 }
@@ -143,7 +154,7 @@ void admin_server_reload(struct admin_server *server, const uint32_t *kept)
         admin_server_update_tls(server, tls);
     drop_gone(server);
     for (struct admin_listener *l = server->listeners; l; l = l->next) {
-        admin_gate_unwatch(server->gate, l->accepter);
+        admin_gate_unwatch(gate_of(l), l->accepter);
         l->index = kept[l->index];
         l->is_gone = l->index == UINT32_MAX;
         if (l->is_gone)
@@ -286,6 +297,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     (void)sv_split(&rest, '?', &path);
     route = admin_route_find(method_of(request), path, &app, &allowed);
     call = admin_call_new(listener->server->calls, request, app);
+    admin_gate_hold(gate_of(listener), request);
     if (listener->is_gone) {
         admin_call_error(call, 503, "draining",
                          "the configuration has this address no more");
@@ -328,6 +340,9 @@ void admin_server_listen(struct admin_server *server, uint32_t listener, int fd)
     fresh->server = server;
     fresh->http = http;
     fresh->index = listener;
+    fresh->is_unix = server->host.ops->settings(server->host.front)
+                         ->listeners[listener]
+                         .address.any.sa_family == AF_UNIX;
     fresh->next = server->listeners;
     server->listeners = fresh;
     evhttp_set_max_headers_size(http, HEAD_FAR_TOO_LARGE);

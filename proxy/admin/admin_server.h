@@ -2,9 +2,9 @@
  * bounds, and the calls under way.
  *
  * libevent's evhttp on main's loop. Heads are bounded by 16 KB, bodies by
- * 64 KB, silence by 10 s, and connections by ADMIN_CONNECTIONS_MAX: beyond it
- * nothing is accepted until one ends. With TLS where the listener has it.
- * Thread: main.
+ * 64 KB, silence by 10 s, and connections by ADMIN_CONNECTIONS_MAX over Unix
+ * sockets, and as many over TCP: beyond it the oldest that asks for nothing is
+ * closed. With TLS where the listener has it. Thread: main.
  */
 #ifndef PROXY_ADMIN_ADMIN_SERVER_H
 #define PROXY_ADMIN_ADMIN_SERVER_H

@@ -1,14 +1,16 @@
 """The admin API's real answers, held against the file that describes them."""
 
+import contextlib
 import json
 import re
 
+import harness
 from harness import wait_until
 
 CONF = """
 http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; }
                 route /u { app u; } route /r { return 404 "no"; } } }
-app a { image localhost/berth-test/app:1; network none; replicas 0 2; }
+app a { image localhost/berth-test/app:1; network none; replicas 0 2; memory 64m; }
 app b { image localhost/berth-test/exit:1; network none; replicas 0 1; start_retries 1; }
 app u { upstream 127.0.0.1:9; }
 """
@@ -59,15 +61,16 @@ class Api:
             values = answer.text
         return answer.status, values
 
-    def check(self, value, schema, where):
+    def check(self, value, schema, where, is_part=False):
         """What of JSON Schema the file makes use of, and no more."""
         if "$ref" in schema:
             name = schema["$ref"].rsplit("/", 1)[1]
-            return self.check(value, self.doc["components"]["schemas"][name], where)
+            return self.check(value, self.doc["components"]["schemas"][name], where,
+                              is_part)
         if value is None and schema.get("nullable"):
             return None
         for part in schema.get("allOf", []):
-            self.check(value, part, where)
+            self.check(value, part, where, len(schema["allOf"]) > 1)
         if "oneOf" in schema:
             fits = 0
             for part in schema["oneOf"]:
@@ -95,7 +98,9 @@ class Api:
                 if name in properties:
                     self.check(item, properties[name], f"{where}.{name}")
                 else:
-                    assert schema.get("additionalProperties", True), (where, name)
+                    described = is_part or "allOf" in schema or "oneOf" in schema
+                    assert described or schema.get("additionalProperties"), (
+                        where, f"{name} is not described")
         if isinstance(value, list) and "items" in schema:
             for i, item in enumerate(value):
                 self.check(item, schema["items"], f"{where}[{i}]")
@@ -128,6 +133,11 @@ def test_what_is_done_is_answered_as_it_is_described(t):
     status, values = api.call("POST", "/api/v1/apps/b/wake", None, lines)
     assert status == 200 and "code 3" in values[-1]["error"]["message"], values
     assert api.call("POST", "/api/v1/apps/a/pull")[0] == 200
+    status, values = api.call("POST", "/api/v1/reload")
+    assert status == 200 and len(values["apps"]) == 3, values
+    assert api.call("POST", "/api/v1/apps/a/restart")[0] == 200
+    app = api.call("GET", "/api/v1/apps/a")[1]
+    assert app["rollout"]["result"] == "done", app
 
 
 def test_refusals_are_as_they_are_described(t):
@@ -148,9 +158,31 @@ def test_refusals_are_as_they_are_described(t):
         ("POST", "/api/v1/apps/u/wake", b"", 409, "not_possible"),
         ("POST", "/api/v1/apps/b/wake", b"", 503, "start_failed"),
         ("POST", "/api/v1/stop", b'{"keep_containers":1}', 400, "bad_request"),
+        # A slip of the pen is told, not passed over.
+        ("POST", "/api/v1/stop", b'{"keep":true}', 400, "bad_request"),
+        ("POST", "/api/v1/apps/a/wake", b'{"fro":"10m"}', 400, "bad_request"),
+        ("POST", "/api/v1/apps/a/wake", b'{"for":"1m","for":"2m"}', 400, "bad_request"),
+        ("POST", "/api/v1/apps/a/scale", b'{"replicas":1,"max":2}', 400, "bad_request"),
+        ("POST", "/api/v1/apps/a/pull", b'{"image":"x"}', 400, "bad_request"),
     ):
         got, values = api.call(method, target, body)
         assert got == status and values["error"]["code"] == code, (target, got, values)
+
+
+def test_clients_that_ask_for_nothing_keep_nobody_out(t):
+    berth = t.berth(CONF)
+    path = str(berth.dir / "state" / "admin.sock")
+    for address in (("127.0.0.1", berth.admin_port), path):
+        silent = [harness.Conn(address, 5) for _ in range(200)]
+        for conn in silent:
+            with contextlib.suppress(OSError):  # some have made room already
+                conn.send(b"GET /heal")
+        # They are let in for ten seconds, if nobody else comes.
+        with harness.Conn(address, 5) as conn:
+            assert conn.request("GET", "/healthz", host="localhost").status == 200
+        assert berth.cli("status", seconds=5).returncode == 0
+        for conn in silent:
+            conn.close()
 
 
 def test_a_stream_ends_with_its_client_and_costs_nothing_after(t):
