@@ -74,6 +74,7 @@ struct podman_call {
     struct sidecar_probe *probe; /* start */
     uint64_t stop_s;             /* stop: the grace */
     bool was_unpaused;           /* stop */
+    bool is_again;               /* remove: asked for the second time */
     struct build_log *build;
     struct podman_pull *pull;
     struct pull_bytes *bytes; /* pull */

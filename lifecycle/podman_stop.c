@@ -166,6 +166,15 @@ struct engine_call *podman_stop(struct engine *engine, const char *id,
 
 /* ------------------------------------------------------------------ remove */
 
+static void send_remove(struct podman_call *call);
+
+/* One that ends while Podman is about to kill it cannot be killed any more,
+ * says Podman; it is removed when one asks again. */
+static bool ended_meanwhile(const struct err *err)
+{
+    return strstr(err->text, "container state improper") != NULL;
+}
+
 static void on_removed(struct podman_call *call,
                        const struct podman_answer *answer,
                        const struct err *failure)
@@ -174,10 +183,30 @@ static void on_removed(struct podman_call *call,
 
     if ((podman_answer_is_good(answer, failure, &err) &&
          podman_json_removed(answer->body, &err)) ||
-        err.code == ERR_NOT_FOUND)
+        err.code == ERR_NOT_FOUND) {
         podman_call_finish(call);
-    else
+    } else if (!call->is_again && ended_meanwhile(&err)) {
+        call->is_again = true;
+        send_remove(call);
+    } else {
         podman_call_fail(call, &err);
+    }
+}
+
+static void send_remove(struct podman_call *call)
+{
+    struct strbuf path =
+        podman_call_path(call->name, "?force=true&timeout=0&v=true");
+    struct podman_step step = {
+        .method = "DELETE",
+        .path = path.data,
+        .timeout_ms = REMOVE_TIMEOUT_MS,
+        .max_body = SMALL_MAX_BYTES,
+    };
+
+    call->on_answer = on_removed;
+    podman_call_send(call, &step);
+    strbuf_done(&path);
 }
 
 struct engine_call *podman_remove(struct engine *engine, const char *id,
@@ -185,22 +214,13 @@ struct engine_call *podman_remove(struct engine *engine, const char *id,
 {
     const struct podman_pod *pod = podman_pod_find(engine, id);
     struct podman_call *call;
-    struct strbuf path;
-    struct podman_step step = {
-        .method = "DELETE",
-        .timeout_ms = REMOVE_TIMEOUT_MS,
-        .max_body = SMALL_MAX_BYTES,
-    };
 
     podman_handle_let_go(engine, id);
     if (pod)
         return podman_pod_remove(engine, pod, done, arg);
     call = podman_call_new(engine, PODMAN_DONE, arg);
-    path = podman_call_path(id, "?force=true&timeout=0&v=true");
-    step.path = path.data;
     call->done.plain = done;
-    call->on_answer = on_removed;
-    podman_call_send(call, &step);
-    strbuf_done(&path);
+    call->name = xstrdup(id);
+    send_remove(call);
     return &call->base;
 }

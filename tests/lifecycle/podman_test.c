@@ -495,3 +495,21 @@ Test(podman, stop_and_remove_of_what_is_not_there_succeed)
     cr_assert_not(engine_world_remove(&world, ID));
     cr_assert_str_eq(world.err.text, "device is busy");
 }
+
+/* Podman 4.3.1, of a frozen container that was killed; podman_warmth_test has
+ * the real one. */
+Test(podman, one_that_ends_while_it_is_removed_is_asked_for_once_more)
+{
+    static const struct fake_route improper[] = {
+        {"DELETE /v4.0.0/libpod/containers/" ID, FAKE_ANSWER, 500,
+         "{\"message\":\"cannot remove container x as it could not be "
+         "stopped: sending SIGKILL to container x: container state improper: "
+         "stopped\"}"},
+        FAKE_WELL("5.4.2"),
+        {NULL, 0, 0, NULL}};
+
+    start_up(improper);
+    cr_assert_not(engine_world_remove(&world, ID));
+    cr_assert_not_null(strstr(world.err.text, "improper"));
+    cr_assert_eq(fake_podman_count(fake, "DELETE "), 2U);
+}
