@@ -1,47 +1,12 @@
 #include <criterion/criterion.h>
 
 #include "conf/config.h"
-#include "conf/config_text.h"
 #include "router/base/alloc.h"
-
-struct text_case {
-    const char *label;
-    const char *text;
-    const char *errors;
-};
-
-static struct config *parse(const char *text, struct strbuf *ret_errors)
-{
-    return config_parse_text(sv_of(text), "t", ret_errors);
-}
-
-/* Each text is refused with exactly these errors. */
-static void check_errors(const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-        AUTO(config_free) struct config *config = parse(cases[i].text, &errors);
-
-        cr_expect_null(config, "%s", cases[i].label);
-        cr_expect_str_eq(errors.data ? errors.data : "", cases[i].errors,
-                         "%s:\n%s", cases[i].label, errors.data);
-    }
-}
-
-static struct config *parse_good(const char *text)
-{
-    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-    struct config *config = parse(text, &errors);
-
-    cr_assert_not_null(config, "%s", errors.data);
-    return config;
-}
-
-#define APP(directives) "app a { image localhost/a:1; " directives " }"
+#include "tests/support/config_cases.h"
 
 Test(config_container, what_a_container_finds_and_may_do)
 {
-    AUTO(config_free) struct config *config = parse_good(
+    AUTO(config_free) struct config *config = config_cases_good(
         APP("pull_policy newer; hostname web-1; secret plain; secret key "
             "env=KEY; secret file target=/etc/f; secret file target=f2;"
             "tmpfs /cache:64m; tmpfs /tmp; shm_size 1g; device /dev/fuse;"
@@ -90,7 +55,7 @@ Test(config_container, what_a_container_finds_and_may_do)
 
 Test(config_container, what_no_container_can_have)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"policy", APP("pull_policy newest;"),
          "t:1:30: \"pull_policy\" takes missing, always, newer or never, not "
          "\"newest\"; did you mean \"newer\"?\n"},
@@ -147,5 +112,5 @@ Test(config_container, what_no_container_can_have)
          "t:1:30: \"copy\" may not stand in app \"a\", only in setup\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }

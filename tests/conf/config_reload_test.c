@@ -2,47 +2,12 @@
 #include <criterion/criterion.h>
 
 #include "conf/config.h"
-#include "conf/config_text.h"
 #include "router/base/alloc.h"
-
-struct text_case {
-    const char *label;
-    const char *text;
-    const char *errors;
-};
-
-static struct config *parse(const char *text, struct strbuf *ret_errors)
-{
-    return config_parse_text(sv_of(text), "t", ret_errors);
-}
-
-/* Each text is refused with exactly these errors. */
-static void check_errors(const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-        AUTO(config_free) struct config *config = parse(cases[i].text, &errors);
-
-        cr_expect_null(config, "%s", cases[i].label);
-        cr_expect_str_eq(errors.data ? errors.data : "", cases[i].errors,
-                         "%s:\n%s", cases[i].label, errors.data);
-    }
-}
-
-static struct config *parse_good(const char *text)
-{
-    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-    struct config *config = parse(text, &errors);
-
-    cr_assert_not_null(config, "%s", errors.data);
-    return config;
-}
-
-#define APP(directives) "app a { image localhost/a:1; " directives " }"
+#include "tests/support/config_cases.h"
 
 Test(config_reload, a_reload_is_refused_what_is_fixed_and_says_where)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"nothing", "user u; worker_threads 2;", ""},
         {"what may change", "user u; worker_threads 2; drain_timeout 1s;", ""},
         {"two things", "\nworker_threads 3; user v;",
@@ -58,10 +23,11 @@ Test(config_reload, a_reload_is_refused_what_is_fixed_and_says_where)
          "to n): restart berth for that\n"},
     };
     AUTO(config_free)
-    struct config *running = parse_good("user u; worker_threads 2;");
+    struct config *running = config_cases_good("user u; worker_threads 2;");
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        AUTO(config_free) struct config *next = parse_good(cases[i].text);
+        AUTO(config_free) struct config *next =
+            config_cases_good(cases[i].text);
         AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
 
         cr_expect_eq(config_check_reload(running, next, &errors),
@@ -73,8 +39,9 @@ Test(config_reload, a_reload_is_refused_what_is_fixed_and_says_where)
 
 Test(config_reload, threads_that_are_auto_before_and_after_are_no_change)
 {
-    AUTO(config_free) struct config *running = parse_good("");
-    AUTO(config_free) struct config *next = parse_good("worker_threads auto;");
+    AUTO(config_free) struct config *running = config_cases_good("");
+    AUTO(config_free) struct config *next =
+        config_cases_good("worker_threads auto;");
     AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
 
     running->proxy->worker_count += 3; /* the host had more CPUs then */
@@ -84,7 +51,7 @@ Test(config_reload, threads_that_are_auto_before_and_after_are_no_change)
 
 Test(config_reload, update_says_how_one_revision_follows_another)
 {
-    static const struct text_case bad[] = {
+    static const struct config_case bad[] = {
         {"kind", APP("update slowly;"),
          "t:1:30: \"update\" takes rolling or recreate, not \"slowly\"\n"},
         {"option", APP("update rolling speed=2;"),
@@ -95,11 +62,11 @@ Test(config_reload, update_says_how_one_revision_follows_another)
          "never begin: allow one of them\n"},
     };
     AUTO(config_free)
-    struct config *config =
-        parse_good(APP("update recreate surge=2 unavailable=1 rollback=off;"));
+    struct config *config = config_cases_good(
+        APP("update recreate surge=2 unavailable=1 rollback=off;"));
     const struct update_settings *update = &config->lifecycle->apps[0].update;
 
-    check_errors(bad, sizeof bad / sizeof bad[0]);
+    config_cases_check(bad, sizeof bad / sizeof bad[0]);
     cr_expect(update->recreate);
     cr_expect_eq(update->surge, 2);
     cr_expect_eq(update->unavailable, 1);

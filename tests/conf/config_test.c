@@ -3,45 +3,11 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "conf/config_text.h"
 #include "conf/host_defaults.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
+#include "tests/support/config_cases.h"
 
-struct text_case {
-    const char *label;
-    const char *text;
-    const char *errors;
-};
-
-static struct config *parse(const char *text, struct strbuf *ret_errors)
-{
-    return config_parse_text(sv_of(text), "t", ret_errors);
-}
-
-/* Each text is refused with exactly these errors. */
-static void check_errors(const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-        AUTO(config_free) struct config *config = parse(cases[i].text, &errors);
-
-        cr_expect_null(config, "%s", cases[i].label);
-        cr_expect_str_eq(errors.data ? errors.data : "", cases[i].errors,
-                         "%s:\n%s", cases[i].label, errors.data);
-    }
-}
-
-static struct config *parse_good(const char *text)
-{
-    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
-    struct config *config = parse(text, &errors);
-
-    cr_assert_not_null(config, "%s", errors.data);
-    return config;
-}
-
-#define APP(directives) "app a { image localhost/a:1; " directives " }"
 #define ROUTE(directives)                                                      \
     "http { server { listen 80; route / { " directives " } } }\n"              \
     "app a { image localhost/a:1; }"
@@ -51,7 +17,7 @@ static struct config *parse_good(const char *text)
 
 Test(config, an_empty_file_has_every_default)
 {
-    AUTO(config_free) struct config *config = parse_good("");
+    AUTO(config_free) struct config *config = config_cases_good("");
     const struct proxy_settings *proxy = config->proxy;
     const struct lifecycle_settings *lifecycle = config->lifecycle;
     AUTO(auto_free) char *state_dir = host_default_state_dir();
@@ -82,7 +48,7 @@ Test(config, an_empty_file_has_every_default)
 
 Test(config, an_app_has_every_default)
 {
-    AUTO(config_free) struct config *config = parse_good(APP(""));
+    AUTO(config_free) struct config *config = config_cases_good(APP(""));
     const struct app_settings *app = &config->proxy->apps[0];
     const struct container_settings *container =
         &config->lifecycle->apps[0].container;
@@ -123,7 +89,7 @@ Test(config, an_app_has_every_default)
 
 Test(config, a_container_is_read_whole)
 {
-    AUTO(config_free) struct config *config = parse_good(
+    AUTO(config_free) struct config *config = config_cases_good(
         APP("port 8080 published; network my-net; pull_policy never;"
             "command python 'a b' ''; entrypoint /bin/sh -c; workdir /w;"
             "user 1000:1001; env A 'x;y'; env B '';"
@@ -181,13 +147,13 @@ Test(config, a_container_is_read_whole)
 
 Test(config, how_warm_an_app_is_kept)
 {
-    AUTO(config_free) struct config *config = parse_good(
+    AUTO(config_free) struct config *config = config_cases_good(
         APP("freeze_after 10s; hibernate_after 5m; keep_frozen 2 for=1h;"
             "keep_primed 3; keep_until_pressure on; on_sleep http /sleep;"
             "on_wake http /wake?all=1;"));
-    AUTO(config_free) struct config *off =
-        parse_good(APP("freeze_after off; hibernate_after off; keep_frozen 1;"
-                       "keep_primed 0;"));
+    AUTO(config_free) struct config *off = config_cases_good(
+        APP("freeze_after off; hibernate_after off; keep_frozen 1;"
+            "keep_primed 0;"));
     const struct warmth_settings *warmth = &config->proxy->apps[0].warmth;
 
     cr_expect_eq(warmth->freeze_after_ms, 10000);
@@ -211,7 +177,7 @@ Test(config, how_warm_an_app_is_kept)
 /* The order of directives and blocks in a block does not matter. */
 Test(config, the_inner_value_wins_wherever_it_stands)
 {
-    AUTO(config_free) struct config *config = parse_good(
+    AUTO(config_free) struct config *config = config_cases_good(
         "http {"
         "  server { listen 80;"
         "    route /a { return 200; retry 5; response_header X-B inner; }"
@@ -244,7 +210,7 @@ Test(config, the_inner_value_wins_wherever_it_stands)
 
 Test(config, servers_share_listeners_and_one_is_the_default)
 {
-    AUTO(config_free) struct config *config = parse_good(
+    AUTO(config_free) struct config *config = config_cases_good(
         "http {"
         " server { listen 80; listen unix:/s; server_name A.example.com; "
         "          route / { return 200; } }"
@@ -272,9 +238,9 @@ Test(config, servers_share_listeners_and_one_is_the_default)
 Test(config, route_prefixes_are_normalised)
 {
     AUTO(config_free) struct config *config =
-        parse_good("http { server { listen 80;"
-                   " route /a/./b/%7ec { return 302 /x; }"
-                   " route / { return 503 \"back\\nsoon\"; } } }");
+        config_cases_good("http { server { listen 80;"
+                          " route /a/./b/%7ec { return 302 /x; }"
+                          " route / { return 503 \"back\\nsoon\"; } } }");
     const struct server_settings *server = &config->proxy->servers[0];
 
     cr_expect_str_eq(server->routes[0].prefix, "/a/b/~c");
@@ -287,8 +253,8 @@ Test(config, route_prefixes_are_normalised)
 Test(config, an_upstream_app_runs_as_many_as_it_names)
 {
     AUTO(config_free) struct config *config =
-        parse_good("app a { upstream 127.0.0.1:3000 unix:/s; upstream "
-                   "[::1]:3000; ready_check http /; }");
+        config_cases_good("app a { upstream 127.0.0.1:3000 unix:/s; upstream "
+                          "[::1]:3000; ready_check http /; }");
     const struct app_settings *app = &config->proxy->apps[0];
 
     cr_expect_eq(app->upstream_count, 3);
@@ -302,7 +268,7 @@ Test(config, what_is_odd_but_valid_is_a_warning)
 {
     AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
     AUTO(config_free) struct config *config =
-        parse("http { server { listen 80; } }\n" APP(""), &errors);
+        config_cases_parse("http { server { listen 80; } }\n" APP(""), &errors);
 
     cr_expect_not_null(config);
     cr_expect_str_eq(errors.data,
@@ -316,7 +282,7 @@ Test(config, what_is_odd_but_valid_is_a_warning)
 
 Test(config, unknown_and_misplaced_directives)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"nearest name", APP("imge x;"),
          "t:1:30: unknown directive \"imge\" in app \"a\"; did you mean "
          "\"image\"?\n"},
@@ -348,12 +314,12 @@ Test(config, unknown_and_misplaced_directives)
          "t:1:1: \"include\" is not possible here\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, the_form_of_a_directive)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"too few", APP("port;"),
          "t:1:30: \"port\" takes 1 or 2 arguments, not 0: port N "
          "[auto|inside|published];\n"},
@@ -387,12 +353,12 @@ Test(config, the_form_of_a_directive)
          "\"command\" of t:1:30? (If it is an argument, quote it.)\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, values_say_what_they_should_be)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"time", APP("queue_timeout soon;"),
          "t:1:44: \"queue_timeout\" takes a time such as 250ms, 30s, 5m or "
          "1h, not \"soon\"\n"},
@@ -449,12 +415,12 @@ Test(config, values_say_what_they_should_be)
          "\"json\"?\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, podman_and_admin)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"runtime without service", "podman { runtime crun; service off; }",
          "t:1:10: \"runtime\" has no effect with \"service off\": only a "
          "service that berth starts itself can be told; set runtime in "
@@ -487,7 +453,7 @@ Test(config, podman_and_admin)
          "t:1:11: \"state_dir\" may be 90 bytes long, not 98\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 #define SERVER(directives)                                                     \
@@ -495,7 +461,7 @@ Test(config, podman_and_admin)
 
 Test(config, servers_and_listeners)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"no listen", SERVER(""), "t:1:8: this server has no \"listen\"\n"},
         {"port 0", SERVER("listen 0;"),
          "t:1:17: \"listen\": \"0\" is not a port (1 to 65535)\n"},
@@ -542,12 +508,12 @@ Test(config, servers_and_listeners)
          "t:1:43: duplicate server_name \"a\"; the first is at t:1:28\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, routes)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"undeclared app", ROUTE("app b;"),
          "t:1:42: there is no app \"b\"; did you mean \"a\"?\n"},
         {"neither", ROUTE(""),
@@ -632,12 +598,12 @@ Test(config, routes)
          "t:1:67: duplicate request_header \"x-a\"; the first is at t:1:45\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, apps)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"neither", "app a { port 80; }",
          "t:1:1: app \"a\" has neither \"image\" nor \"upstream\"\n"},
         {"both", APP("upstream 127.0.0.1:80;"),
@@ -716,12 +682,12 @@ Test(config, apps)
          "t:1:9: duplicate upstream \"127.0.0.1:1\"; the first is at t:1:9\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, containers)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"env name", APP("env A-B c;"),
          "t:1:34: env \"A-B\" is no name of a variable\n"},
         {"env of berth", APP("env PORT 80; env BERTH_SOCKET x;"),
@@ -761,12 +727,12 @@ Test(config, containers)
          "0.001\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, ready_checks)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"check", APP("ready_check htp /;"),
          "t:1:30: \"ready_check\" takes http, tcp or log, not \"htp\"; did you "
          "mean "
@@ -797,12 +763,12 @@ Test(config, ready_checks)
          "t:1:46: \"ready_check tcp\" takes nothing more, not \"/\"\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, all_errors_come_at_once_in_order)
 {
-    static const struct text_case cases[] = {
+    static const struct config_case cases[] = {
         {"of every kind",
          "worker_threads 0;\n"
          "http { server { listen 80; route / { app b; } } }\n"
@@ -831,7 +797,7 @@ Test(config, all_errors_come_at_once_in_order)
          "level\n"},
     };
 
-    check_errors(cases, ARRAY_LEN(cases));
+    config_cases_check(cases, ARRAY_LEN(cases));
 }
 
 Test(config, errors_are_bounded_in_number)
@@ -842,7 +808,7 @@ Test(config, errors_are_bounded_in_number)
 
     for (int i = 0; i < 5000; i++)
         strbuf_printf(&text, "directive-%d;\n", i);
-    cr_expect_null(parse(text.data, &errors));
+    cr_expect_null(config_cases_parse(text.data, &errors));
     for (const char *c = errors.data; *c; c++)
         lines += *c == '\n';
     cr_expect_eq(lines, 101);
@@ -877,7 +843,7 @@ Test(config, a_large_file_is_read_in_linear_time)
                       "app a%d { image localhost/a:%d; env A b; memory 1g; }\n",
                       a, a);
     begin = clock_now_us();
-    config = parse(text.data, &errors);
+    config = config_cases_parse(text.data, &errors);
     took_ms = (clock_now_us() - begin) / 1000;
     cr_assert_not_null(config, "%s", errors.data);
     cr_expect_eq(config->proxy->app_count, 1000);
