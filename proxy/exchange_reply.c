@@ -17,6 +17,8 @@
 #define RETRY_AFTER_MIN_MS 1000U
 #define RETRY_AFTER_MAX_MS 3600000U
 
+#define HSTS "Strict-Transport-Security"
+
 static uint32_t seconds_of(uint64_t ms)
 {
     uint64_t s = (ms + 999) / 1000;
@@ -90,8 +92,7 @@ struct strview exchange_extra_fields(struct exchange *x, struct strview more)
     if (hsts.len == 0)
         return more;
     lines = arena_alloc(&x->arena, size);
-    snprintf(lines, size, "Strict-Transport-Security: %.*s\r\n%.*s",
-             SV_ARG(hsts), SV_ARG(more));
+    snprintf(lines, size, HSTS ": %.*s\r\n%.*s", SV_ARG(hsts), SV_ARG(more));
     return sv_of(lines);
 }
 
@@ -163,20 +164,50 @@ void exchange_reject(struct exchange *x, enum reject_code code)
     exchange_reject_with(x, &rejection, sv_make(NULL, 0), 0);
 }
 
+/* Of response_header, what berth does not write itself; the type of its text
+ * is one that can be set. */
+static struct strview set_fields(struct exchange *x, struct local_reply *reply)
+{
+    static const struct strview own[] = {
+        {"date", 4},         {"location", 8}, {"x-request-id", 12},
+        {"retry-after", 11}, {"allow", 5},    {"server-timing", 13}};
+    const struct field_settings *set = &x->route->settings->response_headers;
+    AUTO(strbuf_done) struct strbuf lines = STRBUF_INIT;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct strview name = sv_of(set->fields[i].name);
+        struct strview value = sv_of(set->fields[i].value);
+        bool is_own = value.len == 0;
+
+        for (size_t k = 0; k < ARRAY_LEN(own); k++)
+            is_own |= sv_eq_nocase(name, own[k]);
+        if (sv_eq_nocase(name, SV("content-type")) && value.len > 0)
+            reply->type = value;
+        else if (!is_own &&
+                 !(sv_eq_nocase(name, SV(HSTS)) && x->server->hsts_ms))
+            strbuf_printf(&lines, "%.*s: %.*s\r\n", SV_ARG(name),
+                          SV_ARG(value));
+    }
+    return sv_make(arena_copy(&x->arena, strbuf_view(&lines)), lines.len);
+}
+
 void exchange_reply_status(struct exchange *x, unsigned status,
                            struct strview text)
 {
     struct local_reply reply = {.request = &x->request,
                                 .request_id = x->request_id};
+    struct strview fields = {NULL, 0};
     size_t begin;
 
+    if (x->route)
+        fields = set_fields(x, &reply);
     if (x->route && x->route->returns_json)
         reply.type = SV("application/json");
     if (!exchange_begin_reply(x))
         return;
     begin = x->answer_body.head.len;
     reply.keep_alive = x->keep_alive;
-    reply.extra = exchange_extra_fields(x, sv_make(NULL, 0));
+    reply.extra = exchange_extra_fields(x, fields);
     local_reply_return(&reply, status, text, &x->answer_body.head);
     exchange_log_answer(x, begin);
     exchange_end_reply(x, status);

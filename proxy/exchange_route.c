@@ -68,7 +68,10 @@ static void strip_prefix(struct exchange *x, struct strview path,
                          size_t prefix_len)
 {
     x->path = path;
-    if (!x->route->settings->strip_prefix || prefix_len <= 1)
+    /* Of "/a/", the slash belongs to what is below. */
+    if (prefix_len > 0 && path.ptr[prefix_len - 1] == '/')
+        prefix_len--;
+    if (!x->route->settings->strip_prefix || prefix_len == 0)
         return;
     x->prefix = sv_make(path.ptr, prefix_len);
     x->path = sv_skip(path, prefix_len);

@@ -289,3 +289,120 @@ Test(http_wire_servers, a_refused_path_is_no_request_of_an_earlier_route)
     close(app);
     fixture_end(&f);
 }
+
+/* route "/app1/", with a slash at its end, and strip_prefix. */
+Test(http_wire_servers, below_a_prefix_with_a_slash_paths_begin_with_one)
+{
+#define STRIPPED                                                               \
+    "Via: 1.1 berth\r\nX-Forwarded-For: 127.0.0.1\r\n"                         \
+    "X-Forwarded-Proto: http\r\nX-Forwarded-Host: x\r\n"                       \
+    "X-Forwarded-Port: $P\r\nX-Forwarded-Prefix: /app1\r\n"                    \
+    "Forwarded: for=127.0.0.1;host=x;proto=http\r\nX-Request-Id: $I\r\n\r\n"
+#define OK_COMES                                                               \
+    OK, "HTTP/1.1 200 OK\r\nX-Request-Id: $I\r\nContent-Length: 2\r\n\r\nok",  \
+        WIRE_KEPT, WIRE_KEPT, false
+    static const struct wire_script rows[] = {
+        {"a path below", "GET /app1/b?c HTTP/1.1\r\nHost: x\r\n\r\n",
+         "GET /b?c HTTP/1.1\r\nHost: x\r\n" STRIPPED, OK_COMES},
+        {"the prefix itself", "GET /app1/ HTTP/1.1\r\nHost: x\r\n\r\n",
+         "GET / HTTP/1.1\r\nHost: x\r\n" STRIPPED, OK_COMES},
+        {"an empty segment below", "GET /app1//b HTTP/1.1\r\nHost: x\r\n\r\n",
+         "GET //b HTTP/1.1\r\nHost: x\r\n" STRIPPED, OK_COMES},
+    };
+    struct front_fixture f = {.h = harness_new(1, 2)};
+
+    f.listen = raw_listen(&f.port);
+    free(harness_route(f.h, 1)->prefix);
+    harness_route(f.h, 1)->prefix = strdup("/app1/");
+    harness_route(f.h, 1)->strip_prefix = true;
+    harness_start(f.h);
+    harness_add_replica(f.h, 1, 1, f.port);
+    wire_play(&f, rows, ARRAY_LEN(rows));
+    fixture_end(&f);
+}
+
+static void add_field(struct route_settings *route, const char *name,
+                      const char *value)
+{
+    struct field_settings *set = &route->response_headers;
+
+    set->fields = realloc(set->fields, (set->count + 1) * sizeof *set->fields);
+    set->fields[set->count++] =
+        (struct field_setting){strdup(name), strdup(value)};
+}
+
+/* response_header is for what `return` says, too, as nginx's add_header is. */
+Test(http_wire_servers, what_return_says_has_the_fields_that_are_set)
+{
+    static const struct wire_script rows[] = {
+        {"a text with a type", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", NULL, NULL,
+         "HTTP/1.1 200 OK\r\nDate: $D\r\nX-Request-Id: $I\r\nX-A: b\r\n"
+         "Content-Type: text/html\r\nContent-Length: 5\r\n\r\n<br/>",
+         WIRE_KEPT, WIRE_KEPT, false},
+        {"a redirection", "GET / HTTP/1.1\r\nHost: y\r\n\r\n", NULL, NULL,
+         "HTTP/1.1 302 Found\r\nDate: $D\r\nX-Request-Id: $I\r\nX-A: b\r\n"
+         "Location: /z\r\nContent-Length: 0\r\n\r\n",
+         WIRE_KEPT, WIRE_KEPT, false},
+        {"no error",
+         "GET /%zz HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n", NULL,
+         NULL,
+         "HTTP/1.1 400 Bad Request\r\nDate: $D\r\nX-Request-Id: $I\r\n"
+         "X-Berth-Error: bad_request\r\n",
+         WIRE_KEPT, WIRE_KEPT, false},
+    };
+    struct front_fixture f = fixture_begin(1);
+    struct route_settings *routes[2];
+    int client;
+
+    harness_add_server(f.h, "y");
+    routes[0] = harness_route(f.h, 0);
+    routes[1] = harness_settings(f.h)->servers[1].routes;
+    for (int i = 0; i < 2; i++) {
+        routes[i]->app = UINT32_MAX;
+        routes[i]->return_code = i == 0 ? 200 : 302;
+        routes[i]->return_text = strdup(i == 0 ? "<br/>" : "/z");
+        add_field(routes[i], "X-A", "b");
+        add_field(routes[i], "Content-Type", "text/html");
+        add_field(routes[i], "Date", "never");
+        add_field(routes[i], "X-Gone", "");
+    }
+    fixture_start(&f);
+    wire_play(&f, rows, 2);
+    client = harness_connect(f.h);
+    raw_send(client, rows[2].client_says);
+    wire_expect(client, 0, rows[2].client_gets, rows[2].line);
+    close(client);
+    fixture_end(&f);
+}
+
+/* upstream_max_header_size of a route. */
+Test(http_wire_servers, an_answers_head_may_be_what_its_route_allows)
+{
+    static char pad[3000];
+    struct front_fixture f = fixture_begin(1);
+    int client;
+    int app;
+
+    memset(pad, 'a', sizeof pad - 1);
+    harness_add_server(f.h, "y")->routes[0].upstream_max_header_bytes = 2048;
+    fixture_start(&f);
+    client = harness_connect(f.h);
+    for (int i = 0; i < 2; i++) {
+        raw_send(client, i == 0 ? "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+                                : "GET / HTTP/1.1\r\nHost: y\r\n\r\n");
+        app = i == 0 ? raw_accept(f.listen) : app;
+        free(raw_read_head(app));
+        raw_send(app, "HTTP/1.1 200 OK\r\nX: ");
+        raw_send(app, pad);
+        raw_send(app, "\r\nContent-Length: 2\r\n\r\nok");
+        if (i == 0) {
+            fixture_expect_head(client, "HTTP/1.1 200 OK\r\n");
+            raw_expect(client, "ok");
+        } else {
+            fixture_expect_error(client, 502, "upstream_invalid");
+        }
+    }
+    close(client);
+    close(app);
+    fixture_end(&f);
+}
