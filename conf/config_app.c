@@ -220,18 +220,13 @@ static void set_http_check(struct builder *builder, struct ready_check *check,
     *check = parsed;
 }
 
-static void set_log_check(struct builder *builder, const struct block *block,
-                          struct ready_check *check,
+static void set_log_check(struct builder *builder, struct ready_check *check,
                           const struct conf_node *node)
 {
     AUTO(line_pattern_free) struct line_pattern *pattern = NULL;
     struct err err;
 
-    if (block->owner[OWNER_sidecar_settings])
-        builder_error(builder, node->args[0].place,
-                      "\"%s log\" is for an app; a sidecar's takes http or tcp",
-                      node->name);
-    else if (node->arg_count != 2)
+    if (node->arg_count != 2)
         builder_error(builder, node->place,
                       "\"%s log\" takes one extended regular expression, such "
                       "as \"listening on\"; quote it where it has blanks",
@@ -255,7 +250,7 @@ void directive_set_ready_check(struct builder *builder, struct block *block,
     if (strcmp(kind, "http") == 0)
         set_http_check(builder, check, node);
     else if (strcmp(kind, "log") == 0)
-        set_log_check(builder, block, check, node);
+        set_log_check(builder, check, node);
     else if (strcmp(kind, "tcp") != 0)
         builder_error_word(builder, node, kind, "http|tcp|log");
     else if (node->arg_count > 1)

@@ -60,14 +60,17 @@ static struct sidecar_settings *sidecar_add(struct builder *builder,
 static void finish(struct builder *builder, const struct block *block,
                    const struct sidecar_settings *sidecar)
 {
+    bool needs_port =
+        sidecar->has_check && sidecar->ready_check.kind != CHECK_LOG;
+
     if (!block_has(block, DIRECTIVE_image) && !builder->is_partial)
         builder_error(builder, block->node->place,
                       "sidecar \"%s\" has no \"image\"", sidecar->name);
-    if (sidecar->has_check && sidecar->container.port == 0)
+    if (needs_port && sidecar->container.port == 0)
         builder_error(builder, block->seen[DIRECTIVE_ready_check]->place,
                       "the \"ready_check\" of a sidecar needs the port that it "
                       "listens on: port N;");
-    if (sidecar->container.port != 0 && !sidecar->has_check)
+    if (sidecar->container.port != 0 && !needs_port)
         builder_error(builder, block->seen[DIRECTIVE_port]->place,
                       "the \"port\" of a sidecar is for its \"ready_check\", "
                       "and there is none: ready_check tcp;");

@@ -439,6 +439,8 @@ static void put_check(cJSON *labels, const struct sidecar_settings *sidecar)
         check->kind == CHECK_HTTP
             ? xasprintf("http %u %u %u %s", sidecar->container.port,
                         check->status_min, check->status_max, check->path)
+        : check->kind == CHECK_LOG
+            ? xasprintf("log %s", check->pattern)
             : xasprintf("tcp %u", sidecar->container.port);
 
     if (sidecar->has_check)

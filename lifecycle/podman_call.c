@@ -13,6 +13,7 @@
 #include "lifecycle/pull_bytes.h"
 #include "lifecycle/reclaim.h"
 #include "lifecycle/podman_metric.h"
+#include "lifecycle/sidecar_line.h"
 #include "lifecycle/sidecar_probe.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -57,6 +58,7 @@ static void call_free(struct podman_call *call)
         event_free(call->alarm);
     reclaim_cancel(&call->reclaim);
     sidecar_probe_cancel(&call->probe);
+    sidecar_line_cancel(&call->line);
     podman_pod_free(&call->pod);
     list_remove(&call->node);
     if (call->slot)

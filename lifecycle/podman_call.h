@@ -21,6 +21,7 @@ struct podman_pod;
 struct podman_pull;
 struct pull_bytes;
 struct reclaim;
+struct sidecar_line;
 struct sidecar_probe;
 
 /* Which of engine.h's callbacks a call ends with. */
@@ -72,6 +73,7 @@ struct podman_call {
     struct engine_call *sub;     /* of pods: the step under way */
     struct podman_pod *pod;      /* create: being made */
     struct sidecar_probe *probe; /* start */
+    struct sidecar_line *line;   /* likewise */
     uint64_t stop_s;             /* stop: the grace */
     bool was_unpaused;           /* stop */
     bool is_again;               /* remove: asked for the second time */

@@ -7,6 +7,7 @@
 
 #include "lifecycle/podman_call.h"
 #include "router/base/alloc.h"
+#include "router/base/line_pattern.h"
 
 /* For sidecars that were found: their settings may be gone. */
 #define STOP_MS_DEFAULT  10000
@@ -26,8 +27,10 @@ void podman_pod_free(struct podman_pod **pod)
     if (!*pod)
         return;
     list_remove(&(*pod)->node);
-    for (unsigned i = 0; i < (*pod)->count; i++)
+    for (unsigned i = 0; i < (*pod)->count; i++) {
         free((*pod)->sidecars[i].check.path);
+        free((*pod)->sidecars[i].check.pattern);
+    }
     free((*pod)->sidecars);
     free(*pod);
     *pod = NULL;
@@ -80,6 +83,16 @@ static bool is_app(const struct engine_container *container)
     return !container->is_infra && !container->sidecar[0];
 }
 
+/* The label may be anybody's. */
+static bool is_pattern(const char *text)
+{
+    struct err err;
+    AUTO(line_pattern_free)
+    struct line_pattern *pattern = line_pattern_new(text, &err);
+
+    return pattern != NULL;
+}
+
 /* As container_spec.c writes it. */
 static bool read_check(const char *text, struct sidecar_check *ret_check)
 {
@@ -91,6 +104,8 @@ static bool read_check(const char *text, struct sidecar_check *ret_check)
         text[path_at] == '/') {
         check.is_http = true;
         check.path = xstrdup(text + path_at);
+    } else if (strncmp(text, "log ", 4) == 0 && is_pattern(text + 4)) {
+        check.pattern = xstrdup(text + 4);
     } else if (sscanf(text, "tcp %u", &check.port) != 1) {
         return false;
     }

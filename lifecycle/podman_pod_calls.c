@@ -19,6 +19,7 @@
 #include "lifecycle/podman_sidecars.h"
 #include "lifecycle/podman_stop.h"
 #include "lifecycle/settings.h"
+#include "lifecycle/sidecar_line.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/loop.h"
@@ -107,6 +108,9 @@ static struct podman_pod *pod_of_spec(const struct engine_spec *spec)
                 from->ready_check.path ? xstrdup(from->ready_check.path) : NULL,
             .status_min = from->ready_check.status_min,
             .status_max = from->ready_check.status_max,
+            .pattern = from->ready_check.pattern
+                           ? xstrdup(from->ready_check.pattern)
+                           : NULL,
         };
     }
     return pod;
@@ -321,19 +325,27 @@ static void fail_by_sidecar(struct podman_call *call, const char *name,
     podman_call_fail(call, &told);
 }
 
+/* Of the sidecar that is started now. */
+static bool open_process(const struct podman_call *call,
+                         struct netns_process *ret_process, struct err *err)
+{
+    const struct podman_pod *pod =
+        podman_pod_find(&call->podman->base, call->name);
+
+    if (!pod)
+        return err_set(err, ERR_NOT_FOUND, "the pod has been removed");
+    return netns_process_open(pod->sidecars[call->part].pid,
+                              pod->sidecars[call->part].id, ret_process, err);
+}
+
 static bool open_socket_inside(void *arg, int family, int *ret_fd,
                                struct err *err)
 {
     struct podman_call *call = arg;
-    const struct podman_pod *pod =
-        podman_pod_find(&call->podman->base, call->name);
     struct netns_process process;
     bool is_open;
 
-    if (!pod)
-        return err_set(err, ERR_NOT_FOUND, "the pod has been removed");
-    if (!netns_process_open(pod->sidecars[call->part].pid,
-                            pod->sidecars[call->part].id, &process, err))
+    if (!open_process(call, &process, err))
         return false;
     is_open = netns_sockets(&process, call->podman->netns_home, family, 1,
                             ret_fd, err);
@@ -358,19 +370,58 @@ static void on_probed(void *arg, const struct err *err)
     start_next(call);
 }
 
+static void on_line_seen(void *arg, const struct err *err)
+{
+    struct podman_call *call = arg;
+
+    call->line = NULL;
+    on_probed(call, err);
+}
+
+static bool is_alive(void *arg, struct err *err)
+{
+    struct netns_process process;
+
+    if (!open_process(arg, &process, err))
+        return false;
+    netns_process_close(&process);
+    return true;
+}
+
+static uint64_t time_left_ms(const struct podman_call *call)
+{
+    uint64_t now_us = clock_now_us();
+
+    return call->deadline_us > now_us ? (call->deadline_us - now_us) / 1000 : 0;
+}
+
+static void await_line(struct podman_call *call,
+                       const struct podman_sidecar *sidecar)
+{
+    const struct sidecar_line_options options = {
+        .engine = &call->podman->base,
+        .timers = call->podman->timers,
+        .id = sidecar->id,
+        .pattern = sidecar->check.pattern,
+        .is_alive = is_alive,
+        .done = on_line_seen,
+        .arg = call,
+        .timeout_ms = time_left_ms(call),
+    };
+
+    call->line = sidecar_line_start(&options);
+}
+
 static void probe(struct podman_call *call,
                   const struct podman_sidecar *sidecar)
 {
-    uint64_t now_us = clock_now_us();
     const struct sidecar_probe_options options = {
         .loop = call->podman->loop,
         .open_socket = open_socket_inside,
         .done = on_probed,
         .arg = call,
         .check = &sidecar->check,
-        .timeout_ms = call->deadline_us > now_us
-                          ? (call->deadline_us - now_us) / 1000
-                          : 0,
+        .timeout_ms = time_left_ms(call),
     };
 
     call->probe = sidecar_probe_start(&options);
@@ -395,6 +446,10 @@ static void on_sidecar_up(void *arg, const struct engine_container *container,
         return;
     }
     sidecar->pid = container->pid;
+    if (sidecar->has_check && sidecar->check.pattern) {
+        await_line(call, sidecar);
+        return;
+    }
     if (sidecar->has_check) {
         probe(call, sidecar);
         return;

@@ -23,6 +23,7 @@ struct sidecar_check {
     char *path;
     uint32_t status_min;
     uint32_t status_max;
+    char *pattern; /* not NULL: a line of its log instead (sidecar_line.h) */
 };
 
 struct sidecar_probe_options {

@@ -61,6 +61,41 @@ def start_and_stop(t, name, more):
     return happened(t, since)
 
 
+LOG_CHECK = """
+http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
+app a { image localhost/berth-test/app:1; network none; replicas 0 1; keep_primed 0;
+    start_timeout 4s; start_retries 0;
+    sidecar s { image localhost/berth-test/app:1; command --port=9001 %s;
+                ready_check log "%s"; } }
+"""
+
+
+@harness.limit(60)
+def test_a_line_of_its_log_says_that_a_sidecar_is_ready(t):
+    since = time.time()
+    berth = t.berth(LOG_CHECK % ("--ready-line=1500", "^testapp: ready (for|of) use$"))
+    began = time.monotonic()
+    assert berth.get("/a/hash").status == 200
+    assert time.monotonic() - began >= 1.5, "it has listened long before"
+    started = [who for status, who in happened(t, since) if status == "start" and who != "infra"]
+    assert started == ["s", "app"], started
+
+
+@harness.limit(60)
+def test_a_sidecar_whose_line_never_comes_says_which(t):
+    berth = t.berth(LOG_CHECK % ("", "no such line"), name="late")
+    answer = berth.get("/a/hash")
+    assert answer.status == 503 and "sidecar s" in answer.text, answer
+    assert "no line of its log matches no such line" in answer.text, answer
+    berth.stop()
+    berth = t.berth(LOG_CHECK.replace("4s", "50s") % ("--crash-after=500", "no such line"),
+                    name="ends")
+    began = time.monotonic()
+    answer = berth.get("/a/hash")
+    assert answer.status == 503 and "sidecar s" in answer.text, answer
+    assert time.monotonic() - began < 30, "its end is seen"
+
+
 @harness.limit(90)
 def test_sidecars_start_before_the_app_and_stop_after_it(t):
     for name, more in (("none", "network none;"), ("private", ""),

@@ -154,6 +154,8 @@ Test(podman_pod, checks_are_read_from_labels)
         {"http 80 200 /up", false, false, 0, NULL},
         {"http 80 200 399 up", false, false, 0, NULL},
         {"exec true", false, false, 0, NULL},
+        {"log a(b", false, false, 0, NULL},
+        {"log ^it is (up|on)$", true, false, 0, NULL},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -168,6 +170,10 @@ Test(podman_pod, checks_are_read_from_labels)
         cr_expect_eq(it->has_check, cases[i].has_check, "%s", cases[i].label);
         cr_expect_eq(it->check.is_http, cases[i].is_http, "%s", cases[i].label);
         cr_expect_eq(it->check.port, cases[i].port, "%s", cases[i].label);
+        if (strncmp(cases[i].label, "log", 3) == 0 && cases[i].has_check)
+            cr_expect_str_eq(it->check.pattern, cases[i].label + 4);
+        else
+            cr_expect_null(it->check.pattern, "%s", cases[i].label);
         if (cases[i].path)
             cr_expect_str_eq(it->check.path, cases[i].path);
     }
