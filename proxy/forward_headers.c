@@ -17,11 +17,23 @@ struct out {
     const char *end; /* of the room */
 };
 
-static void put(struct out *out, struct strview text)
+static void put_bytes(struct out *out, struct strview text)
 {
     assert(text.len <= (size_t)(out->end - out->at));
     if (text.len > 0)
         memcpy(out->at, text.ptr, text.len);
+    out->at += text.len;
+}
+
+/* A text that is known here becomes a few stores, without a call. */
+ALWAYS_INLINE static inline void put(struct out *out, struct strview text)
+{
+    if (!__builtin_constant_p(text.len)) {
+        put_bytes(out, text);
+        return;
+    }
+    assert(text.len <= (size_t)(out->end - out->at));
+    memcpy(out->at, text.ptr, text.len);
     out->at += text.len;
 }
 
@@ -94,13 +106,19 @@ static size_t settings_room(const struct field_settings *settings)
     return room;
 }
 
-static bool is_set(const struct field_settings *settings, struct strview name)
+static bool is_among(const struct field_settings *settings, struct strview name)
 {
-    for (uint32_t i = 0; i < setting_count(settings); i++) {
+    for (uint32_t i = 0; i < settings->count; i++) {
         if (sv_eq_nocase(sv_of(settings->fields[i].name), name))
             return true;
     }
     return false;
+}
+
+static inline bool is_set(const struct field_settings *settings,
+                          struct strview name)
+{
+    return setting_count(settings) > 0 && is_among(settings, name);
 }
 
 /* Framing and hop-by-hop fields are berth's own; conf refuses such names. */

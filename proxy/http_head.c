@@ -1,6 +1,8 @@
 /* http_head.c - names, and looking fields up. */
 #include "proxy/http_head.h"
 
+#include <string.h>
+
 #include "proxy/http_syntax.h"
 
 enum field_class { PASS, HOP, OWN, TRUST, SECRET, KEEP };
@@ -42,10 +44,32 @@ static const uint8_t by_length[LONGEST_NAME + 1][6] = {
     [19] = {FIELD_PROXY_AUTHORIZATION},
 };
 
+/* Eight characters of a token and of a name of http_field.def: of the former
+ * only the letter of other case and the same character become the latter's
+ * with this bit set. */
+static bool same_eight(const char *token, const char *lower_name)
+{
+    uint64_t a;
+    uint64_t b;
+
+    memcpy(&a, token, sizeof a);
+    memcpy(&b, lower_name, sizeof b);
+    return (a | UINT64_C(0x2020202020202020)) == b;
+}
+
 /* Whether text, in any case, begins with lower_name, which is in lower case.
- * text is at least as long. */
+ * text is a token at least as long. */
 static bool begins_with(struct strview text, struct strview lower_name)
 {
+    size_t len = lower_name.len;
+
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            if (!same_eight(text.ptr + i, lower_name.ptr + i))
+                return false;
+        }
+        return same_eight(text.ptr + len - 8, lower_name.ptr + len - 8);
+    }
     for (size_t i = 0; i < lower_name.len; i++) {
         if (http_lower(text.ptr[i]) != lower_name.ptr[i])
             return false;

@@ -117,7 +117,7 @@ const struct http_field *http_head_find(const struct http_head *head,
 const struct http_field *http_head_find_name(const struct http_head *head,
                                              struct strview name);
 
-/* FIELD_OTHER for a name that no row has. */
+/* FIELD_OTHER for a name that no row has. name: a token. */
 enum http_field_id http_field_id_of(struct strview name);
 /* "content-length"; the prefix of a family; "" for FIELD_OTHER. */
 struct strview http_field_name(enum http_field_id id);

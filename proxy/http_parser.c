@@ -372,20 +372,35 @@ static const llhttp_settings_t llhttp_settings = {
     .on_headers_complete = on_head_complete,
 };
 
+/* Behind a start line of ours: read once a thread, then copied. */
+static bool begin_llhttp(llhttp_t *ret_llhttp)
+{
+    static const struct strview start = {"GET / HTTP/1.1\r\n", 16};
+    static _Thread_local llhttp_t begun;
+    static _Thread_local bool has_begun;
+
+    if (!has_begun) {
+        llhttp_init(&begun, HTTP_REQUEST, &llhttp_settings);
+        if (llhttp_execute(&begun, start.ptr, start.len) != HPE_OK)
+            return false;
+        has_begun = true;
+    }
+    *ret_llhttp = begun;
+    return true;
+}
+
 /* Whether llhttp reads the lines (with the empty one at their end) as the
  * fields that we read, framing fields left out. */
 static bool llhttp_agrees(struct strview lines, const struct http_head *head)
 {
-    static const struct strview start = {"GET / HTTP/1.1\r\n", 16};
     struct second_reading reading = {.head = head};
     const char *at = lines.ptr;
     const char *end = lines.ptr + lines.len;
     llhttp_t llhttp;
 
-    llhttp_init(&llhttp, HTTP_REQUEST, &llhttp_settings);
-    llhttp.data = &reading;
-    if (llhttp_execute(&llhttp, start.ptr, start.len) != HPE_OK)
+    if (!begin_llhttp(&llhttp))
         return false;
+    llhttp.data = &reading;
     for (uint32_t i = 0; i < head->field_count; i++) {
         const char *name = head->fields[i].name.ptr;
 

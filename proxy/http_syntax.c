@@ -5,6 +5,9 @@
 #include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Sums of enum http_char; http_syntax_test.c derives each entry anew. */
 /* clang-format off */
@@ -44,6 +47,30 @@ static bool is_control(char c)
     return (u < 0x20 && u != '\t') || u == 0x7f;
 }
 
+#ifdef __SSE2__
+/* The first one in whole pieces of 16 bytes; else where fewer are left. */
+static const char *skip_clean(const char *at, const char *end)
+{
+    const __m128i below_space = _mm_set1_epi8(0x1f);
+    const __m128i del = _mm_set1_epi8(0x7f);
+    const __m128i tab = _mm_set1_epi8('\t');
+
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, below_space), bytes);
+        __m128i found =
+            _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low),
+                         _mm_cmpeq_epi8(bytes, del));
+        int marks = _mm_movemask_epi8(found);
+
+        if (marks)
+            return at + __builtin_ctz((unsigned)marks);
+        at += 16;
+    }
+    return at;
+}
+#endif
+
 #define EVERY_BYTE(x) (UINT64_MAX / 255 * (x))
 
 /* The top bit of each byte of w that is below 0x20 or is 0x7f. Above the
@@ -59,6 +86,9 @@ static uint64_t mark_controls(uint64_t w)
 
 const char *http_find_control(const char *at, const char *end)
 {
+#ifdef __SSE2__
+    at = skip_clean(at, end);
+#endif
     while (end - at >= 8) {
         uint64_t w;
         uint64_t marks;

@@ -1,6 +1,7 @@
 /* request_id.c - the identity of a request: a UUID version 7 (RFC 9562). */
 #include "proxy/request_id.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +51,28 @@ static void seed(void)
     generator.is_seeded = true;
 }
 
-static void put_hex(char **at, uint64_t value, int digits)
+/* Eight hexadecimal digits of value, the first in the highest byte. */
+static uint64_t hex_digits(uint32_t value)
 {
-    while (digits-- > 0)
-        *(*at)++ = "0123456789abcdef"[value >> (4 * digits) & 15];
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = value;
+    uint64_t above_nine;
+
+    x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+    x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    above_nine = (x + 6 * ones) >> 4 & ones;
+    return x + '0' * ones + above_nine * ('a' - '0' - 10);
+}
+
+/* digits: up to 8, the lowest. */
+ALWAYS_INLINE static inline void put_hex(char **at, uint32_t value,
+                                         unsigned digits)
+{
+    uint64_t text = htobe64(hex_digits(value));
+
+    memcpy(*at, (const char *)&text + 8 - digits, digits);
+    *at += digits;
 }
 
 void request_id_make(uint64_t unix_ms, char *ret_text)
@@ -72,15 +91,16 @@ void request_id_make(uint64_t unix_ms, char *ret_text)
         generator.last_ms++;
         generator.counter = 0;
     }
-    put_hex(&at, generator.last_ms >> 16, 8);
+    put_hex(&at, (uint32_t)(generator.last_ms >> 16), 8);
     *at++ = '-';
-    put_hex(&at, generator.last_ms & 0xffff, 4);
+    put_hex(&at, (uint32_t)generator.last_ms, 4);
     *at++ = '-';
     put_hex(&at, 0x7000 | generator.counter, 4);
     *at++ = '-';
-    put_hex(&at, 0x8000 | (random >> 48 & 0x3fff), 4);
+    put_hex(&at, 0x8000 | (uint32_t)(random >> 48 & 0x3fff), 4);
     *at++ = '-';
-    put_hex(&at, random & UINT64_C(0xffffffffffff), 12);
+    put_hex(&at, (uint32_t)(random >> 32), 4);
+    put_hex(&at, (uint32_t)random, 8);
     *at = '\0';
 }
 

@@ -6,6 +6,7 @@
 
 #define MUST_USE          __attribute__((warn_unused_result))
 #define UNUSED            __attribute__((unused))
+#define ALWAYS_INLINE     __attribute__((always_inline))
 #define NORETURN          __attribute__((noreturn))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 

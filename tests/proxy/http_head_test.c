@@ -2,6 +2,9 @@
 
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <string.h>
+
+#include "proxy/http_syntax.h"
 
 Test(http_head, every_known_name_is_found_in_any_case)
 {
@@ -15,6 +18,28 @@ Test(http_head, every_known_name_is_found_in_any_case)
             upper[i] = (char)toupper((unsigned char)name.ptr[i]);
         cr_expect_eq((unsigned)http_field_id_of(sv_make(upper, name.len)), id,
                      "%.*s", SV_ARG(name));
+    }
+}
+
+/* Whatever else may stand in a name in place of any of its characters. */
+Test(http_head, a_name_that_differs_in_one_character_is_another)
+{
+    for (unsigned id = 1; id < FIELD_X_FORWARDED_ANY; id++) {
+        struct strview name = http_field_name((enum http_field_id)id);
+        char text[32];
+
+        for (size_t at = 0; at < name.len; at++) {
+            for (int c = 0; c < 256; c++) {
+                if (!http_char_is((char)c, CHAR_TOKEN) ||
+                    http_lower((char)c) == name.ptr[at])
+                    continue;
+                memcpy(text, name.ptr, name.len);
+                text[at] = (char)c;
+                cr_assert_neq(
+                    (unsigned)http_field_id_of(sv_make(text, name.len)), id,
+                    "%.*s", (int)name.len, text);
+            }
+        }
     }
 }
 
