@@ -8,6 +8,7 @@
 #include "conf/builder.h"
 #include "conf/config_shared.h"
 #include "conf/scalar.h"
+#include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 #include "router/log_format.h"
 
@@ -61,10 +62,13 @@ void directive_set_error_log(struct builder *builder, struct block *block,
     const char *path = node->args[0].text;
     enum log_level level;
 
-    if (strcmp(path, "stderr") != 0 && !strchr(path, '/')) {
+    bool is_word =
+        strcmp(path, "stderr") == 0 || strcmp(path, LOG_PATH_SYSLOG) == 0;
+
+    if (!is_word && !strchr(path, '/')) {
         builder_error(builder, node->args[0].place,
-                      "\"error_log\" takes stderr or a path with a / in it, "
-                      "not \"%.80s\"",
+                      "\"error_log\" takes stderr, syslog or a path with a / "
+                      "in it, not \"%.80s\"",
                       path);
     } else if (!log_level_parse(node->args[1].text, &level)) {
         builder_error_word(builder, node, node->args[1].text, levels);
@@ -75,7 +79,9 @@ void directive_set_error_log(struct builder *builder, struct block *block,
         proxy->log_level = level;
         proxy->log_json = node->arg_count == 3;
         proxy->shared.error_log = 0;
-        if (strcmp(path, "stderr") != 0)
+        if (strcmp(path, LOG_PATH_SYSLOG) == 0)
+            proxy->shared.error_log = config_log_file(builder, path) + 1;
+        else if (!is_word)
             proxy->shared.error_log =
                 config_log_file(builder, builder_path(builder, node, path)) + 1;
         builder->config->lifecycle->error_log = proxy->shared.error_log;

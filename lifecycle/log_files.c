@@ -5,15 +5,31 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "lifecycle/settings.h"
 #include "router/base/alloc.h"
 
 struct log_files {
     const struct string_list *paths;
     int *fds;
 };
+
+static int connect_syslog(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX,
+                                        .sun_path = "/dev/log"};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
 
 /* The file alone may be no link: who can write to its directory could have us
  * append to any file of the system. (/var/log itself may be one.) O_NONBLOCK:
@@ -24,6 +40,8 @@ static int open_path(const char *path)
         return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (strcmp(path, "/dev/stderr") == 0)
         return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (strcmp(path, LOG_PATH_SYSLOG) == 0)
+        return connect_syslog();
     return open(path,
                 O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC |
                     O_NOCTTY | O_NONBLOCK,
@@ -32,6 +50,11 @@ static int open_path(const char *path)
 
 static void add_error(struct strbuf *errors, const char *path, int error)
 {
+    if (strcmp(path, LOG_PATH_SYSLOG) == 0) {
+        strbuf_printf(errors, "syslog at /dev/log: %s (it must run)\n",
+                      strerror(error));
+        return;
+    }
     strbuf_printf(errors, "log file %.400s: %s%s\n", path, strerror(error),
                   error == ELOOP    ? " (a log file may be no symbolic link)"
                   : error == ENOENT ? " (its directory must be there)"

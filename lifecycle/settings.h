@@ -14,6 +14,9 @@
 #include "router/base/log.h"
 #include "router/settings.h"
 
+/* The log file that stands for the machine's syslog, /dev/log. */
+#define LOG_PATH_SYSLOG "syslog"
+
 /* How one revision takes the place of another. */
 struct update_settings {
     bool recreate;  /* the old ones are stopped before the new ones start */

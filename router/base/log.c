@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "router/base/clock.h"
@@ -18,13 +19,17 @@ static struct {
     int fd;
     enum log_level level;
     bool json;
+    bool is_syslog; /* fd is a datagram socket */
     const char *process;
-} settings = {STDERR_FILENO, LOG_INFO, false, "berth"};
+} settings = {STDERR_FILENO, LOG_INFO, false, false, "berth"};
 
 static uint64_t dropped;
 
 static const char *const level_names[] = {"debug", "info", "notice", "warn",
                                           "error"};
+
+/* Of syslog's facility daemon; <syslog.h> has our levels' names. */
+static const int priorities[] = {24 + 7, 24 + 6, 24 + 5, 24 + 4, 24 + 3};
 
 void log_setup(int fd, enum log_level level, bool json, const char *process)
 {
@@ -36,6 +41,12 @@ void log_setup(int fd, enum log_level level, bool json, const char *process)
 
 void log_set_fd(int fd)
 {
+    int type = 0;
+    socklen_t len = sizeof type;
+    bool is_syslog = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+                     type == SOCK_DGRAM;
+
+    __atomic_store_n(&settings.is_syslog, is_syslog, __ATOMIC_RELAXED);
     __atomic_store_n(&settings.fd, fd, __ATOMIC_RELAXED);
 }
 
@@ -155,6 +166,9 @@ void log_write(enum log_level level, const char *component, const char *message,
     if (fields.len > FIELDS_BYTES)
         fields.data[FIELDS_BYTES] = '\0';
     clock_format_iso(clock_unix_ms(), time);
+    if (__atomic_load_n(&settings.is_syslog, __ATOMIC_RELAXED))
+        strbuf_printf(&line, "<%d>berth[%d]: ", priorities[level],
+                      (int)getpid());
     if (__atomic_load_n(&settings.json, __ATOMIC_RELAXED)) {
         add_json_line(&line, time, level, component, message, fields.data);
     } else {

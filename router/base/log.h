@@ -24,7 +24,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARN, LOG_ERROR };
 void log_setup(int fd, enum log_level level, bool json, const char *process);
 
 /* Lines go to fd (borrowed) from now on: one that another thread writes at this
- * moment may still go where it was. Thread: main. */
+ * moment may still go where it was. To a datagram socket each is sent as a
+ * message that syslog takes. Thread: main. */
 void log_set_fd(int fd);
 /* Thread: main. */
 void log_set_style(enum log_level level, bool json);

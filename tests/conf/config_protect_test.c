@@ -45,7 +45,7 @@ Test(config_protect, every_slip_has_its_message)
         {"http { server { listen 80; status_routes on; "
          "route /-/routes { return 200 x; } } }",
          "which is also a route of this server"},
-        {"error_log syslog info;", "takes stderr or a path"},
+        {"error_log nowhere info;", "takes stderr, syslog or a path"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

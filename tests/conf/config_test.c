@@ -404,9 +404,9 @@ Test(config, values_say_what_they_should_be)
          "t:1:1: \"worker_threads\" must be 1 to 1024, not 0\n"},
         {"workers", "worker_threads all;",
          "t:1:1: \"worker_threads\" takes a whole number, not \"all\"\n"},
-        {"log target", "error_log syslog info;",
-         "t:1:11: \"error_log\" takes stderr or a path with a / in it, not "
-         "\"syslog\"\n"},
+        {"log target", "error_log stdout info;",
+         "t:1:11: \"error_log\" takes stderr, syslog or a path with a / in it, "
+         "not \"stdout\"\n"},
         {"log level", "error_log stderr warning;",
          "t:1:1: \"error_log\" takes debug, info, notice, warn or error, not "
          "\"warning\"; did you mean \"warn\"?\n"},

@@ -138,3 +138,40 @@ def test_a_front_that_crashed_finds_the_inherited_sockets_again(t):
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: berth.front_pid not in (None, before), 10)
     assert berth.get("/hash").status == 200
+
+
+def test_its_log_goes_to_syslog_where_it_is_told_to(t):
+    path = "/dev/log"
+    assert not os.path.exists(path), "a machine with a syslog of its own: not for tests"
+    t.cleanup(lambda: os.path.exists(path) and os.unlink(path))
+    berth = t.berth("", start=False, preamble=False)
+    conf = """
+        error_log %s info; state_dir @dir@/state; on_exit stop;
+        podman { socket unix:@podman@; service off; namespace @namespace@; }
+        admin { listen 127.0.0.1:@admin_port@; }
+    """ + CONF
+    berth.configure(conf % "syslog")
+    refused = berth.start(wait=False).wait()
+    assert refused == 1 and "syslog at /dev/log: No such file" in berth.log, berth.log
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(path)
+        syslog.settimeout(0.2)
+        heard = []
+
+        def hears(*words):
+            with contextlib.suppress(TimeoutError):
+                heard.append(syslog.recv(8192).decode())
+            return any(all(w in line for w in words) for line in heard)
+
+        said = len(berth.log)
+        berth.start()
+        assert berth.get("/hash").status == 200
+        wait_until(lambda: hears(f"<29>berth[{berth.keeper_pid}]: ", "keeper: serving"), 10)
+        wait_until(lambda: hears(f"<30>berth[{berth.front_pid}]: ", "replica ready"), 10)
+        assert all("\n" not in line.rstrip("\n") for line in heard), "a message a line"
+        assert "replica ready" not in berth.log[said:], "it is said in one place"
+        assert "error_log syslog info;" in berth.cli("config").stdout
+        berth.configure(conf % "stderr")
+        berth.cli("reload")
+        berth.get("/hash")
+        wait_until(lambda: "configuration applied" in berth.log, 5)

@@ -2,9 +2,11 @@
 #include "router/base/log.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int pipes[2];
@@ -115,6 +117,30 @@ Test(log, a_line_that_nobody_takes_is_dropped_and_counted)
     log_info("x", "dropped", "%s", "");
     cr_assert_eq(errno, ENOENT, "it must keep errno");
     cr_assert_eq(log_dropped_count(), before + 1);
+}
+
+Test(log, a_datagram_socket_is_told_as_syslog_is)
+{
+    char message[256] = "";
+    char start[64];
+    int ends[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    log_setup(ends[1], LOG_INFO, false, "front");
+    log_error("test", "one", "");
+    log_debug("test", "too little", "");
+    log_notice("test", "two", "n=%d", 2);
+    cr_assert_gt(recv(ends[0], message, sizeof message - 1, 0), 0);
+    snprintf(start, sizeof start, "<27>berth[%d]: ", getpid());
+    cr_assert_eq(strncmp(message, start, strlen(start)), 0, "%s", message);
+    cr_assert(strstr(message, " error front/test: one"), "%s", message);
+    memset(message, 0, sizeof message);
+    cr_assert_gt(recv(ends[0], message, sizeof message - 1, 0), 0);
+    cr_assert_eq(strncmp(message, "<29>berth[", 10), 0, "%s", message);
+    cr_assert(strstr(message, "two n=2"), "%s", message);
+    log_setup(STDERR_FILENO, LOG_INFO, false, "front");
+    close(ends[0]);
+    close(ends[1]);
 }
 
 Test(log, levels_have_names)
