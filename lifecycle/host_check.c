@@ -17,6 +17,7 @@
 #include "lifecycle/instance_lock.h"
 #include "lifecycle/machine.h"
 #include "lifecycle/podman.h"
+#include "lifecycle/sidecar_settings.h"
 #include "lifecycle/state_dir.h"
 #include "router/base/alloc.h"
 #include "router/base/loop.h"
@@ -32,6 +33,7 @@ struct host_check {
     struct loop *loop;
     bool is_up;
     struct err down;
+    struct err secret; /* ERR_NONE: it is there */
 };
 
 static void add(struct host_check *check, const char *kind, const char *format,
@@ -292,6 +294,67 @@ static void on_died(void *arg, const char *id, int exit_code)
     (void)exit_code;
 }
 
+static void on_secret(void *arg, struct strview ids, const struct err *err)
+{
+    struct host_check *check = arg;
+
+    (void)ids;
+    check->secret = err ? *err : (struct err){.code = ERR_NONE};
+    loop_stop(check->loop);
+}
+
+/* As a file and as a variable, say. */
+static bool is_named_before(const struct container_settings *container,
+                            uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(container->secrets[i].name,
+                   container->secrets[index].name) == 0)
+            return true;
+    return false;
+}
+
+/* whose: an app's own, or one of its sidecars'. */
+static void check_secrets(struct host_check *check, struct engine *engine,
+                          const char *whose,
+                          const struct container_settings *container)
+{
+    for (uint32_t i = 0; i < container->secret_count; i++) {
+        const char *name = container->secrets[i].name;
+
+        if (is_named_before(container, i))
+            continue;
+        /* Podman answers, or the call's own time-out ends it. */
+        (void)engine_secrets(engine, &name, 1, on_secret, check);
+        loop_run(check->loop);
+        if (check->secret.code == ERR_NONE)
+            ok(check, "%s: secret %s", whose, name);
+        else if (check->secret.code == ERR_NOT_FOUND)
+            problem(check,
+                    "%s: Podman has no secret %s; make it: podman secret "
+                    "create %s FILE",
+                    whose, name, name);
+        else
+            problem(check, "%s: secret %s: %s", whose, name,
+                    check->secret.text);
+    }
+}
+
+static void check_all_secrets(struct host_check *check, struct engine *engine,
+                              const struct keeper_app *app)
+{
+    AUTO(auto_free) char *whose = xasprintf("app %s", app->app->name);
+
+    check_secrets(check, engine, whose, &app->container);
+    for (uint32_t i = 0; i < app->container.sidecar_count; i++) {
+        const struct sidecar_settings *sidecar = &app->container.sidecars[i];
+        AUTO(auto_free)
+        char *of = xasprintf("%s: sidecar %s", whose, sidecar->name);
+
+        check_secrets(check, engine, of, &sidecar->container);
+    }
+}
+
 static void check_engine(struct host_check *check, struct engine *engine)
 {
     const struct engine_capabilities *capabilities =
@@ -320,6 +383,7 @@ static void check_engine(struct host_check *check, struct engine *engine)
         check_reach(check, app, capabilities);
         check_limits(check, engine, app);
         check_sidecars(check, app, capabilities);
+        check_all_secrets(check, engine, app);
     }
 }
 

@@ -152,6 +152,23 @@ def test_check_host_looks_at_this_machine(t):
     assert done.returncode == 1 and "/no/such/place" in done.stdout + done.stderr, done
 
 
+def test_check_host_looks_for_secrets(t):
+    t.podman.run("secret", "create", "there", str(t.write("s", "x", 0o600)))
+    t.cleanup(lambda: t.podman.run("secret", "rm", "there", check=False))
+    asks = CONF.replace("network none;", "network none; secret there; secret there env=V; %s", 1)
+    berth = t.berth(asks % "", start=False)
+    done = berth.cli("check", "--host", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("secret there") == 1, done.stdout
+    berth.configure(asks % "secret gone; sidecar s { image %s; secret away; }" % harness.APP)
+    done = berth.cli("check", "--host", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert ("app a: Podman has no secret gone; make it: podman secret create gone FILE"
+            in said), said
+    assert "app a: sidecar s: Podman has no secret away" in said, said
+
+
 def test_usage_errors_have_exit_code_2(t):
     for args in (["frobnicate"], ["run"], ["check"], ["status", "--bogus"]):
         done = subprocess.run([harness.berth_bin(), *args], capture_output=True, text=True)
