@@ -422,6 +422,10 @@ static void on_tick(struct timer *timer)
 {
     struct fleet *fleet = container_of(timer, struct fleet, tick);
 
+    if (fleet->host.keeps_changed)
+        write_learned(fleet);
+    fleet->host.keeps_changed = false;
+
     for (uint32_t i = 0; i < fleet->app_count; i++) {
         struct fleet_app *app = fleet->apps[i];
 

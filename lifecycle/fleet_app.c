@@ -419,6 +419,7 @@ void fleet_app_keep_until(struct fleet_app *app, uint64_t until_us)
     if (until_us <= app->keep_until_us)
         return;
     app->keep_until_us = until_us;
+    app->host->keeps_changed = true;
     fleet_app_decide_soon(app);
 }
 

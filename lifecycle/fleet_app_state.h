@@ -39,6 +39,7 @@ struct fleet_host {
     bool may_start; /* what runs already is known, and berth does not stop */
     bool engine_is_away; /* nothing can be started now, by nobody's fault */
     char engine_error[ERR_TEXT_SIZE]; /* why, then */
+    bool keeps_changed; /* fleet_app_keep_until(): to be written soon */
     uint64_t next_replica_id;
     struct event_log *events; /* NULL: nobody keeps them */
     struct fleet_place *place;

@@ -73,12 +73,40 @@ uint64_t fleet_scale_idle_since_us(const struct fleet_app *app)
 
 /* --- what was learned --- */
 
+/* The file is written anew for every step, and not for every answer that asks
+ * for a little more. */
+#define KEEP_STEP_S 10U
+/* More nobody can have asked for: the file is damaged. */
+#define KEEP_MAX_S (UINT64_C(7) * 86400)
+
+static void know_keep(struct fleet_app *app, uint64_t until_unix_s)
+{
+    uint64_t now_s = clock_unix_ms() / 1000;
+
+    if (until_unix_s > now_s && until_unix_s - now_s <= KEEP_MAX_S)
+        app->keep_until_us =
+            clock_now_us() + (until_unix_s - now_s) * UINT64_C(1000000);
+}
+
+static uint64_t keep_to_write(const struct fleet_app *app)
+{
+    uint64_t now_us = clock_now_us();
+    uint64_t until_s;
+
+    if (app->keep_until_us <= now_us)
+        return 0;
+    until_s =
+        clock_unix_ms() / 1000 + (app->keep_until_us - now_us) / 1000000 + 1;
+    return (until_s + KEEP_STEP_S - 1) / KEEP_STEP_S * KEEP_STEP_S;
+}
+
 void fleet_scale_know(struct fleet_app *app, const struct learned_app *known)
 {
     if (known->service_us > 0)
         demand_know_service(&app->demand, (double)known->service_us);
     for (unsigned i = 0; i < LEARNED_RUNGS; i++)
         app->start_us[i] = (double)known->start_us[i];
+    know_keep(app, known->keep_until_unix_s);
 }
 
 void fleet_scale_tell(const struct fleet_app *app,
@@ -89,6 +117,7 @@ void fleet_scale_tell(const struct fleet_app *app,
         ret_known->service_us = (uint64_t)app->demand.service_us;
     for (unsigned i = 0; i < LEARNED_RUNGS; i++)
         ret_known->start_us[i] = (uint64_t)app->start_us[i];
+    ret_known->keep_until_unix_s = keep_to_write(app);
 }
 
 void fleet_scale_learn_start(struct fleet_app *app,

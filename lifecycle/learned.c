@@ -1,8 +1,9 @@
 /* learned.c - what berth has learned about apps: a line for each.
  *
- * "NAME SERVICE ABSENT PULLED PRIMED HIBERNATED FROZEN": running means of the
- * service time and of the start time from each rung, in microseconds. Earlier
- * versions of berth wrote the first two rungs alone.
+ * "NAME SERVICE ABSENT PULLED PRIMED HIBERNATED FROZEN [KEEP]": running means
+ * of the service time and of the start time from each rung, in microseconds;
+ * and until when it is to be kept, in seconds since 1970. Earlier versions of
+ * berth wrote the first two rungs alone.
  */
 #include "lifecycle/learned.h"
 
@@ -28,7 +29,7 @@
 static bool parse_line(struct strview line, char *ret_name,
                        struct learned_app *ret_app)
 {
-    uint64_t values[1 + LEARNED_RUNGS] = {0};
+    uint64_t values[1 + LEARNED_RUNGS + 1] = {0};
     struct strview word;
 
     (void)!sv_split(&line, ' ', &word);
@@ -49,6 +50,7 @@ static bool parse_line(struct strview line, char *ret_name,
         return false;
     ret_app->service_us = values[0];
     memcpy(ret_app->start_us, &values[1], sizeof ret_app->start_us);
+    ret_app->keep_until_unix_s = values[1 + LEARNED_RUNGS];
     return true;
 }
 
@@ -119,7 +121,7 @@ bool learned_read(const char *state_dir,
 
 static bool is_known(const struct learned_app *app)
 {
-    uint64_t sum = app->service_us;
+    uint64_t sum = app->service_us | app->keep_until_unix_s;
 
     for (unsigned i = 0; i < LEARNED_RUNGS; i++)
         sum |= app->start_us[i];
@@ -134,6 +136,8 @@ void learned_add(struct strbuf *text, const char *name,
     strbuf_printf(text, "%s %" PRIu64, name, app->service_us);
     for (unsigned i = 0; i < LEARNED_RUNGS; i++)
         strbuf_printf(text, " %" PRIu64, app->start_us[i]);
+    if (app->keep_until_unix_s > 0)
+        strbuf_printf(text, " %" PRIu64, app->keep_until_unix_s);
     strbuf_add_char(text, '\n');
 }
 

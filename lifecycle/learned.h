@@ -26,6 +26,8 @@ enum learned_rung {
 struct learned_app { /* running means; 0: not known */
     uint64_t service_us;
     uint64_t start_us[LEARNED_RUNGS];
+    uint64_t
+        keep_until_unix_s; /* somebody asked for it to be kept; 0: nobody */
 };
 
 /* Call fn for each app of the file; name is borrowed for the call. A file that

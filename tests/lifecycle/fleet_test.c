@@ -2,11 +2,14 @@
 #include "lifecycle/fleet.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "lifecycle/event_log.h"
+#include "lifecycle/fleet_app.h"
+#include "lifecycle/learned.h"
 #include "lifecycle/revision.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
@@ -221,6 +224,58 @@ Test(fleet, an_app_that_asked_for_it_is_kept_beyond_idle_timeout)
     channel_send_demand(bench.front->channel, &demand, NULL, 0);
     cr_assert(bench_front_hears(&bench, "drain replica=1", 1));
     cr_expect_geq(clock_now_us(), demand.at_us + 900000);
+}
+
+/* As the file that the fleet keeps; false: it says nothing of "a". */
+static bool kept_until_is(uint64_t *ret_unix_s)
+{
+    char path[128];
+    FILE *file;
+    char line[256] = "";
+    bool is_there;
+
+    snprintf(path, sizeof path, "%s/learned", bench.state_dir);
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    is_there = fgets(line, sizeof line, file) &&
+               sscanf(line, "a %*u %*u %*u %*u %*u %*u %lu", ret_unix_s) == 1;
+    fclose(file);
+    return is_there;
+}
+
+static bool keep_is_written(void *arg)
+{
+    return kept_until_is(arg);
+}
+
+Test(fleet, what_was_asked_to_be_kept_is_kept_over_a_restart)
+{
+    uint64_t now_s = clock_unix_ms() / 1000;
+    uint64_t until_s = 0;
+
+    bench_start(&bench);
+    fleet_app_keep_until(fleet_find_app(bench.fleet, 0),
+                         clock_now_us() + UINT64_C(600000000));
+    cr_assert(bench_run_until(&bench, keep_is_written, &until_s, 3000));
+    cr_expect_geq(until_s, now_s + 600);
+    cr_expect_leq(until_s, now_s + 620);
+}
+
+Test(fleet, one_that_was_to_be_kept_is_found_to_be_kept)
+{
+    AUTO(strbuf_done) struct strbuf text = STRBUF_INIT;
+    struct err err;
+
+    strbuf_printf(&text, "a 0 0 0 0 0 0 %lu\n",
+                  (unsigned long)clock_unix_ms() / 1000 + 600);
+    cr_assert(learned_write(bench.state_dir, &text, &err), "%s", err.text);
+    bench.apps[0].idle_timeout_ms = 100;
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    bench_run_ms(&bench, 900);
+    cr_expect_eq(fake_front_count(bench.front, "drain replica=1"), 0U);
+    expect_status(0, "\"state\":\"ready\"");
 }
 
 Test(fleet, a_busy_app_is_not_idle_however_long_it_takes)

@@ -69,14 +69,17 @@ Test(learned, what_is_written_is_read)
 
     learned_add(
         &text, "a",
-        &(struct learned_app){250000, {3000000, 150000, 40000, 900, 700}});
-    learned_add(&text, "nothing", &(struct learned_app){0, {0, 0}});
-    learned_add(&text, "b.c-d", &(struct learned_app){0, {0, 1}});
+        &(struct learned_app){250000, {3000000, 150000, 40000, 900, 700}, 0});
+    learned_add(&text, "nothing", &(struct learned_app){0, {0, 0}, 0});
+    learned_add(&text, "b.c-d", &(struct learned_app){0, {0, 1}, 0});
+    learned_add(&text, "kept",
+                &(struct learned_app){.keep_until_unix_s = 1790000000});
     put("old 1 2 3\n");
     cr_assert(learned_write(dir, &text, &err), "%s", err.text);
     cr_assert(read_it(&err), "%s", err.text);
     cr_expect_str_eq(told.data, "a 250000 3000000 150000 40000 900 700\n"
-                                "b.c-d 0 0 1 0 0 0\n");
+                                "b.c-d 0 0 1 0 0 0\n"
+                                "kept 0 0 0 0 0 0 1790000000\n");
     cr_expect_eq(stat(path, &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0600U);
 }
@@ -100,7 +103,7 @@ Test(learned, of_a_damaged_file_the_whole_lines_are_read)
     } cases[] = {
         {"cut off", "a 1 2 3\nb 1 2 3", "a 1 2 3 0 0 0\n", "line 2"},
         {"a number too few", "a 1 2\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
-        {"a number too many", "a 1 2 3 4 5 6 7\nb 1 2 3\n", "b 1 2 3 0 0 0\n",
+        {"a number too many", "a 1 2 3 4 5 6 7 8\nb 1 2 3\n", "b 1 2 3 0 0 0\n",
          "line 1"},
         {"no number", "a 1 x 3\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
         {"a negative one", "a 1 -2 3\nb 1 2 3\n", "b 1 2 3 0 0 0\n", "line 1"},
@@ -130,7 +133,7 @@ Test(learned, what_cannot_be_a_file_is_told)
 
     cr_assert_eq(mkdir(path, 0700), 0);
     cr_expect_not(read_it(&err));
-    learned_add(&text, "a", &(struct learned_app){1, {1, 1}});
+    learned_add(&text, "a", &(struct learned_app){1, {1, 1}, 0});
     cr_expect_not(learned_write(dir, &text, &err));
     cr_expect_not_null(strstr(err.text, path), "%s", err.text);
 }
