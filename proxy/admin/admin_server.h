@@ -5,6 +5,12 @@
  * 64 KB, silence by 10 s, and connections by ADMIN_CONNECTIONS_MAX over Unix
  * sockets, and as many over TCP: beyond it the oldest that asks for nothing is
  * closed. With TLS where the listener has it. Thread: main.
+ *
+ * All answers are JSON (but for the dashboard, metrics, logs and events), with
+ * one exception, which libevent before 2.2 (evhttp_set_errorcb()) gives no way
+ * to change: what evhttp refuses before it is a request (a head beyond 64 KB, a
+ * body beyond 1 MB, what is no HTTP) has an HTML page of a few hundred bytes
+ * with status 400 or 413, and the connection is closed.
  */
 #ifndef PROXY_ADMIN_ADMIN_SERVER_H
 #define PROXY_ADMIN_ADMIN_SERVER_H

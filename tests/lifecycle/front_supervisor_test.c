@@ -1,18 +1,16 @@
-/* front_supervisor_test.c - /bin/sh stands in for the front. It speaks the
- * channel's frames where it must: READY is written by printf.
- */
+/* front_supervisor_test.c - /bin/sh stands in for the front. */
 #include "lifecycle/front_supervisor.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "router/base/clock.h"
 #include "router/base/timers.h"
 #include "tests/support/fleet_bench.h"
+#include "tests/support/shell_front.h"
 
 static struct fleet_bench bench; /* for its loop */
 static struct front_supervisor *supervisor;
@@ -75,55 +73,21 @@ static void done(void)
 
 TestSuite(front_supervisor, .init = init, .fini = done);
 
-/* The frame of READY as this build writes it, as octal escapes of printf(1);
- * read from the channel's own other end. */
-static void ready_frame(char *ret_escaped, size_t size)
-{
-    struct channel_ready ready = {1};
-    unsigned char bytes[256];
-    int pair[2];
-    struct channel *channel;
-    ssize_t n;
-    size_t len = 0;
-
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    channel = channel_new(bench.loop, pair[0], on_message, NULL, NULL);
-    channel_send_ready(channel, &ready, NULL, 0);
-    channel_flush(channel, 1000);
-    n = read(pair[1], bytes, sizeof bytes);
-    cr_assert_gt(n, 0);
-    for (ssize_t i = 0; i < n; i++)
-        len +=
-            (size_t)snprintf(ret_escaped + len, size - len, "\\%03o", bytes[i]);
-    channel_free(&channel);
-    close(pair[1]);
-}
-
-/* script: READY in it stands for the command that says so. */
+/* script: see shell_front.h. */
 static void start(const char *script)
 {
-    static char shell[] = "sh";
-    static char dash_c[] = "-c";
-    static char command[2048];
-    static char *argv[] = {shell, dash_c, command, NULL};
     struct front_supervisor_options options = {
         .loop = bench.loop,
         .timers = bench.timers,
-        .exe = "/bin/sh",
-        .argv = argv,
         .on_start = on_start,
         .on_ready = on_ready,
         .on_message = on_message,
         .on_down = on_down,
         .on_finished = on_finished,
     };
-    char frame[512];
     struct err err;
 
-    ready_frame(frame, sizeof frame);
-    snprintf(command, sizeof command, "READY() { printf '%s' >&3; }; %s", frame,
-             script);
-    cr_assert(front_identity_find(NULL, &options.identity, &err));
+    shell_front_set(&options, script);
     supervisor = front_supervisor_new(&options, &err);
     cr_assert_not_null(supervisor, "%s", err.text);
 }

@@ -267,3 +267,123 @@ Test(listen_sockets, does_not_remove_the_socket_of_a_successor,
     unlink(old);
     close(successor);
 }
+
+/* --- at a reload --- */
+
+static struct listen_sockets *running_of(struct listen_request *requests,
+                                         unsigned count)
+{
+    struct strbuf errors = STRBUF_INIT;
+    struct listen_sockets *sockets =
+        listen_sockets_open(requests, count, &errors);
+
+    cr_assert_not_null(sockets, "%s", errors.data);
+    cr_assert(listen_sockets_listen(sockets, &errors), "%s", errors.data);
+    return sockets;
+}
+
+static int first_fd(const struct listen_sockets *sockets, unsigned index)
+{
+    unsigned count;
+
+    return listen_sockets_fds(sockets, index, &count)[0];
+}
+
+Test(listen_sockets, a_reload_keeps_opens_and_closes)
+{
+    struct strbuf errors = STRBUF_INIT;
+    struct listen_sockets *running;
+    struct listen_sockets *next;
+    struct listen_request before[2];
+    struct listen_request after[2];
+    char texts[3][32];
+    int kept;
+
+    for (unsigned i = 0; i < 3; i++)
+        find_free(texts[i], sizeof texts[i]);
+    before[0] = request_of(texts[0], 2);
+    before[1] = request_of(texts[1], 1);
+    after[0] = request_of(texts[2], 1);
+    after[1] = request_of(texts[0], 2);
+    running = running_of(before, 2);
+    kept = first_fd(running, 0);
+    next = listen_sockets_reopen(running, after, 2, &errors);
+    cr_assert_not_null(next, "%s", errors.data);
+    cr_assert(listen_sockets_listen(next, &errors), "%s", errors.data);
+    cr_expect(listen_sockets_is_new(next, 0));
+    cr_expect_not(listen_sockets_is_new(next, 1));
+    cr_expect(connects(&before[1].address), "nothing is closed yet");
+    listen_sockets_take_over(next, &running);
+    cr_expect_null(running);
+    cr_expect_eq(first_fd(next, 1), kept);
+    cr_expect(connects(&after[0].address));
+    cr_expect(connects(&after[1].address));
+    cr_expect_not(connects(&before[1].address));
+    listen_sockets_free(&next);
+    cr_expect_not(connects(&after[1].address));
+}
+
+Test(listen_sockets, a_reload_that_is_given_up_leaves_all_as_it_was)
+{
+    struct strbuf errors = STRBUF_INIT;
+    struct listen_sockets *running;
+    struct listen_sockets *next;
+    struct listen_request requests[2];
+    char texts[2][32];
+
+    for (unsigned i = 0; i < 2; i++) {
+        find_free(texts[i], sizeof texts[i]);
+        requests[i] = request_of(texts[i], 1);
+    }
+    running = running_of(requests, 1);
+    next = listen_sockets_reopen(running, requests, 2, &errors);
+    cr_assert_not_null(next, "%s", errors.data);
+    cr_assert(listen_sockets_listen(next, &errors));
+    listen_sockets_free(&next);
+    cr_expect(connects(&requests[0].address));
+    cr_expect_not(connects(&requests[1].address));
+    listen_sockets_free(&running);
+}
+
+Test(listen_sockets, a_reload_names_at_once_an_address_that_is_in_use)
+{
+    struct strbuf errors = STRBUF_INIT;
+    struct listen_sockets *running;
+    struct listen_request requests[2];
+    char texts[2][32];
+    int fd = occupy(texts[1], sizeof texts[1]);
+
+    find_free(texts[0], sizeof texts[0]);
+    requests[0] = request_of(texts[0], 1);
+    requests[1] = request_of(texts[1], 1);
+    running = running_of(requests, 1);
+    cr_expect_null(listen_sockets_reopen(running, requests, 2, &errors));
+    cr_expect(strstr(errors.data, texts[1]) &&
+                  strstr(errors.data, "Address already in use"),
+              "%s", errors.data);
+    cr_expect(connects(&requests[0].address));
+    listen_sockets_free(&running);
+    strbuf_done(&errors);
+    close(fd);
+}
+
+/* A socket of the admin API never becomes one of the data plane. */
+Test(listen_sockets, a_reload_does_not_turn_an_admin_socket_into_another)
+{
+    struct strbuf errors = STRBUF_INIT;
+    struct listen_sockets *running;
+    struct listen_sockets *next;
+    struct listen_request before;
+    struct listen_request after;
+    char text[32];
+
+    find_free(text, sizeof text);
+    before = after = request_of(text, 1);
+    before.is_admin = true;
+    running = running_of(&before, 1);
+    next = listen_sockets_reopen(running, &after, 1, &errors);
+    cr_expect(!next || listen_sockets_is_new(next, 0), "%s", errors.data);
+    listen_sockets_free(&next);
+    listen_sockets_free(&running);
+    strbuf_done(&errors);
+}
