@@ -175,7 +175,8 @@ void event_write_json(const struct event *event, struct strbuf *buf)
     add_text(buf, "from", event->from);
     add_text(buf, "to", event->to);
     add_text(buf, "reason", event->reason);
-    if (event->from && event->from[0])
+    /* A roll-out's is a revision, which may be as old as it likes. */
+    if (event->from && event->from[0] && event->kind != EVENT_ROLLOUT)
         strbuf_printf(buf, ",\"before_ms\":%" PRIu64, event->before_ms);
     if (event->took_ms > 0)
         strbuf_printf(buf, ",\"took_ms\":%" PRIu64, event->took_ms);

@@ -23,6 +23,8 @@
 #define SILENCE_MS             15000
 #define STREAM_WRITE_TIMEOUT_S 60
 #define STREAM_READ_MAX        4096
+/* Names of apps in a message. */
+#define NAMED_MAX 12U
 
 struct admin_calls {
     const struct admin_host *host;
@@ -383,16 +385,30 @@ static void on_part(void *arg, struct strview body)
 
 /* --- questions --- */
 
+/* "; there are a, b", for whoever mistyped one. */
+static void name_apps(const struct proxy_settings *settings, struct strbuf *buf)
+{
+    strbuf_add_str(buf, settings->app_count == 0   ? ""
+                        : settings->app_count == 1 ? "; there is "
+                                                   : "; there are ");
+    for (uint32_t i = 0; i < settings->app_count && i < NAMED_MAX; i++)
+        strbuf_printf(buf, "%s%s", i > 0 ? ", " : "", settings->apps[i].name);
+    if (settings->app_count > NAMED_MAX)
+        strbuf_printf(buf, " and %u more", settings->app_count - NAMED_MAX);
+}
+
 uint32_t admin_find_app(struct admin_call *call, struct strview name)
 {
+    AUTO(strbuf_done) struct strbuf known = STRBUF_INIT;
     const struct admin_host *host = call->calls->host;
     const struct proxy_settings *settings = host->ops->settings(host->front);
 
     for (uint32_t i = 0; i < settings->app_count; i++)
         if (sv_eq(name, sv_of(settings->apps[i].name)))
             return i;
-    admin_call_error(call, 404, "unknown_app", "there is no app \"%.*s\"",
-                     SV_ARG(name));
+    name_apps(settings, &known);
+    admin_call_error(call, 404, "unknown_app", "there is no app \"%.*s\"%s",
+                     SV_ARG(name), known.data);
     return UINT32_MAX;
 }
 

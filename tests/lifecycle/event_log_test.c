@@ -122,6 +122,16 @@ Test(event_log, json_has_what_says_something)
          "{\"id\":7,\"at_unix_ms\":9,\"kind\":\"replica\",\"app\":\"a\","
          "\"replica\":\"a-1\",\"from\":\"pulling\",\"to\":\"creating\","
          "\"reason\":\"it \\\"is\\\"\\nhere\",\"before_ms\":0}"},
+        {"a roll-out, whose `from` is no state that ended",
+         {.id = 8,
+          .at_unix_ms = 9,
+          .kind = EVENT_ROLLOUT,
+          .app = "a",
+          .from = "0ld",
+          .to = "done",
+          .took_ms = 12},
+         "{\"id\":8,\"at_unix_ms\":9,\"kind\":\"rollout\",\"app\":\"a\","
+         "\"from\":\"0ld\",\"to\":\"done\",\"took_ms\":12}"},
         {"a pull",
          {.id = 8,
           .at_unix_ms = 9,

@@ -511,6 +511,7 @@ Test(admin_server, one_app_is_found_by_name)
                      "grafana");
     cJSON_Delete(json);
     check_error(get("/api/v1/apps/nl"), 404, "unknown_app");
+    cr_assert(strstr(get("/api/v1/apps/nl")->body, "there are nlp, grafana"));
 }
 
 Test(admin_server, routes_say_what_goes_where)
@@ -618,8 +619,6 @@ Test(admin_server, a_stop_that_the_keeper_refuses_says_why)
 Test(admin_server, a_body_that_is_too_large_is_refused)
 {
     static char request[120000];
-    char huge[] = "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
-                  "Content-Length: 10000000\r\n\r\n";
     size_t len = (size_t)snprintf(
         request, sizeof(request),
         "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -628,7 +627,6 @@ Test(admin_server, a_body_that_is_too_large_is_refused)
     memset(request + len, ' ', 100000);
     request[len + 100000] = '\0';
     check_error(talk(UNIX_LISTENER, request), 413, "body_too_large");
-    cr_assert_eq(talk(UNIX_LISTENER, huge)->status, 413);
     cr_assert_str_eq(front.action, "");
 }
 
@@ -644,27 +642,23 @@ Test(admin_server, a_head_that_is_too_large_is_refused)
     check_error(talk(UNIX_LISTENER, request), 431, "headers_too_large");
 }
 
-/* admin_server.h says which: evhttp's own. */
 Test(admin_server, what_is_no_request_is_refused_shortly_and_closed)
 {
     static char far_too_large[100000];
     size_t len = (size_t)snprintf(far_too_large, sizeof(far_too_large),
                                   "GET /healthz HTTP/1.1\r\nHost: x\r\nA: ");
     const struct {
-        const char *label;
         const char *request;
         int status;
     } cases[] = {
-        {"a head of 80 KB", far_too_large, 400},
-        {"a body of 10 MB",
-         "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
+        {far_too_large, 400},
+        {"POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
          "Content-Length: 10000000\r\n\r\n",
          413},
-        {"a length that is none",
-         "POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
+        {"POST /api/v1/stop HTTP/1.1\r\nHost: x\r\n"
          "Content-Length: some\r\n\r\n",
          400},
-        {"no HTTP", "hello there\r\n\r\n", 400},
+        {"hello there\r\n\r\n", 400},
     };
 
     memset(far_too_large + len, 'a', 80000);
@@ -672,9 +666,9 @@ Test(admin_server, what_is_no_request_is_refused_shortly_and_closed)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct answer *answer = talk(UNIX_LISTENER, cases[i].request);
 
-        cr_expect_eq(answer->status, cases[i].status, "%s: %d", cases[i].label,
-                     answer->status);
-        cr_expect_lt(strlen(answer->body), 512U, "%s", cases[i].label);
+        cr_expect_eq(answer->status, cases[i].status, "%.60s: %d",
+                     cases[i].request, answer->status);
+        cr_expect_lt(strlen(answer->body), 512U, "%.60s", cases[i].request);
     }
     cr_assert_str_eq(front.action, "");
 }
