@@ -88,6 +88,7 @@ def test_a_password_opens_the_route_and_does_not_reach_the_app(t):
     assert berth.get("/", fields=basic("bob", "x")).status == 200
 
 
+@harness.alone
 def test_passwords_are_looked_at_beside_the_workers(t):
     """While bcrypt is busy, others are served at once."""
     slow = subprocess.run(

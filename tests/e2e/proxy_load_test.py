@@ -61,6 +61,7 @@ def test_5000_connections_of_all_kinds_of_ends_leave_no_descriptor(t):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@harness.alone
 def test_memory_is_bounded_with_200_slow_readers_of_100_mb(t):
     berth = stage(t, concurrency=256)
     before = rss_bytes(berth.front_pid)
@@ -99,6 +100,7 @@ def test_an_app_of_one_connection_serves_many_clients(t):
     assert counts["connections"] == 1, counts
 
 
+@harness.alone
 def test_events_come_without_delay(t):
     berth = stage(t)
     took = []
