@@ -110,6 +110,42 @@ static struct engine_call *pause_by_podman(struct podman_call *call)
     return &call->base;
 }
 
+static void on_paused_too_late(struct podman_call *call,
+                               const struct podman_answer *answer,
+                               const struct err *failure)
+{
+    struct err err;
+
+    call->handle->is_paused = podman_answer_is_good(answer, failure, &err) ||
+                              strstr(err.text, "is already paused") != NULL;
+    send(call, "/unpause");
+}
+
+/* A pause that Podman is asked for cannot be called back: it may come about
+ * behind an unpause that is asked for now. So who asked for it is told that it
+ * is called off, and its call goes on as the thaw's. NULL: none is under way.
+ */
+static struct engine_call *thaw_behind_pause(struct podman_handle *handle,
+                                             engine_done_fn done, void *arg)
+{
+    struct podman_call *call = handle->call;
+    engine_done_fn called_off;
+    void *called_off_arg;
+    struct err err;
+
+    if (!call || call->on_answer != on_answered ||
+        call->on_cancel != on_pause_cancelled)
+        return NULL;
+    called_off = call->done.plain;
+    called_off_arg = call->arg;
+    call->done.plain = done;
+    call->arg = arg;
+    call->on_answer = on_paused_too_late;
+    err_set(&err, ERR_CANCELLED, "called off");
+    called_off(called_off_arg, &err);
+    return &call->base;
+}
+
 /* ------------------------------------------------------- freeze by the cgroup
  */
 
@@ -241,8 +277,11 @@ struct engine_call *podman_thaw(struct engine_handle *base, engine_done_fn done,
                                 void *arg)
 {
     struct podman_handle *handle = (struct podman_handle *)base;
+    struct engine_call *behind = thaw_behind_pause(handle, done, arg);
     struct podman_call *call;
 
+    if (behind)
+        return behind;
     if (handle->call)
         podman_call_cancel(&handle->call->base);
     call = call_new(handle, done, arg);

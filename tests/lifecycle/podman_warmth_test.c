@@ -10,6 +10,7 @@
 #include "lifecycle/container_cgroup.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
+#include "router/base/loop.h"
 #include "tests/support/cgroup_tree.h"
 #include "tests/support/live_app.h"
 
@@ -223,6 +224,20 @@ Test(podman_warmth, a_thaw_or_a_release_calls_off_what_is_under_way)
     cr_assert(engine_world_remove(&live_world, live_world.id));
 }
 
+static void stop_loop(struct timer *timer)
+{
+    (void)timer;
+    loop_stop(live_world.loop);
+}
+
+static void run_for_ms(unsigned ms)
+{
+    struct timer timer = {.on_expire = stop_loop};
+
+    timer_start(live_world.timers, &timer, ms + 1);
+    loop_run(live_world.loop);
+}
+
 /* Cgroups that cannot be seen: by Podman then, and so is what follows. */
 Test(podman_warmth, podmans_pause_does_it_where_the_cgroup_cannot_be_written)
 {
@@ -264,6 +279,21 @@ Test(podman_warmth, podmans_pause_does_it_where_the_cgroup_cannot_be_written)
     cr_assert_not_null(
         strstr(live_get_inside(handle, 8000, "/"), "hello from"));
     expect_frozen(false);
+
+    /* A request comes while Podman is at it: the pause that was called off may
+     * not come behind the thaw. */
+    for (unsigned i = 0; i < 20; i++) {
+        ended = 0;
+        engine_freeze(handle, on_ended, NULL);
+        run_for_ms(i / 2);
+        cr_assert(engine_world_thaw(&live_world, handle), "%s",
+                  live_world.err.text);
+        cr_assert_eq(ended, 1U);
+        usleep(50000);
+        expect_frozen(false);
+        cr_assert_not_null(
+            strstr(live_get_inside(handle, 8000, "/"), "hello from"));
+    }
 
     /* Adopted in this state, and stopped without anybody thawing it. */
     cr_assert(engine_world_freeze(&live_world, handle));
