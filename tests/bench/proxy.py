@@ -157,6 +157,9 @@ def parse_args():
                         help="of each measurement")
     parser.add_argument("--no-rate", action="store_true",
                         help="leave out latency at a fixed rate")
+    parser.add_argument("--prefer", action="store_true",
+                        help="before whatever else runs on the machine (root; "
+                        "Linux with autogroups): for one that is not quiet")
     parser.add_argument("--json", metavar="FILE", help="all figures, raw")
     args = parser.parse_args()
     quick = args.quick
@@ -286,6 +289,8 @@ def run_workers(bench, workers, names, args, report):
     load_cores = set(cpus[1:2]) if workers == 1 else set(cpus[:2])
     upstream = bench.upstream(load_cores)
     proxies = start_proxies(bench, workers, proxy_cores, upstream, names, args)
+    if args.prefer:
+        bench.prefer()
     for connections in args.connections:
         for body in args.bodies:
             row = {"workers": workers, "connections": connections, "body": body}
