@@ -92,11 +92,11 @@ static void build(struct builder *builder, struct conf_node *children)
     name_map_done(&top.names);
 }
 
-/* Build from the tree; NULL after errors. */
+/* Build from the tree, as far as there are no errors. */
 static struct config *config_of(struct conf_node *children, const char *name,
                                 enum builder_files files, struct report *report)
 {
-    AUTO(config_free) struct config *config = xcalloc(1, sizeof *config);
+    struct config *config = xcalloc(1, sizeof *config);
     struct builder builder;
 
     config->proxy = xcalloc(1, sizeof *config->proxy);
@@ -108,7 +108,7 @@ static struct config *config_of(struct conf_node *children, const char *name,
     builder.is_partial = report->error_count > 0;
     build(&builder, children);
     builder_done(&builder);
-    return report->error_count > 0 ? NULL : TAKE(config);
+    return config;
 }
 
 static struct config *load(const char *path, enum builder_files files,
@@ -123,6 +123,8 @@ static struct config *load(const char *path, enum builder_files files,
     report_init(&report, &arena);
     children = parser_parse_file(path, &report);
     config = config_of(children, path, files, &report);
+    if (report.error_count > 0 && (files != FILES_NEVER_READ || !children))
+        config_free(&config);
     report_write(&report, ret_errors);
     arena_done(&arena);
     return config;
@@ -155,6 +157,8 @@ struct config *config_parse_text(struct strview text, const char *name,
     report_init(&report, &arena);
     children = parser_parse_text(text, name, &report);
     config = config_of(children, name, FILES_NEVER_READ, &report);
+    if (report.error_count > 0)
+        config_free(&config);
     report_write(&report, ret_errors);
     arena_done(&arena);
     return config;

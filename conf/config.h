@@ -40,8 +40,9 @@ MUST_USE struct config *config_check(const char *path,
                                      struct strbuf *ret_errors);
 
 /* As config_load(), but none of the files that the configuration names is
- * looked at: for who only asks where a berth that runs can be reached, whatever
- * became of its files meanwhile. */
+ * looked at, and what is wrong is passed over: for who only asks where a berth
+ * that runs can be reached, whatever became of its files meanwhile. NULL only
+ * where `path` itself cannot be read. */
 MUST_USE struct config *config_read(const char *path,
                                     struct strbuf *ret_errors);
 

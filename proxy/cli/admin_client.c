@@ -44,10 +44,10 @@ static char *default_path(void)
     return xasprintf("%s/admin.sock", state_dir);
 }
 
+/* errors: what is wrong with the file; nobody may be there for it. */
 static char *find_path(const char *socket_path, const char *config_path,
-                       struct err *err)
+                       struct strbuf *errors)
 {
-    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
     AUTO(config_free) struct config *config = NULL;
 
     if (socket_path) {
@@ -57,14 +57,26 @@ static char *find_path(const char *socket_path, const char *config_path,
     }
     if (!config_path)
         return default_path();
-    config = config_read(config_path, &errors);
-    if (!config) {
-        if (errors.len > 0 && errors.data[errors.len - 1] == '\n')
-            errors.data[errors.len - 1] = '\0';
-        err_set(err, ERR_INVALID, "%s", errors.data ? errors.data : "");
-        return NULL;
+    config = config_read(config_path, errors);
+    return config ? configured_path(config) : NULL;
+}
+
+/* Why nobody was found, and what may have misled us. */
+static void add_file_errors(struct strbuf *errors, bool was_read,
+                            struct err *err)
+{
+    struct err told = {0};
+
+    if (errors->len == 0)
+        return;
+    if (errors->data[errors->len - 1] == '\n')
+        errors->data[errors->len - 1] = '\0';
+    if (was_read) {
+        told = *err;
+        err_set(err, told.code, "%s\n%s", told.text, errors->data);
+    } else {
+        err_set(err, ERR_INVALID, "%s", errors->data);
     }
-    return configured_path(config);
 }
 
 static bool explain_connect(const char *path, int error, struct err *err)
@@ -117,11 +129,14 @@ struct admin_client *admin_client_new(const char *socket_path,
 {
     AUTO(admin_client_free) struct admin_client *client =
         xcalloc(1, sizeof(*client));
+    AUTO(strbuf_done) struct strbuf errors = STRBUF_INIT;
 
     client->timeout_ms = TIMEOUT_MS;
-    client->path = find_path(socket_path, config_path, err);
-    if (!client->path || !look_who_listens(client->path, &client->pid, err))
+    client->path = find_path(socket_path, config_path, &errors);
+    if (!client->path || !look_who_listens(client->path, &client->pid, err)) {
+        add_file_errors(&errors, client->path != NULL, err);
         return NULL;
+    }
     client->curl = curl_easy_init();
     if (!client->curl) {
         err_set(err, ERR_FAILED, "libcurl cannot be initialised");

@@ -169,6 +169,27 @@ def test_check_host_looks_for_secrets(t):
     assert "app a: sidecar s: Podman has no secret away" in said, said
 
 
+def test_a_file_that_was_broken_meanwhile_does_not_lock_the_operator_out(t):
+    berth = t.berth(CONF)
+    assert berth.get("/a/hash").status == 200
+    good = berth.conf_path.read_text()
+    berth.conf_path.write_text(good.replace("image", "imge").replace("route", "rote"))
+    assert "ready" in berth.cli("status").stdout
+    assert "is ready" in berth.cli("wake", "a").stdout
+    reload = berth.cli("reload", check=False)
+    assert reload.returncode == 1 and "did you mean" in reload.stderr, reload
+    berth.conf_path.write_text(good + "}")
+    assert "ready" in berth.cli("status").stdout, "not even its braces are right"
+    berth.expected_end = True
+    berth.cli("stop")
+    assert berth.wait(10) == 0
+    after = berth.cli("status", check=False)
+    assert after.returncode == 1 and ":" in after.stderr, after
+    berth.conf_path.unlink()
+    gone = berth.cli("status", check=False)
+    assert gone.returncode == 1 and "No such file" in gone.stderr, gone
+
+
 def test_usage_errors_have_exit_code_2(t):
     for args in (["frobnicate"], ["run"], ["check"], ["status", "--bogus"]):
         done = subprocess.run([harness.berth_bin(), *args], capture_output=True, text=True)

@@ -150,17 +150,22 @@ Test(admin_client, a_path_that_is_too_long_is_refused)
     cr_assert_eq(err.code, ERR_INVALID);
 }
 
-Test(admin_client, a_configuration_with_errors_shows_them)
+Test(admin_client, a_configuration_with_errors_shows_them_and_names_its_socket)
 {
     struct err err = {0};
     FILE *file = fopen(path, "w");
 
     cr_assert_not_null(file);
-    fputs("imge x;\n", file);
+    fprintf(file, "imge x; state_dir %s/state;\n", dir);
     fclose(file);
     cr_assert_null(admin_client_new(NULL, path, &err));
-    cr_assert_eq(err.code, ERR_INVALID);
+    cr_assert_eq(err.code, ERR_UNAVAILABLE);
+    cr_assert(strstr(err.text, "/state/admin.sock"), "%s", err.text);
     cr_assert(strstr(err.text, "unknown directive"), "%s", err.text);
+    unlink(path);
+    cr_assert_null(admin_client_new(NULL, path, &err));
+    cr_assert_eq(err.code, ERR_INVALID);
+    cr_assert(strstr(err.text, "No such file"), "%s", err.text);
 }
 
 Test(admin_client, a_configuration_names_its_socket)
