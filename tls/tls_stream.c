@@ -146,6 +146,15 @@ void tls_stream_free(struct tls_stream **stream_ptr)
     *stream_ptr = NULL;
 }
 
+/* OpenSSL wants no error of before in the thread's queue. Mostly there is none,
+ * and a look costs a tenth of what it costs to clear it. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
+    errno = 0;
+}
+
 static enum io_result fail(struct tls_stream *stream, const char *text)
 {
     stream->failure = text;
@@ -197,8 +206,7 @@ enum io_result tls_stream_handshake(struct tls_stream *stream)
 {
     int result;
 
-    ERR_clear_error();
-    errno = 0;
+    forget_errors();
     result = SSL_do_handshake(stream->ssl);
     if (result != 1) {
         enum io_result io = outcome(stream, result);
@@ -220,8 +228,7 @@ static enum io_result read_once(struct tls_stream *stream, char *data,
     int result;
     enum io_result io;
 
-    ERR_clear_error();
-    errno = 0;
+    forget_errors();
     result = SSL_read_ex(stream->ssl, data, size, ret_count);
     io = result == 1 ? IO_DONE : outcome(stream, result);
     stream->starved = io == IO_AGAIN;
@@ -408,8 +415,7 @@ enum io_result tls_stream_writev(struct tls_stream *stream,
             return fail(stream, strerrordesc_np(errno));
         return count_out(stream, ret_count);
     }
-    ERR_clear_error();
-    errno = 0;
+    forget_errors();
     result = write_records(stream, &left, &stream->owed);
     if (stream->owed == 0)
         return outcome(stream, result);
@@ -422,8 +428,7 @@ enum io_result tls_stream_shutdown(struct tls_stream *stream)
 
     if (stream->failure || !SSL_is_init_finished(stream->ssl))
         return IO_DONE;
-    ERR_clear_error();
-    errno = 0;
+    forget_errors();
     result = SSL_shutdown(stream->ssl);
     /* 0: ours is out, the client's is not in, which nobody waits for. */
     return result >= 0 ? IO_DONE : outcome(stream, result);
