@@ -201,3 +201,21 @@ def test_the_front_finishes_its_requests_when_the_keeper_dies(t):
         answer = conn.read()
         assert answer.status == 200, answer
     wait_until(lambda: not harness.is_alive(front), 10, "then it ends")
+
+
+def test_what_was_to_be_kept_is_kept_by_the_next_berth(t):
+    berth = t.berth(
+        """
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } } }
+        app a { image localhost/berth-test/app:1; network none; replicas 0 1;
+                idle_timeout 500ms; keep_primed 0; }
+        """, on_exit="keep")
+    berth.cli("wake", "a", "--for", "5m")
+    first = berth.app("a")["replicas"][0]["name"]
+    learned = berth.dir / "state" / "learned"
+    wait_until(lambda: learned.exists() and len(learned.read_text().split()) == 8, 5)
+    berth.kill()
+    berth.start()
+    wait_until(lambda: [r["state"] for r in berth.app("a")["replicas"]] == ["ready"], 10)
+    time.sleep(2)
+    assert [r["name"] for r in berth.app("a")["replicas"]] == [first]

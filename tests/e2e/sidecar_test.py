@@ -189,6 +189,59 @@ def test_what_is_left_of_a_pod_is_taken_away_at_the_next_start(t):
     t.podman.clear()
 
 
+@harness.limit(120)
+def test_the_pods_infra_container_alone_is_killed(t):
+    berth = t.berth(POD % "network none;")
+    first = berth.get("/a/pid").json()
+    before = {name: c["Id"] for name, c in names(berth).items()}
+    os.kill(names(berth)["infra"]["Pid"], signal.SIGKILL)
+    # It holds the network, which lives as long as a process is in it.
+    again = berth.get("/a/pid")
+    assert again.status == 200 and again.json()["id"] == first["id"], again
+    assert reaches(berth, 9001) and reaches(berth, 9002)
+    # One that dies then cannot come back into it: it is tried, and the rest lives.
+    os.kill(names(berth)["log"]["Pid"], signal.SIGKILL)
+    time.sleep(1)
+    assert berth.get("/a/hash").status == 200
+    # The app's end is the pod's; the next request has a whole one.
+    os.kill(names(berth)["app"]["Pid"], signal.SIGKILL)
+    wait_until(lambda: berth.get("/a/hash").status == 200, 30)
+    wait_until(lambda: not set(before.values()) & {c["Id"] for c in berth.containers("a")}, 20)
+    assert reaches(berth, 9001) and reaches(berth, 9002)
+    berth.stop()
+    assert not t.podman.run("pod", "ps", "-q").strip()
+
+
+@harness.limit(120)
+def test_a_pod_without_a_container_is_taken_away_at_the_next_start(t):
+    berth = t.berth(POD % "")
+
+    def pods():
+        return [pod["Id"] for pod in t.podman.api("GET", "/pods/json").json() or []]
+
+    with berth.connect() as conn:
+        conn.request("GET", "/a/hash", read=False)
+        wait_until(pods, 20, "the pod is made", interval=0.001)
+        berth.kill()
+    berth.start()
+    wait_until(lambda: not names(berth) and not pods(), 20, "nothing is left")
+    assert berth.get("/a/hash").status == 200
+    berth.stop()
+    assert not pods() and not t.podman.leftovers()
+
+
+@harness.limit(90)
+def test_a_sidecar_without_capabilities_runs_on(t):
+    berth = t.berth((POD % "network none;").replace("--port=9001;", "--port=9001; cap_drop all;"))
+    assert berth.get("/a/hash").status == 200
+    pid = names(berth)["log"]["Pid"]
+    with open(f"/proc/{pid}/status") as file:
+        caps = dict(line.split(":\t") for line in file.read().splitlines() if line[:3] == "Cap")
+    assert {int(value, 16) for value in caps.values()} == {0}, caps
+    time.sleep(3)
+    assert names(berth)["log"]["Pid"] == pid and reaches(berth, 9001)
+
+
 @harness.limit(90)
 def test_a_pod_is_frozen_and_thawed_as_a_whole(t):
     berth = t.berth(POD % "network none; freeze_after 300ms;")
