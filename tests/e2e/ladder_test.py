@@ -235,6 +235,53 @@ def test_keep_frozen_outlives_idle_timeout(t):
     wait_until(lambda: not berth.containers("a"), 20, "after for=")
 
 
+def test_keep_until_pressure_keeps_the_last_one_until_its_room_is_wanted(t):
+    berth = t.berth("""
+        resources { memory 200m; }
+        http { server { listen 127.0.0.1:@port@; route /a { app a; } route /b { app b; } } }
+        app a { image localhost/berth-test/app:1; network none; keep_primed 0; memory 150m;
+                idle_timeout 500ms; keep_until_pressure on; }
+        app b { image localhost/berth-test/app:1; network none; keep_primed 0; memory 150m; }
+    """)
+    assert berth.get("/a/hash").status == 200
+    time.sleep(3)
+    assert states(berth) == ["ready"], "though idle_timeout is long over"
+    assert berth.get("/b/hash").status == 200
+    assert berth.containers("a") == []
+    assert berth.metric("berth_evictions_total", app="a", by="b") == 1
+
+
+@harness.limit(300)
+def test_a_hundred_frozen_apps_asked_at_once_all_answer(t):
+    names = [f"a{n}" for n in range(100)]
+    routes = "".join(f"route /{name} {{ app {name}; }}" for name in names)
+    apps = "".join(
+        f"app {name} {{ image {harness.APP}; network none; keep_primed 0; replicas 0 1;"
+        f" idle_timeout off; queue_timeout 120s; }}\n" for name in names)
+    berth = t.berth(f"http {{ server {{ listen 127.0.0.1:@port@; {routes} }} }}\n{apps}",
+                    seconds=60)
+
+    def all_at_once():
+        began = time.monotonic()
+        answers = parallel(100, lambda n: berth.get(f"/{names[n]}/hash", timeout=120))
+        took = time.monotonic() - began
+        assert [a.status for a in answers] == [200] * 100
+        return [a.app_id for a in answers], took
+
+    ids, _ = all_at_once()
+    taken = []
+    for _ in range(3):
+        parallel(8, lambda n: [berth.cli("freeze", name) for name in names[n::8]])
+        assert all(r["state"] == "frozen" for a in berth.status()["apps"]
+                   for r in a["replicas"])
+        frozen_ids, from_frozen = all_at_once()
+        ready_ids, from_ready = all_at_once()
+        assert frozen_ids == ids and ready_ids == ids, "the same processes"
+        taken.append((from_frozen, from_ready))
+    # coldstart.sh measures it: within 100 ms of each other. Here others work, too.
+    assert any(frozen < 2 * ready + 1 for frozen, ready in taken), taken
+
+
 # --- hibernated ---------------------------------------------------------------
 
 
@@ -273,6 +320,78 @@ def test_a_hibernated_one_gives_its_memory_and_comes_back(t):
             answer = berth.get("/a/hash")
             assert answer.status == 200 and answer.app_id == first.app_id, answer
         assert berth.metric("berth_starts_total", app="a", **{"from": "hibernated"}) >= 2
+        berth.stop()
+
+
+def of_one_machine(count, more=""):
+    """Apps of 64 MB, of which two fit."""
+    names = [f"a{n}" for n in range(count)]
+    routes = "".join(f"route /{name} {{ app {name}; }}" for name in names)
+    apps = "".join(
+        f"app {name} {{ image {harness.APP}; network none; keep_primed 0; replicas 0 1;"
+        f" memory 96m; env TESTAPP_MEMORY 64; freeze_after 60s; evictable off; {more} }}\n"
+        for name in names)
+    return names, (f"resources {{ memory 200m; }} http {{ server {{"
+                   f" listen 127.0.0.1:@port@; {routes} }} }}\n{apps}")
+
+
+def memory_reserved(berth):
+    return berth.status()["resources"]["memory_bytes"]["reserved"] >> 20
+
+
+@harness.limit(240)
+def test_more_apps_are_kept_warm_than_the_machine_has_memory_for(t):
+    names, conf = of_one_machine(4)
+    with Swap(t.dir, 400):
+        berth = t.berth(conf, on_exit="keep")
+        ids = {}
+        for turn in range(2):
+            for name in names:
+                answer = berth.get(f"/{name}/verify", timeout=60)
+                assert (answer.status, answer.text) == (200, "8388608 words, 0 wrong\n")
+                assert ids.setdefault(name, answer.app_id) == answer.app_id, "as before"
+                assert memory_reserved(berth) <= 200
+        there = [states(berth, app=name) for name in names]
+        assert there.count(["hibernated"]) >= 2, there
+        # Who had to give way, and for whom.
+        whys = [berth.cli("why", name).stdout for name in names]
+        assert any(" got its room from a" in why for why in whys), whys
+        evictions = [e for e in berth.cli("events", "--json").stdout.splitlines()
+                     if '"eviction"' in e]
+        assert any('"hibernated for ' in e and '"by":"a' in e for e in evictions), evictions
+        assert "another app needs its memory" in berth.cli("events").stdout
+        # What is in swap is found there after a kill -9, and what it takes awake is
+        # not reserved: it could not all be.
+        berth.kill()
+        berth.start()
+        wait_until(lambda: memory_reserved(berth) <= 200, 20, "all are adopted")
+        assert sum(states(berth, app=name) == ["hibernated"] for name in names) >= 2
+        for name in names:
+            answer = berth.get(f"/{name}/verify", timeout=60)
+            assert (answer.status, answer.app_id) == (200, ids[name]), answer
+            assert memory_reserved(berth) <= 200
+        berth.stop()
+        berth.test.podman.clear()
+
+
+@harness.limit(120)
+def test_one_that_dies_hibernated_is_replaced_and_one_out_of_memory_says_so(t):
+    with Swap(t.dir, 128):
+        berth = t.berth(APP % "replicas 0 1; memory 64m; hibernate_after off; env TESTAPP_MEMORY 32;")
+        first = berth.get("/a/hash")
+        berth.cli("hibernate", "a")
+        # The request that wakes it makes it take more than it may.
+        answer = berth.request("POST", "/a/oom", b"", timeout=60)
+        assert answer.status == 502, answer
+        berth.wait_log(r"replica crashed .*out of memory: the kernel killed it at its limit "
+                       r"of 64 MiB")
+        second = berth.get("/a/hash")
+        assert second.status == 200 and second.app_id != first.app_id
+        berth.cli("hibernate", "a")
+        os.kill(berth.app("a")["replicas"][0]["pid"], signal.SIGKILL)
+        wait_until(lambda: states(berth) != ["hibernated"], 20)
+        third = berth.get("/a/hash")
+        assert third.status == 200 and third.app_id != second.app_id
         berth.stop()
 
 

@@ -97,6 +97,62 @@ def cgroup_of(container):
     return path / "container" if (path / "container").is_dir() else path
 
 
+def cgroup_of_process(pid):
+    text = pathlib.Path(f"/proc/{pid}/cgroup").read_text().strip()
+    return pathlib.Path("/sys/fs/cgroup" + text.split("::", 1)[1])
+
+
+def pod_processes(conf=CONF):
+    """Of the pod's app and of its sidecar."""
+    words = ["podman", "ps", "--format", "{{.Names}} {{.Pid}}"]
+    done = run(*words) if conf == CONF else as_user(*words)
+    found = dict(line.split() for line in done.stdout.splitlines())
+    # berth-NAMESPACE-pod-1, berth-NAMESPACE-pod-1.side and .infra
+    return {name.partition(".")[2] or "app": int(pid)
+            for name, pid in found.items() if "-pod-" in name}
+
+
+def is_frozen(pid):
+    events = (cgroup_of_process(pid) / "cgroup.events").read_text()
+    return "frozen 1" in events
+
+
+def expect_in_swap(pid, at_least, what):
+    cgroup = cgroup_of_process(pid)
+    swapped = int((cgroup / "memory.swap.current").read_text())
+    resident = int((cgroup / "memory.current").read_text())
+    print(f"# {what}: swapped {swapped >> 20} MB, resident {resident >> 20} MB",
+          flush=True)
+    assert swapped >= at_least << 20 and resident < swapped, (swapped, resident)
+
+
+def a_pod_goes_down_and_up(port, conf=CONF):
+    """Started by a request, frozen, thawed, hibernated, woken, stopped."""
+    cli = as_user if conf != CONF else run
+    code, body, seconds = get("/pod/hash", port, timeout=180)
+    expect(code, 200, body)
+    print(f"# first request: {seconds:.2f} s, emulated", flush=True)
+    first = pod_processes(conf)
+    expect(sorted(first), ["app", "infra", "side"], "containers of the pod")
+    expect(get("/pod/connect?ip=127.0.0.1&port=9001", port)[0], 200, "the sidecar")
+    wait_until(lambda: state("pod", conf) == ["frozen"], 60, "frozen")
+    assert is_frozen(first["app"]) and is_frozen(first["side"]), "not all is frozen"
+    code, body, seconds = get("/pod/hash", port)
+    expect(code, 200, body)
+    print(f"# from frozen: {seconds * 1000:.1f} ms, emulated", flush=True)
+    assert not is_frozen(first["side"]), "the sidecar is not thawed"
+    cli("berth", "hibernate", "-c", conf, "pod")
+    expect(state("pod", conf), ["hibernated"], "state")
+    expect_in_swap(first["app"], 40, "the app")
+    expect(get("/pod/verify", port)[0], 200, "from hibernated: all of its memory")
+    expect(get("/pod/connect?ip=127.0.0.1&port=9001", port)[0], 200, "the sidecar")
+    expect(pod_processes(conf), first, "the same processes")
+    cli("berth", "scale", "-c", conf, "pod", "0")
+    wait_until(lambda: pod_processes(conf) == {}, 60, "all of the pod is gone")
+    pods = cli("podman", "pod", "ps", "--format", "{{.Name}}").stdout
+    expect(pods.strip(), "", "pods that are left")
+
+
 def keeper():
     return int(run("systemctl", "show", "-P", "MainPID", "berth").stdout)
 
@@ -141,6 +197,7 @@ def swap_is_there_for_hibernation():
 
 @step
 def check_host_finds_nothing_wrong():
+    run("podman", "secret", "create", "host-secret", "-", input="a secret of the host")
     run("install", "-D", "-m", "644", str(HERE / "berth.conf"),
         CONF)
     done = run("berth", "check", "-c", CONF, "--host")
@@ -153,7 +210,7 @@ def the_unit_starts_and_systemd_knows_that_it_serves():
     run("systemctl", "daemon-reload")
     run("systemctl", "start", "berth", timeout=120)
     shown = run("systemctl", "status", "berth").stdout
-    assert "active (running)" in shown and "serving 3 apps" in shown, shown
+    assert "active (running)" in shown and "serving 5 apps" in shown, shown
 
 
 @step
@@ -169,6 +226,19 @@ def the_first_request_starts_its_app_under_crun():
 @step
 def a_private_network_is_served_too():
     expect(get("/private/hash", timeout=120)[0], 200, "private network")
+
+
+@step
+def a_pod_starts_freezes_hibernates_and_stops():
+    a_pod_goes_down_and_up(8080)
+
+
+@step
+def a_read_only_app_has_its_secret_in_a_file():
+    code, body, _ = get("/sealed/file?path=/run/secrets/token", timeout=120)
+    expect((code, body), (200, b"a secret of the host"), "the secret")
+    code, body, _ = get("/sealed/file?path=/new&write=1")
+    expect((code, body), (404, b"Read-only file system\n"), "a write")
 
 
 @step
@@ -306,6 +376,21 @@ def rootless_an_idle_app_is_frozen():
     wait_until(lambda: state("app", USER_CONF) == ["frozen"], 60, "frozen")
     print("# frozen by", json.dumps(status(USER_CONF)["engine"]), flush=True)
     expect(get("/app/hash", 8081)[0], 200, "from frozen")
+
+
+@step
+def rootless_it_is_hibernated_and_comes_back():
+    [replica] = [r for a in status(USER_CONF)["apps"] if a["name"] == "app"
+                 for r in a["replicas"]]
+    as_user("berth", "hibernate", "-c", USER_CONF, "app")
+    expect(state("app", USER_CONF), ["hibernated"], "state")
+    expect_in_swap(replica["pid"], 40, "rootless")
+    expect(get("/app/verify", 8081)[0], 200, "from hibernated: all of its memory")
+
+
+@step
+def rootless_a_pod_starts_freezes_hibernates_and_stops():
+    a_pod_goes_down_and_up(8081, USER_CONF)
     end_as_user()
 
 
@@ -316,6 +401,16 @@ def within_podman_unshare_it_is_reached_inside():
     expect(code, 200, body)
     done = as_user("podman", "ps", "--format", "{{.Ports}}")
     assert "127.0.0.1:" not in done.stdout, done.stdout
+
+
+@step
+def within_podman_unshare_it_is_frozen_and_hibernated():
+    wait_until(lambda: state("app", USER_CONF) == ["frozen"], 60, "frozen")
+    print("# frozen by", json.dumps(status(USER_CONF)["engine"]), flush=True)
+    expect(get("/app/hash", 8081)[0], 200, "from frozen")
+    as_user("berth", "hibernate", "-c", USER_CONF, "app")
+    expect(state("app", USER_CONF), ["hibernated"], "state")
+    expect(get("/app/verify", 8081)[0], 200, "from hibernated: all of its memory")
     end_as_user()
 
 

@@ -308,6 +308,51 @@ Test(podman_warmth, podmans_pause_does_it_where_the_cgroup_cannot_be_written)
     cgroup_tree_remove(&tree);
 }
 
+/* A cgroup of the test's own, in which nothing ever freezes: as where a process
+ * hangs in the kernel. */
+static void put_stuck_cgroup(const struct cgroup_tree *tree, int pid,
+                             const char *id)
+{
+    AUTO(auto_free) char *line = xasprintf("0::/berth/%s\n", id);
+    AUTO(auto_free) char *by_pid = xasprintf("proc/%d/cgroup", pid);
+    AUTO(auto_free) char *freeze =
+        xasprintf("cgroup/berth/%s/cgroup.freeze", id);
+    AUTO(auto_free) char *events =
+        xasprintf("cgroup/berth/%s/cgroup.events", id);
+
+    cgroup_tree_put(tree, "cgroup/cgroup.controllers", "memory\n");
+    cgroup_tree_put(tree, by_pid, line);
+    cgroup_tree_put(tree, freeze, "0\n");
+    cgroup_tree_put(tree, events, "populated 1\nfrozen 0\n");
+}
+
+Test(podman_warmth, what_hangs_in_the_kernel_is_thawed_again_after_a_while)
+{
+    struct engine_handle *handle;
+    struct cgroup_tree tree;
+    AUTO(auto_free) char *freeze = NULL;
+    uint64_t began_us;
+
+    cgroup_tree_make(&tree);
+    engine_world_use_roots(&tree.roots);
+    start();
+    live_run(&spec);
+    put_stuck_cgroup(&tree, live_world.container.pid, live_world.id);
+    freeze = xasprintf("cgroup/berth/%s/cgroup.freeze", live_world.id);
+    handle = live_attach();
+    began_us = clock_now_us();
+    cr_assert_not(engine_world_freeze(&live_world, handle));
+    cr_expect_eq(live_world.err.code, ERR_TIMEOUT, "%s", live_world.err.text);
+    cr_expect_not_null(strstr(live_world.err.text, "hangs in the kernel"), "%s",
+                       live_world.err.text);
+    cr_expect_lt(clock_now_us() - began_us, 60000000U);
+    cr_expect_str_eq(cgroup_tree_get(&tree, freeze), "0", "thawed again");
+    cr_expect_not_null(
+        strstr(live_get_inside(handle, 8000, "/"), "hello from"));
+    engine_release(&handle);
+    cgroup_tree_remove(&tree);
+}
+
 /* --- hibernation: with a swap file of the test's own, where one can be had ---
  */
 
