@@ -29,8 +29,9 @@
 #include "router/base/loop.h"
 
 #define PROBE_TIMEOUT_MS 5000
-/* Podman 5 asks the package manager for the versions of its helpers: seconds
- * on a slow or a busy host. */
+/* Podman 5 asks the package manager for the versions of its helpers, for
+ * /version and for /info: seconds on a slow or a busy host. Whether it hangs is
+ * told by a ping. */
 #define INFO_TIMEOUT_MS 30000
 #define PING_EVERY_MS   10000
 #define PING_TIMEOUT_MS 5000
@@ -183,6 +184,19 @@ static void on_version(void *arg, const struct podman_answer *answer,
         go_down(podman, &err);
 }
 
+static void on_first_pong(void *arg, const struct podman_answer *answer,
+                          const struct err *failure)
+{
+    struct podman *podman = arg;
+    struct err err;
+
+    if (probe_is_good(podman, answer, failure, &err))
+        send_probe(podman, "/v4.0.0/libpod/version", INFO_TIMEOUT_MS,
+                   on_version);
+    else
+        go_down(podman, &err);
+}
+
 static void on_pong(void *arg, const struct podman_answer *answer,
                     const struct err *failure)
 {
@@ -208,7 +222,7 @@ static void on_found(void *arg, const char *socket_path, const struct err *err)
     podman_http_set_socket(podman->http, socket_path);
     podman->has_socket = true;
     podman->state = PODMAN_PROBING;
-    send_probe(podman, "/v4.0.0/libpod/version", PROBE_TIMEOUT_MS, on_version);
+    send_probe(podman, "/v4.0.0/libpod/_ping", PROBE_TIMEOUT_MS, on_first_pong);
 }
 
 static void on_timer(struct timer *timer)

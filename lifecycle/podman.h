@@ -15,7 +15,7 @@ struct podman_settings;
 struct timers;
 
 /* Everything is borrowed but `events`, which is copied; settings and state_dir
- * must outlive the engine. The first of on_up and on_down comes within 60 s,
+ * must outlive the engine. The first of on_up and on_down comes within 70 s,
  * never within this call. Freed by engine_free(). */
 struct podman_options {
     struct loop *loop;
