@@ -107,8 +107,8 @@ def pod_processes(conf=CONF):
     words = ["podman", "ps", "--format", "{{.Names}} {{.Pid}}"]
     done = run(*words) if conf == CONF else as_user(*words)
     found = dict(line.split() for line in done.stdout.splitlines())
-    # berth-NAMESPACE-pod-1, berth-NAMESPACE-pod-1.side and .infra
-    return {name.partition(".")[2] or "app": int(pid)
+    # berth-NAMESPACE-pod-1, berth-NAMESPACE-pod-1.infra and .side.sidecar
+    return {(name.split(".") + ["app"])[1]: int(pid)
             for name, pid in found.items() if "-pod-" in name}
 
 
