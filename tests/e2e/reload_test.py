@@ -374,7 +374,9 @@ def test_recreate_stops_the_old_one_first_and_requests_wait(t):
         reload(berth, conf({"a": app("2", "replicas 1; update recreate;")}, {"/a": "app a;"}))
         time.sleep(0.2)
     assert load.failures() == [], load.failures()[:5]
-    assert check_change(load, "v1", "v2") < 0, "never both"
+    # Never both: their trial of 3 s would show. A client may begin, by its own
+    # clock, a moment before it sends.
+    assert check_change(load, "v1", "v2") < 0.2
 
 
 @harness.limit(120)
@@ -490,7 +492,8 @@ def test_image_env_and_limits_changed_while_berth_was_down_lose_no_request(t):
     (old,) = berth.containers("a")
     berth.stop()
     new = limited("memory 96m;").replace("VERSION v1", "VERSION v2").replace("app:1", "new:1")
-    t.podman.run("tag", "localhost/berth-test/app:1", "localhost/berth-test/new:1")
+    (t.dir / "Containerfile").write_text("FROM localhost/berth-test/app:1\nLABEL version=2\n")
+    t.podman.run("build", "-q", "-t", "localhost/berth-test/new:1", str(t.dir))
     berth.configure(new)
     berth.start()
     answer = berth.get("/a/env")
@@ -502,5 +505,5 @@ def test_image_env_and_limits_changed_while_berth_was_down_lose_no_request(t):
     assert load.versions()[-1][1] == "v2"
     wait_until(lambda: len(berth.containers("a")) == 1, 30, "the old one went")
     (container,) = berth.containers("a")
-    assert container["Id"] != old["Id"] and container["Image"] == "localhost/berth-test/new:1"
+    assert container["Id"] != old["Id"] and container["ImageID"] != old["ImageID"]
     assert memory_of(t, container) == str(96 << 20)
