@@ -88,7 +88,8 @@ static bool send_all(struct tls_socket *socket, const char *data, size_t size)
         keep(socket, batch->data + sent, gathered - sent);
         sent = gathered;
     }
-    keep(socket, data + (sent - gathered), size - (sent - gathered));
+    if (size > sent - gathered) /* data is NULL where there is none */
+        keep(socket, data + (sent - gathered), size - (sent - gathered));
     return true;
 }
 
