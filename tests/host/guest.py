@@ -390,8 +390,10 @@ def rootless_it_is_hibernated_and_comes_back():
 
 @step
 def rootless_a_pod_starts_freezes_hibernates_and_stops():
-    a_pod_goes_down_and_up(8081, USER_CONF)
-    end_as_user()
+    try:
+        a_pod_goes_down_and_up(8081, USER_CONF)
+    finally:
+        end_as_user()
 
 
 @step
