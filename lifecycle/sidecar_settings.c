@@ -7,6 +7,7 @@ void sidecar_settings_done(struct sidecar_settings *sidecar)
 {
     free(sidecar->name);
     free(sidecar->ready_check.path);
+    free(sidecar->ready_check.pattern);
     container_settings_done(&sidecar->container);
 }
 
