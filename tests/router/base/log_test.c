@@ -127,8 +127,8 @@ Test(log, a_datagram_socket_is_told_as_syslog_is)
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
     log_setup(ends[1], LOG_INFO, false, "front");
-    log_error("test", "one", "");
-    log_debug("test", "too little", "");
+    log_error("test", "one", "%s", "");
+    log_debug("test", "too little", "%s", "");
     log_notice("test", "two", "n=%d", 2);
     cr_assert_gt(recv(ends[0], message, sizeof message - 1, 0), 0);
     snprintf(start, sizeof start, "<27>berth[%d]: ", getpid());
