@@ -202,7 +202,7 @@ def test_a_bad_file_changes_nothing_and_all_its_errors_are_told(t):
         assert 'did you mean "image"' in run.stderr, run.stderr
         assert "MIN (5) above its MAX (2)" in run.stderr, run.stderr
         assert "berth.conf:" in run.stderr, run.stderr
-        # The command reads the file itself, to find berth; these do not.
+        # So are they by a signal, and to whoever names no file.
         berth.send_signal(signal.SIGHUP)
         berth.wait_log("configuration refused.*imge")
         run = subprocess.run(
@@ -213,7 +213,7 @@ def test_a_bad_file_changes_nothing_and_all_its_errors_are_told(t):
         assert run.returncode == 1
         assert "imge" in run.stderr and "MIN (5)" in run.stderr, run.stderr
         time.sleep(0.2)
-    assert berth.metric("berth_config_reloads_total", result="refused") == 2
+    assert berth.metric("berth_config_reloads_total", result="refused") == 3
     assert load.failures() == [] and load.reconnects == 0
     assert {c["Id"] for c in berth.containers("a")} == before
     run = reload(berth, good)

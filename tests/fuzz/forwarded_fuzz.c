@@ -25,7 +25,7 @@ static void check_inside(struct strview part, struct strview line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *copy = malloc(size + (size == 0));
+    char *copy = calloc(1, size + (size == 0));
     struct strview line = sv_make(copy, size);
     struct http_field fields[] = {
         {SV("Forwarded"), line, FIELD_FORWARDED},
