@@ -31,6 +31,18 @@ def reaches(berth, port):
     return berth.get(f"/a/connect?ip=127.0.0.1&port={port}").status == 200
 
 
+def networks(t):
+    """Those that berth made: Podman's own has no label."""
+    found = t.podman.api("GET", "/networks/json").json()
+    return [network["name"] for network in found if network.get("labels")]
+
+
+def nothing_is_left(t):
+    assert not networks(t), networks(t)
+    assert not t.podman.run("pod", "ps", "-q").strip()
+    wait_until(lambda: not t.podman.leftovers(), 10)
+
+
 def happened(t, since):
     """Starts and deaths of the containers, as Podman noted them."""
     out = t.podman.run("events", "--stream=false", "--since", f"{since:.3f}", "--format", "json")
@@ -56,8 +68,7 @@ def start_and_stop(t, name, more):
     assert inspected["ImageName"] == "localhost/berth-test/app:2"
     assert "SIDE=car" in t.podman.inspect(pod["cache"]["Id"])["Config"]["Env"]
     berth.stop()
-    wait_until(lambda: not t.podman.leftovers(), 10)
-    assert not t.podman.run("pod", "ps", "-q").strip()
+    nothing_is_left(t)
     return happened(t, since)
 
 
@@ -132,7 +143,7 @@ def test_a_sidecar_that_dies_comes_back_and_the_app_is_not_lost(t):
 
 @harness.limit(90)
 def test_an_app_that_crashes_takes_its_pod_along(t):
-    berth = t.berth(POD % "network none;")
+    berth = t.berth(POD % "")
     first = berth.get("/a/pid").json()
     before = {c["Id"] for c in berth.containers("a")}
     berth.get("/a/crash")
@@ -141,6 +152,8 @@ def test_an_app_that_crashes_takes_its_pod_along(t):
     assert reaches(berth, 9001) and reaches(berth, 9002)
     wait_until(lambda: not before & {c["Id"] for c in berth.containers("a")}, 20)
     assert set(names(berth)) == {"app", "log", "cache", "infra"}
+    berth.stop()
+    nothing_is_left(t)
 
 
 def test_a_sidecar_has_a_log_of_its_own(t):
@@ -227,7 +240,7 @@ def test_a_pod_without_a_container_is_taken_away_at_the_next_start(t):
     wait_until(lambda: not names(berth) and not pods(), 20, "nothing is left")
     assert berth.get("/a/hash").status == 200
     berth.stop()
-    assert not pods() and not t.podman.leftovers()
+    nothing_is_left(t)
 
 
 @harness.limit(90)
@@ -262,6 +275,23 @@ def test_a_pod_is_frozen_and_thawed_as_a_whole(t):
     frozen(berth)
     assert {name: c["Id"] for name, c in names(berth).items()} == before
     assert reaches(berth, 9001)
+
+
+@harness.limit(120)
+def test_of_a_pod_scaled_to_0_nothing_is_left(t):
+    berth = t.berth(POD % "freeze_after 300ms; idle_timeout 1h;")
+    for is_frozen_first in (True, False):
+        assert berth.get("/a/hash").status == 200
+        first = names(berth)
+        assert set(first) == {"app", "log", "cache", "infra"}, first
+        if is_frozen_first:
+            frozen(berth)
+        berth.cli("scale", "a", "0")
+        wait_until(lambda: not names(berth), 30, "no container is left")
+        assert not t.podman.run("pod", "ps", "-q").strip()
+    assert len(networks(t)) == 1, "it stays as long as berth knows the app"
+    berth.stop()
+    nothing_is_left(t)
 
 
 def frozen(berth):
