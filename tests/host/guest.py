@@ -2,7 +2,8 @@
 """guest.py - what is asked of berth on a real host; run by guest.service.
 
 Each step goes on from the one before, as an operator's day would. A line
-"PASS name" or "FAIL name: why" for each; the last one is "DONE".
+"PASS name" or "FAIL name: why" for each; the last one is "DONE". Words in the
+file `only` leave out what is named by none of them, but for what prepares.
 """
 
 import json
@@ -19,11 +20,25 @@ HERE = pathlib.Path("/root/host")
 IMAGE = "localhost/test/app:1"
 USER, UID = "plain", 1000
 STEPS = []
+PREPARES = set()
 
 
 def step(function):
     STEPS.append(function)
     return function
+
+
+def prepares(function):
+    """A step that later ones need."""
+    PREPARES.add(function)
+    return step(function)
+
+
+def chosen():
+    only = HERE / "only"
+    words = only.read_text().split() if only.exists() else []
+    return [function for function in STEPS if not words or function in PREPARES
+            or any(word in function.__name__ for word in words)]
 
 
 def run(*words, check=True, **kw):
@@ -165,10 +180,14 @@ def expect(value, wanted, what):
 # --- as root, by the unit that ships --------------------------------------------
 
 
-@step
+@prepares
 def the_host_is_what_it_is_meant_to_be():
     version = json.loads(run("podman", "version", "--format", "json").stdout)
+    began = time.monotonic()
     runtime = json.loads(run("podman", "info", "--format", "json").stdout)["host"]
+    print(f"# podman info: {time.monotonic() - began:.1f} s, emulated; network",
+          runtime["networkBackend"], runtime["networkBackendInfo"].get("version"),
+          flush=True)
     print("# Podman", version["Client"]["Version"], "runtime",
           runtime["ociRuntime"]["name"], "cgroups", runtime["cgroupVersion"],
           "kernel", os.uname().release, flush=True)
@@ -176,7 +195,7 @@ def the_host_is_what_it_is_meant_to_be():
     expect(runtime["ociRuntime"]["name"], "crun", "runtime")
 
 
-@step
+@prepares
 def the_image_is_made():
     root = pathlib.Path("/root/image")
     (root / "tmp").mkdir(parents=True)
@@ -187,7 +206,7 @@ def the_image_is_made():
         "/var/tmp/image.tar", IMAGE)
 
 
-@step
+@prepares
 def swap_is_there_for_hibernation():
     run("fallocate", "-l", "512M", "/swap")
     os.chmod("/swap", 0o600)
@@ -195,7 +214,7 @@ def swap_is_there_for_hibernation():
     run("swapon", "/swap")
 
 
-@step
+@prepares
 def check_host_finds_nothing_wrong():
     run("podman", "secret", "create", "host-secret", "-", input="a secret of the host")
     run("install", "-D", "-m", "644", str(HERE / "berth.conf"),
@@ -205,7 +224,7 @@ def check_host_finds_nothing_wrong():
         print("#", line, flush=True)
 
 
-@step
+@prepares
 def the_unit_starts_and_systemd_knows_that_it_serves():
     run("systemctl", "daemon-reload")
     run("systemctl", "start", "berth", timeout=120)
@@ -335,7 +354,7 @@ def systemctl_stop_drains_and_keeps_the_containers():
 # --- as an ordinary user ----------------------------------------------------------
 
 
-@step
+@prepares
 def an_ordinary_user_has_podman():
     run("useradd", "--create-home", "--uid", str(UID), USER)
     run("loginctl", "enable-linger", USER)
@@ -361,7 +380,7 @@ def end_as_user():
     as_user("podman", "rm", "--all", "--force", "--time", "0", check=False)
 
 
-@step
+@prepares
 def rootless_an_app_is_reached_by_a_published_port():
     serve_as_user()
     code, body, seconds = get("/app/hash", 8081, timeout=120)
@@ -369,6 +388,13 @@ def rootless_an_app_is_reached_by_a_published_port():
     done = as_user("podman", "ps", "--format", "{{.Ports}}")
     assert "127.0.0.1:" in done.stdout, done.stdout
     print(f"# rootless, published: {seconds:.2f} s, emulated", flush=True)
+    names = run("ps", "-U", USER, "-o", "comm=").stdout.split()
+    delegated = f"/sys/fs/cgroup/user.slice/user-{UID}.slice/user@{UID}.service"
+    print("# the port is published by",
+          sorted({"pasta", "pasta.avx2", "rootlessport", "slirp4netns"} & set(names)),
+          "of", sorted(set(names)), "controllers delegated:",
+          (pathlib.Path(delegated) / "cgroup.controllers").read_text().strip(),
+          flush=True)
 
 
 @step
@@ -416,6 +442,14 @@ def within_podman_unshare_it_is_frozen_and_hibernated():
     end_as_user()
 
 
+def show_containers():
+    for words in (["pod", "ps"], ["ps", "--all"]):
+        for cli in (run, as_user):
+            done = cli("podman", *words, check=False)
+            for line in done.stdout.splitlines():
+                print("#    ", line, flush=True)
+
+
 def show_journal(since):
     """What berth said meanwhile, as the system's service or as the user's."""
     for unit in (["-u", "berth"], ["_SYSTEMD_USER_UNIT=berth-user.service"]):
@@ -426,7 +460,7 @@ def show_journal(since):
 
 
 def main():
-    for function in STEPS:
+    for function in chosen():
         began, wall = time.monotonic(), int(time.time())
         name = function.__name__
         try:
@@ -437,6 +471,7 @@ def main():
                 why = traceback.format_exc().replace("\n", " | ")
             print(f"FAIL {name}: {why[:1500]}", flush=True)
             show_journal(wall)
+            show_containers()
         else:
             print(f"PASS {name} ({time.monotonic() - began:.1f} s)", flush=True)
     print("DONE", flush=True)

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # berth on a real host: Debian 13 with systemd, cgroup v2, crun and Podman 5,
-# in an emulated machine that is made anew for each run.
+# in an emulated machine that is made anew for each run. README.md beside this
+# file says what differs there from the machine of the other tests.
 #
-#   tests/host/run.sh [--keep DIR]
+#   tests/host/run.sh [--keep DIR] [WORD…]
 #
 # Builds berth, makes the host's disk with mmdebstrap, installs berth there as
 # a package would (cmake --install), boots it in qemu without KVM, and runs
 # tests/host/guest.py inside. Nothing of the network is needed once the packages
 # are in. Needs root; 15 minutes at most, of which the boot is half of one.
 # --keep DIR: packages, disk and logs stay there, and the next run is quicker.
+# WORD…: only steps whose names contain one of them, and those that prepare.
 #
 # The last line is "N passed, N failed"; the exit code is 1 if anything failed.
 set -euo pipefail
@@ -18,9 +20,11 @@ cd "$(dirname "$0")/../.."
 
 keep=
 case ${1-} in
---keep) keep=${2:?--keep needs a directory} ;;
-'') ;;
-*)
+--keep)
+    keep=${2:?--keep needs a directory}
+    shift 2
+    ;;
+-*)
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2
     exit 2
     ;;
@@ -76,6 +80,7 @@ if chroot "$work/root" ldd /usr/bin/berth | grep 'not found'; then
 fi
 install -D -m 755 -t "$work/root/root/host" "$work/testapp" tests/host/guest.py
 install -m 644 -t "$work/root/root/host" tests/host/*.conf
+[ $# -eq 0 ] || echo "$@" >"$work/root/root/host/only"
 install -m 644 tests/host/guest.service "$work/root/etc/systemd/system/"
 ln -sf /etc/systemd/system/guest.service \
     "$work/root/etc/systemd/system/multi-user.target.wants/guest.service"
