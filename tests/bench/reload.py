@@ -25,6 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENV = ROOT / "conf/demo/podman_env.sh"
 IMAGE = "localhost/berth-test/app:1"
 
+KEEP = 1_000_000_000  # requests a connection: one that berth ends is a failure here
+
 
 def configuration(ports, number, dir, socket):
     """The number-th configuration."""
@@ -45,7 +47,7 @@ def configuration(ports, number, dir, socket):
     return (
         f"state_dir {dir}/state; on_exit stop; error_log stderr notice;\n"
         f"podman {{ socket unix:{socket}; namespace bench-reload; }}\n"
-        f"http {{ server {{ {listen}\n" + "\n".join(routes) + "\n} }\n" + "\n".join(apps) + "\n"
+        f"http {{ keepalive_requests {KEEP}; server {{ {listen}\n" + "\n".join(routes) + "\n} }\n" + "\n".join(apps) + "\n"
     )
 
 
