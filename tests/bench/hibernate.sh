@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Hibernation: one app whose memory goes to swap and comes back; then more apps
 # than the machine's share holds, all kept warm, each answered when asked.
 #
@@ -15,17 +15,5 @@
 # The swap file is made for the time of the run and removed at its end, whatever
 # that is. Default sizes take 26 GB of disk, 8 GB of memory and some minutes: as
 # long as the disk takes to write about 60 GB and to read as much.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-# shellcheck source=conf/demo/deps.sh
-. conf/demo/deps.sh
-berth_deps build podman
-[ -x build/berth ] || {
-    cmake --preset release && cmake --build build
-} >&2
-work=$(mktemp -d /tmp/berth-hibernate.XXXX)
-trap 'berth_deps_root conf/demo/podman_env.sh destroy "$work"' EXIT
-berth_deps_root conf/demo/podman_env.sh serve "$work" >&2
-berth_deps_root tests/apps/images.sh "$work" >&2
-berth_deps_root env BERTH_TEST_PODMAN="$work" PYTHONDONTWRITEBYTECODE=1 \
-    python3 tests/bench/hibernate.py "$@"
+set -eu
+exec "$(dirname "$0")/on_podman.sh" hibernate "berth" "$@"

@@ -5,7 +5,7 @@ and what the slowest wait, beside a run of the same length without a reload.
 The changes go round: another queue and concurrency (in place), an app and a
 route more, another address to listen on, both away again, and another revision
 of an app that is not asked (it rolls out meanwhile). The load is the closed
-loop of tests/bench/load.c.
+loop of tests/bench/load.c. Needs BUILD and BERTH_TEST_PODMAN (on_podman.sh).
 """
 
 import argparse
@@ -21,8 +21,6 @@ import time
 import benchlib
 from benchlib import BenchError
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ENV = ROOT / "conf/demo/podman_env.sh"
 IMAGE = "localhost/berth-test/app:1"
 
 KEEP = 1_000_000_000  # requests a connection: one that berth ends is a failure here
@@ -47,7 +45,8 @@ def configuration(ports, number, dir, socket):
     return (
         f"state_dir {dir}/state; on_exit stop; error_log stderr notice;\n"
         f"podman {{ socket unix:{socket}; namespace bench-reload; }}\n"
-        f"http {{ keepalive_requests {KEEP}; server {{ {listen}\n" + "\n".join(routes) + "\n} }\n" + "\n".join(apps) + "\n"
+        f"http {{ keepalive_requests {KEEP}; server {{ {listen}\n"
+        + "\n".join(routes) + "\n} }\n" + "\n".join(apps) + "\n"
     )
 
 
@@ -110,18 +109,13 @@ def run(options, dir, socket):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--build", type=pathlib.Path, default=os.environ["BUILD"])
     parser.add_argument("--reloads", type=int, default=200)
     parser.add_argument("--pause", type=float, default=0.1, metavar="SECONDS")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--podman", default="/tmp/berth-bench-podman")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
-    socket = subprocess.run(
-        [ENV, "serve", options.podman], check=True, capture_output=True, text=True
-    ).stdout.split()[-1]
-    subprocess.run([ROOT / "tests/apps/images.sh", options.podman], check=True,
-                   capture_output=True)
+    socket = f"{os.environ['BERTH_TEST_PODMAN']}/run/podman.sock"
     with tempfile.TemporaryDirectory(prefix="berth-bench-") as dir:
         os.chmod(dir, 0o755)
         plain, busy, took, results = run(options, dir, socket)

@@ -136,7 +136,7 @@ def calibrate(test, options):
 
 def predict(options, start_s, growth_s, extra_ms):
     command = [
-        str(ROOT / "build" / "tests" / "bench" / "autoscale_sim"),
+        f"{os.environ['BUILD']}/tests/bench/autoscale_sim",
         "--json", "--trace", options.trace, "--minutes", options.minutes,
         "--speed", options.speed, "--prompt-ms", PROMPT_MS / options.speed,
         "--generated-ms", GENERATED_MS / options.speed, "--service-ms", extra_ms,

@@ -62,9 +62,9 @@ def rss_mb(berth):
 
 def request_cpu_us(berth, path, seconds=3):
     """CPU of the front for a request, keep-alive, from the load generator."""
-    tool = harness.ROOT / "build/tests/bench/load"
+    tool = f"{os.environ['BUILD']}/tests/bench/load"
     done = subprocess.run(
-        [str(tool), "-c", "32", "-d", str(seconds), "-w", "0.5", "-p", str(berth.front_pid),
+        [tool, "-c", "32", "-d", str(seconds), "-w", "0.5", "-p", str(berth.front_pid),
          f"127.0.0.1:{berth.port}", path], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     return (found["user_us"] + found["system_us"]) / found["requests"]
