@@ -1,7 +1,6 @@
 /* rollout.c - from one revision of an app to the next while it serves. */
 #include "lifecycle/rollout.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,57 +8,14 @@
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/revision.h"
+#include "lifecycle/rollout_replace.h"
+#include "lifecycle/rollout_tally.h"
 #include "lifecycle/rollout_verdict.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
 
 /* Between two starts of a new revision that failed. */
 #define RETRY_FIRST_MS 250U
-
-/* The app's replicas, by revision. */
-struct tally {
-    uint32_t new_starting;
-    uint32_t new_ready;
-    uint32_t old_starting;
-    uint32_t old_ready;
-    uint32_t old_rest; /* that leave, or wait on a lower rung */
-};
-
-static bool is_new(const struct fleet_app *app, const struct replica *replica)
-{
-    return fleet_replicas_revision_of(replica) == app->revision;
-}
-
-/* It takes requests, awake or not. */
-static bool is_up(const struct replica *replica)
-{
-    enum replica_state state = replica_view(replica)->state;
-
-    return state == REPLICA_READY ||
-           (state == REPLICA_FROZEN && !replica_is_withheld(replica));
-}
-
-static void count(const struct fleet_app *app, struct tally *ret_tally)
-{
-    struct tally tally = {0};
-
-    LIST_FOREACH (&app->replicas, node) {
-        const struct replica *replica = replica_of_node(node);
-        bool is_ready = is_up(replica);
-
-        if (is_new(app, replica)) {
-            tally.new_starting += replica_is_starting(replica);
-            tally.new_ready += is_ready;
-        } else if (replica_is_starting(replica)) {
-            tally.old_starting++;
-        } else if (is_ready) {
-            tally.old_ready++;
-        } else {
-            tally.old_rest++;
-        }
-    }
-    *ret_tally = tally;
-}
 
 static const struct update_settings *update_of(const struct fleet_app *app)
 {
@@ -151,11 +107,11 @@ static void go_back(struct fleet_app *app)
     LIST_FOREACH_SAFE (&app->replicas, node) {
         struct replica *replica = replica_of_node(node);
 
-        if (is_new(app, replica))
+        if (rollout_is_new(app, replica))
             replica_resume(replica, "the revision after it was rolled back");
     }
     LIST_FOREACH_SAFE (&app->replicas, node) {
-        if (!is_new(app, replica_of_node(node)))
+        if (!rollout_is_new(app, replica_of_node(node)))
             replica_leave(replica_of_node(node), "its revision failed");
     }
     app_revision_unref(&failed);
@@ -439,7 +395,8 @@ static void add_outcomes(const struct fleet_app *app,
     LIST_FOREACH (&app->replicas, node) {
         const struct replica *replica = replica_of_node(node);
         const struct replica_view *view = replica_view(replica);
-        struct rollout_outcomes *of = is_new(app, replica) ? now : before;
+        struct rollout_outcomes *of =
+            rollout_is_new(app, replica) ? now : before;
 
         of->failures += view->failures;
         of->repeated += view->repeated;
@@ -481,7 +438,7 @@ static bool judge(struct fleet_app *app)
     struct rollout_outcomes before = {0};
     struct rollout_outcomes now = {0};
     enum rollout_verdict verdict;
-    struct tally tally;
+    struct rollout_tally tally;
     char reason[256];
 
     add_outcomes(app, &before, &now);
@@ -491,7 +448,7 @@ static bool judge(struct fleet_app *app)
         roll_back(app, reason);
         return false;
     }
-    count(app, &tally);
+    rollout_count(app, &tally);
     if (rollout->step != ROLLOUT_TRIES || tally.new_ready == 0)
         return true;
     if (tally.old_ready > 0 && verdict == VERDICT_OPEN) {
@@ -504,123 +461,8 @@ static bool judge(struct fleet_app *app)
     return true;
 }
 
-static bool may_start_new(const struct fleet_app *app)
-{
-    return app->failing == 0 && !app->host->engine_is_away &&
-           !timer_is_running(&app->retry_timer) &&
-           (app->rollout.ready_us != 0 ||
-            !timer_is_running(&app->rollout.timer));
-}
-
-static void start_new(struct fleet_app *app, struct tally *tally)
-{
-    app->rollout.is_trial = tally->old_ready + tally->old_starting == 0 &&
-                            app->queued == 0 && app->wanted == 0;
-    fleet_replicas_start(app, app->revision);
-    tally->new_starting++;
-}
-
-/* While the new revision is tried, more load is the old one's. */
-static void start_old(struct fleet_app *app, struct tally *tally)
-{
-    struct app_revision *old = app->rollout.fallback;
-    uint32_t total = tally->old_starting + tally->old_ready + tally->new_ready +
-                     tally->new_starting;
-
-    if (!old || old->is_found || !old->app.container.image ||
-        app->host->engine_is_away || timer_is_running(&app->retry_timer) ||
-        app->place_wait.verdict != PLACEMENT_START)
-        return;
-    for (; total < app->wanted && app->failing == 0; total++) {
-        fleet_replicas_start(app, old);
-        tally->old_starting++;
-    }
-}
-
-/* The oldest that serves, so that it is the same one from call to call. */
-static void drain_one(struct fleet_app *app, struct tally *tally)
-{
-    LIST_FOREACH (&app->replicas, node) {
-        struct replica *replica = replica_of_node(node);
-
-        if (is_new(app, replica) || !is_up(replica))
-            continue;
-        replica_leave(replica, "a newer revision serves");
-        tally->old_ready--;
-        return;
-    }
-}
-
-static void drop_the_rest(struct fleet_app *app)
-{
-    LIST_FOREACH_SAFE (&app->replicas, node) {
-        struct replica *replica = replica_of_node(node);
-
-        if (!is_new(app, replica) && !is_up(replica))
-            replica_leave(replica, "a newer revision serves");
-    }
-}
-
-static void drain_all(struct fleet_app *app, struct tally *tally)
-{
-    while (tally->old_ready > 0)
-        drain_one(app, tally);
-    drop_the_rest(app);
-}
-
-/* Start before stop, within surge and unavailable. */
-static void replace(struct fleet_app *app, struct tally *tally)
-{
-    const struct update_settings *update = update_of(app);
-    bool is_proven = app->rollout.step == ROLLOUT_MOVES;
-    uint32_t goal = app->wanted > 0 || is_proven ? app->wanted : 1;
-    uint32_t most = is_proven ? goal : 1; /* of the new ones */
-    uint32_t total = tally->new_starting + tally->new_ready +
-                     tally->old_starting + tally->old_ready;
-    uint32_t room = goal + update->surge;
-
-    /* Where none more may be there, one less must be first. */
-    if (!is_proven && update->surge == 0 && total >= goal &&
-        tally->new_starting + tally->new_ready == 0 && tally->old_ready > 0) {
-        drain_one(app, tally);
-        total--;
-    }
-    /* The machine has no room for one more, and no other app makes any. */
-    if (app->place_wait.verdict == PLACEMENT_WAIT && tally->new_starting > 0 &&
-        tally->old_ready > 0 && tally->old_rest == 0)
-        drain_one(app, tally);
-    if (!is_proven && room <= total && update->surge > 0)
-        room = total + 1; /* the old ones may be more than are wanted now */
-    while (tally->new_starting + tally->new_ready < most && total < room &&
-           may_start_new(app)) {
-        start_new(app, tally);
-        total++;
-    }
-    if (!is_proven) {
-        start_old(app, tally);
-        return;
-    }
-    while (tally->old_ready > 0 &&
-           tally->new_ready + tally->old_ready + update->unavailable > goal)
-        drain_one(app, tally);
-    drop_the_rest(app);
-}
-
-static void recreate(struct fleet_app *app, struct tally *tally)
-{
-    uint32_t goal = app->wanted > 0 ? app->wanted : 1;
-
-    drain_all(app, tally);
-    count(app, tally); /* those that leave now are still there */
-    if (tally->old_starting + tally->old_rest > 0 || !may_start_new(app))
-        return;
-    if (app->rollout.step == ROLLOUT_TRIES)
-        goal = 1;
-    while (tally->new_starting + tally->new_ready < goal)
-        start_new(app, tally);
-}
-
-static bool is_done(const struct fleet_app *app, const struct tally *tally)
+static bool is_done(const struct fleet_app *app,
+                    const struct rollout_tally *tally)
 {
     return app->rollout.step == ROLLOUT_MOVES &&
            tally->old_ready + tally->old_starting == 0 &&
@@ -631,29 +473,29 @@ static bool is_done(const struct fleet_app *app, const struct tally *tally)
  * same time. */
 static bool waits_for_room(const struct fleet_app *app)
 {
-    struct tally tally;
+    struct rollout_tally tally;
 
     if (!update_of(app)->recreate ||
         app->rollout.outcome != ROLLOUT_ROLLED_BACK)
         return false;
-    count(app, &tally);
+    rollout_count(app, &tally);
     return tally.old_starting + tally.old_ready + tally.old_rest > 0;
 }
 
 bool rollout_decide(struct fleet_app *app)
 {
-    struct tally tally;
+    struct rollout_tally tally;
 
     if (!is_under_way(&app->rollout))
         return waits_for_room(app);
     if (!judge(app))
         return true;
-    count(app, &tally);
+    rollout_count(app, &tally);
     if (update_of(app)->recreate)
-        recreate(app, &tally);
+        rollout_recreate(app, &tally);
     else
-        replace(app, &tally);
-    count(app, &tally);
+        rollout_replace(app, &tally);
+    rollout_count(app, &tally);
     if (is_done(app, &tally))
         finish(app);
     return true;
@@ -672,7 +514,7 @@ void rollout_on_ready(struct fleet_app *app, const struct replica *replica)
 {
     struct rollout *rollout = &app->rollout;
 
-    if (rollout->step != ROLLOUT_TRIES || !is_new(app, replica) ||
+    if (rollout->step != ROLLOUT_TRIES || !rollout_is_new(app, replica) ||
         rollout->ready_us != 0)
         return;
     rollout->ready_us = clock_now_us();
@@ -686,11 +528,11 @@ bool rollout_on_failed(struct fleet_app *app, const struct replica *replica,
     struct rollout *rollout = &app->rollout;
     unsigned tries = app->settings->app->start_retries;
     uint64_t delay_ms;
-    struct tally tally;
+    struct rollout_tally tally;
 
-    if (!is_under_way(rollout) || !is_new(app, replica))
+    if (!is_under_way(rollout) || !rollout_is_new(app, replica))
         return false;
-    count(app, &tally);
+    rollout_count(app, &tally);
     rollout->failures++;
     if (rollout->failures >= (tries > 0 ? tries : 1) || failure->is_permanent ||
         failure->was_ready || strcmp(failure->code, "start_timeout") == 0) {
@@ -721,50 +563,7 @@ void rollout_on_outcomes(struct fleet_app *app, struct replica *replica,
 bool rollout_may_resume(const struct fleet_app *app,
                         const struct replica *replica)
 {
-    return is_new(app, replica);
-}
-
-/* --- for status --- */
-
-cJSON *rollout_status(const struct fleet_app *app)
-{
-    static const char *const outcomes[] = {
-        [ROLLOUT_UNDER_WAY] = "rolling",
-        [ROLLOUT_DONE] = "done",
-        [ROLLOUT_ROLLED_BACK] = "rolled_back",
-    };
-    static const char *const steps[] = {
-        [ROLLOUT_PULLS] = "pulling",
-        [ROLLOUT_TRIES] = "trying",
-        [ROLLOUT_MOVES] = "moving",
-    };
-    const struct rollout *rollout = &app->rollout;
-    struct tally tally;
-    cJSON *json;
-
-    if (rollout->outcome == ROLLOUT_NEVER)
-        return cJSON_CreateNull();
-    count(app, &tally);
-    json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "result", outcomes[rollout->outcome]);
-    if (rollout->outcome == ROLLOUT_UNDER_WAY)
-        cJSON_AddStringToObject(json, "step", steps[rollout->step]);
-    cJSON_AddStringToObject(json, "from", rollout->from);
-    cJSON_AddStringToObject(json, "to", rollout->to);
-    cJSON_AddNumberToObject(json, "began_unix_ms",
-                            (double)rollout->began_unix_ms);
-    cJSON_AddNumberToObject(
-        json, "took_ms",
-        (double)(rollout->outcome == ROLLOUT_UNDER_WAY
-                     ? (clock_now_us() - rollout->began_us) / 1000
-                     : rollout->took_us / 1000));
-    cJSON_AddStringToObject(json, "reason", rollout->reason);
-    cJSON_AddNumberToObject(json, "new_ready", tally.new_ready);
-    cJSON_AddNumberToObject(json, "new_starting", tally.new_starting);
-    cJSON_AddNumberToObject(json, "old_ready", tally.old_ready);
-    cJSON_AddNumberToObject(json, "old_leaving", tally.old_rest);
-    cJSON_AddNumberToObject(json, "start_failures", rollout->failures);
-    return json;
+    return rollout_is_new(app, replica);
 }
 
 /* --- made and freed --- */
