@@ -1,5 +1,6 @@
 /* engine_types.h - the values that engine.h's calls take and give.
- * Plain data; texts end with NUL and are never cut where they name something.
+ * Plain data; texts end with NUL and are never cut where they name something. A
+ * little long: with engine.h it is all that another engine has to know.
  */
 #ifndef LIFECYCLE_ENGINE_TYPES_H
 #define LIFECYCLE_ENGINE_TYPES_H

@@ -19,6 +19,7 @@
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/image_store.h"
+#include "lifecycle/replica_warmth.h"
 #include "lifecycle/rollout.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"

@@ -8,6 +8,7 @@
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
+#include "lifecycle/replica_warmth.h"
 #include "lifecycle/rollout.h"
 #include "lifecycle/start_log.h"
 #include "router/base/alloc.h"

@@ -12,6 +12,7 @@
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_place_private.h"
 #include "lifecycle/fleet_scale.h"
+#include "lifecycle/replica_warmth.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"

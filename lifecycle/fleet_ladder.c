@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lifecycle/fleet_scale.h"
+#include "lifecycle/replica_warmth.h"
 #include "router/base/clock.h"
 #include "router/base/log.h"
 

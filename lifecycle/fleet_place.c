@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/replica_warmth.h"
 #include "lifecycle/reservation.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"

@@ -12,6 +12,7 @@
 #include "lifecycle/fleet_limits.h"
 #include "lifecycle/fleet_scale.h"
 #include "lifecycle/front_announce.h"
+#include "lifecycle/replica_warmth.h"
 #include "lifecycle/rollout.h"
 #include "lifecycle/start_log.h"
 #include "router/base/alloc.h"

@@ -1,6 +1,7 @@
 /* fleet_scale.c - an app's demand, and how many replicas follow from it. */
 #include "lifecycle/fleet_scale.h"
 
+#include "lifecycle/replica_warmth.h"
 #include "router/base/clock.h"
 
 /* Of the newest start in the running mean of start times. */

@@ -13,6 +13,7 @@
 
 #include "lifecycle/fleet_ladder.h"
 #include "lifecycle/fleet_replicas.h"
+#include "lifecycle/replica_warmth.h"
 #include "lifecycle/start_queue.h"
 #include "router/base/alloc.h"
 #include "router/base/clock.h"

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "lifecycle/app_revision.h"
+#include "lifecycle/replica_warmth.h"
 #include "router/app_sleep.h"
 #include "router/base/log.h"
 

@@ -2,7 +2,8 @@
  * nothing to ready and back.
  *
  * It makes, starts, watches, stops and removes its container; when to do so,
- * and what the front is told, is its owner's (fleet_app). Thread: keeper main.
+ * and what the front is told, is its owner's (fleet_app): replica_owner.h. The
+ * rungs below ready are in replica_warmth.h. Thread: keeper main.
  */
 #ifndef LIFECYCLE_REPLICA_H
 #define LIFECYCLE_REPLICA_H
@@ -11,10 +12,9 @@
 #include <stdint.h>
 
 #include "lifecycle/engine.h"
-#include "lifecycle/image_store.h"
+#include "lifecycle/replica_owner.h"
 #include "lifecycle/replica_view.h"
 #include "lifecycle/settings.h"
-#include "lifecycle/start_queue.h"
 #include "router/base/address.h"
 #include "router/base/attr.h"
 #include "router/base/digest.h"
@@ -25,66 +25,8 @@
 const char *replica_state_name(enum replica_state state);
 const char *replica_rung_name(enum replica_rung rung); /* "absent" … */
 
-struct loop;
-struct replica; /* opaque; defined in replica.c */
-struct timers;
-
-/* What all replicas of a keeper share. */
-struct replica_host {
-    struct loop *loop;
-    struct timers *timers;
-    struct engine *engine;
-    struct image_store *images;
-    struct start_queue *starts;
-    const char *namespace_name;
-    const char *state_dir;
-};
-
-struct replica_failure {
-    const char *code; /* "start_failed", "start_timeout", "crashed" */
-    char reason[ERR_TEXT_SIZE];
-    bool is_permanent;  /* trying again soon cannot help */
-    bool was_ready;     /* a crash, not a failed start */
-    struct strview log; /* its last lines; borrowed for the call */
-};
-
 struct channel_replica_outcomes;
 struct fleet_room;
-
-enum replica_content {
-    CONTENT_WHAT_IT_WAS, /* of its revision, whatever it was called */
-    CONTENT_OF_ANOTHER,  /* of a revision that the owner changes to now */
-    CONTENT_LOST,        /* and its own cannot be made any more */
-};
-
-struct replica_owner {
-    /* On its way up (CREATING, PRIMED): it needs room on the machine, and goes
-     * on by replica_on_room(), never from within. NULL: it needs none. */
-    void (*on_room_wanted)(void *arg, struct replica *replica);
-    /* It went from `before` to replica_view()->state. */
-    void (*on_state)(void *arg, struct replica *replica,
-                     enum replica_state before);
-    /* In PROBING: the line came that it was withheld from the front for. */
-    void (*on_line)(void *arg, struct replica *replica);
-    /* In PULLING: what it needs failed to come, and is tried again after
-     * delay_ms; failure->log is empty. */
-    void (*on_delayed)(void *arg, struct replica *replica,
-                       const struct replica_failure *failure,
-                       uint64_t delay_ms);
-    /* Once, in FAILED, when all is known about why. */
-    void (*on_failed)(void *arg, struct replica *replica,
-                      const struct replica_failure *failure);
-    struct start_rank (*rank)(void *arg); /* of its start; NULL: none */
-    /* What its revision is made of; NULL: that is not known (yet), so that the
-     * images' names are looked up. The hook NULL: never. */
-    const struct image_answer *(*made_of)(void *arg,
-                                          const struct replica *replica);
-    /* What it would be made of was looked up. Other than WHAT_IT_WAS, it is
-     * not to be made. The hook NULL: whatever it is. */
-    enum replica_content (*on_content)(void *arg, struct replica *replica,
-                                       const struct image_answer *answer);
-    void *arg;
-};
 
 /* Start one. host, app and the owner's arg must outlive it. is_urgent: a
  * request waits for it. */
@@ -136,48 +78,6 @@ bool replica_is_announced(const struct replica *replica);
 bool replica_awaits_line(const struct replica *replica);
 /* Its process is held: its end will be seen in the moment it comes. */
 bool replica_is_held(const struct replica *replica);
-
-/* --- the rungs below ready (replica_warmth.c) --- */
-
-bool replica_is_asleep(const struct replica *replica); /* FROZEN, HIBERNATED */
-/* The front gives it no requests until it is told that it is awake. */
-bool replica_is_withheld(const struct replica *replica);
-bool replica_is_waking(const struct replica *replica); /* its thaw is on */
-bool replica_is_hibernating(const struct replica *replica);
-/* Of the front's REPLICA_ASLEEP that was heard last; 0 with a new front. */
-void replica_set_nap(struct replica *replica, uint32_t nap);
-uint32_t replica_nap(const struct replica *replica);
-bool replica_is_calling(const struct replica *replica); /* the engine works */
-/* PRIMED, or on its way there and no further. */
-bool replica_is_priming(const struct replica *replica);
-
-void replica_set_withheld(struct replica *replica, bool is_withheld);
-/* Why it is frozen, where the front's freeze_after is not why (a literal). */
-void replica_want_freeze(struct replica *replica, const char *why);
-const char *replica_freeze_reason(const struct replica *replica);
-/* It shall be hibernated as soon as may be, and why (a literal); NULL: not. It
- * ends when it is awake. */
-void replica_want_hibernate(struct replica *replica, const char *why);
-const char *replica_hibernate_reason(const struct replica *replica);
-
-/* READY, and the front says that it sleeps: freeze it. FROZEN at once; back to
- * READY where the engine cannot. false: not now. */
-MUST_USE bool replica_freeze(struct replica *replica, bool is_withheld,
-                             const char *why);
-/* FROZEN, and the front withholds it: HIBERNATED when its memory is written
- * out; on_state runs, FROZEN to FROZEN, where that failed. false: not now. */
-MUST_USE bool replica_hibernate(struct replica *replica, const char *why);
-/* Thaw it: FROZEN, HIBERNATED or still DRAINING. To READY; by PROBING where the
- * app has on_wake and it was withheld. at_us: when the request for it came; 0:
- * now. */
-void replica_thaw(struct replica *replica, uint64_t at_us, const char *why);
-/* The same, of one that waited for room on the machine for so long. */
-void replica_wake(struct replica *replica, uint64_t waited_us, const char *why);
-/* READY, and the front put it to sleep with on_sleep, but it is not to be
- * frozen now: PROBING until on_wake has answered. */
-void replica_call_off_sleep(struct replica *replica);
-/* One that is primed, or is to be: go on to READY. */
-void replica_climb(struct replica *replica, bool is_urgent, const char *why);
 
 /* Its container could not be removed, though it is GONE. */
 bool replica_leaves_container(const struct replica *replica);

@@ -1,12 +1,14 @@
 /* replica_private.h - what the files of a replica share: replica.c (states,
- * serving, leaving), replica_start.c (from nothing to probing) and
- * replica_failure.c (why it failed). Nobody else includes it.
+ * serving), replica_start.c (from nothing to probing), replica_leave.c (out
+ * again), replica_warmth.c (the rungs below ready) and replica_failure.c (why
+ * it failed). Nobody else includes it.
  */
 #ifndef LIFECYCLE_REPLICA_PRIVATE_H
 #define LIFECYCLE_REPLICA_PRIVATE_H
 
 #include "lifecycle/ready_line.h"
 #include "lifecycle/replica.h"
+#include "lifecycle/replica_warmth.h"
 #include "router/base/timers.h"
 
 struct replica {
@@ -62,7 +64,7 @@ const char *replica_app_name(const struct replica *replica);
 /* It goes, or the keeper does: nothing follows from this call. */
 bool replica_call_is_cancelled(const struct err *err);
 
-/* --- replica.c --- */
+/* --- replica_leave.c --- */
 
 /* To STOPPING: stop the container where it runs, and remove it. */
 void replica_stop_now(struct replica *replica, const char *why);

@@ -4,6 +4,7 @@
 #include "lifecycle/fleet_app.h"
 #include "lifecycle/fleet_replicas.h"
 #include "lifecycle/replica.h"
+#include "lifecycle/replica_warmth.h"
 
 bool rollout_is_new(const struct fleet_app *app, const struct replica *replica)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lifecycle/replica.h"
+#include "lifecycle/replica_warmth.h"
 #include "router/base/clock.h"
 #include "router/base/loop.h"
 #include "tests/support/fleet_bench.h"
