@@ -16,7 +16,7 @@ quietly() {
 build_targets() {
     if [ ! -e "$build/build.ninja" ]; then
         quietly cmake -S "$root" -B "$build" -G Ninja \
-            -DCMAKE_BUILD_TYPE=RelWithDebInfo
+            -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_PROFILE=ON
     fi
     quietly ninja -C "$build" "$@"
 }
