@@ -4,11 +4,9 @@
 #
 #   tests/bench/profile.sh DIR
 #
-# Called by the build where BERTH_PROFILE is on (CMakeLists.txt), once: DIR is
-# profile/ in the build directory. `rm DIR/made` has the next build make it
-# anew: as the sources move away from what was counted, functions that changed
-# are compiled as if there were no profile. Where it cannot be made, that is
-# said, and berth is built without.
+# Called by the build where BERTH_PROFILE is on (CMakeLists.txt), whenever the
+# sources of what serves requests changed: DIR is profile/ in the build
+# directory. Where it cannot be made, that is said, and berth is built without.
 #
 # Loopback only; ends by itself.
 set -euo pipefail
