@@ -20,6 +20,10 @@
 #include "tls/tls_context.h"
 #include "tls/tls_sni.h"
 
+/* Requests that are read first, then begun together: what reads is run in a row
+ * then, and what begins them, each out of caches that hold it. More of them
+ * would push each other's bytes out. */
+#define BEGUN_TOGETHER 16
 /* How long a peer that still sends is read off after the answer. */
 #define LINGER_MS 3000
 
@@ -53,6 +57,12 @@ static void apply_watch(struct client *client, short before)
         abort();
 }
 
+static void defer_next(struct client *client)
+{
+    client->worker->deferred_count++;
+    loop_defer(client->worker->loop, &client->next_task);
+}
+
 /* Bytes that TLS holds already make no socket readable: come back for them at
  * the end of the turn. */
 static void look_for_pending(struct client *client)
@@ -60,7 +70,7 @@ static void look_for_pending(struct client *client)
     if (client->watch == CLIENT_WATCH_READ && client->phase == CLIENT_OPEN &&
         stream_has_pending(&client->stream) &&
         !loop_task_is_pending(&client->next_task))
-        loop_defer(client->worker->loop, &client->next_task);
+        defer_next(client);
 }
 
 void client_set_watch(struct client *client, enum client_watch watch)
@@ -189,28 +199,28 @@ static void become_idle(struct client *client)
     client_set_watch(client, CLIENT_WATCH_READ);
 }
 
-static void begin_exchange(struct client *client)
+/* A request has come: it is neither idle any more, nor closed as such. */
+static void become_busy(struct client *client)
 {
-    struct worker *worker = client->worker;
-
     timer_stop(&client->timer);
     list_remove(&client->node);
-    list_add_tail(&worker->busy_clients, &client->node);
+    list_add_tail(&client->worker->busy_clients, &client->node);
     count_as(client, LISTENER_ACTIVE);
-    client->request_count++;
-    exchange_start(client);
 }
 
-/* Bytes of the next request are there already. Deferred, so that a pipeline
- * of requests is no recursion; and bytes that TLS holds become an event of the
- * next turn, so that others are served in between. */
+/* Bytes of the next request are there. Deferred, so that requests begin
+ * together and a pipeline of them is no recursion; and bytes that TLS holds
+ * become an event of the next turn, so that others are served in between. */
 static void on_next(struct loop_task *task)
 {
     struct client *client = container_of(task, struct client, next_task);
 
+    client->worker->deferred_count--;
     if (!client->is_closed && !client->exchange && !client->is_lingering &&
-        client->in)
-        begin_exchange(client);
+        client->in) {
+        client->request_count++;
+        exchange_start(client);
+    }
     if (!client->is_closed && client->watch == CLIENT_WATCH_READ &&
         stream_has_pending(&client->stream))
         event_active(&client->event, EV_READ, 0);
@@ -245,7 +255,11 @@ static void read_first(struct client *client)
     result = stream_read(&client->stream, &iov, 1, &count);
     if (result == IO_DONE) {
         client->in->end += (uint32_t)count;
-        begin_exchange(client);
+        become_busy(client);
+        if (!loop_task_is_pending(&client->next_task))
+            defer_next(client);
+        if (worker->deferred_count >= BEGUN_TOGETHER)
+            loop_run_deferred(worker->loop);
         return;
     }
     buffer_give(&worker->buffers, &client->in);
@@ -406,7 +420,7 @@ void client_end_exchange(struct client *client, enum client_end how)
     case CLIENT_KEEP:
         if (client->in && buffer_len(client->in) > 0) {
             if (!loop_task_is_pending(&client->next_task))
-                loop_defer(client->worker->loop, &client->next_task);
+                defer_next(client);
             return;
         }
         buffer_give(&client->worker->buffers, &client->in);

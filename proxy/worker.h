@@ -86,6 +86,7 @@ struct worker {
     struct list idle_clients; /* oldest first */
     struct list busy_clients;
     unsigned client_count;
+    unsigned deferred_count; /* clients whose next_task is deferred */
     unsigned client_max;
     struct exchange *free_exchanges;
     unsigned free_exchange_count;

@@ -138,7 +138,7 @@ static void run_late_frees(struct loop *loop)
     }
 }
 
-static void end_turn(struct loop *loop)
+void loop_run_deferred(struct loop *loop)
 {
     while (loop->deferred_head) {
         struct loop_task *task = loop->deferred_head;
@@ -148,6 +148,11 @@ static void end_turn(struct loop *loop)
             loop->deferred_tail = &loop->deferred_head;
         run_task(task);
     }
+}
+
+static void end_turn(struct loop *loop)
+{
+    loop_run_deferred(loop);
     run_late_frees(loop);
     loop->now_is_valid = false;
 }

@@ -51,6 +51,9 @@ void loop_post(struct loop *loop, struct loop_task *task);
  */
 void loop_defer(struct loop *loop, struct loop_task *task);
 
+/* Run what is deferred now, before others come to it. Thread: owner loop. */
+void loop_run_deferred(struct loop *loop);
+
 /* Posted or deferred and not yet run. Thread: owner loop. */
 bool loop_task_is_pending(const struct loop_task *task);
 

@@ -199,6 +199,29 @@ Test(loop, what_is_deferred_while_deferred_work_runs_is_of_the_same_turn)
     loop_free(&loop);
 }
 
+static void on_impatient_turn(struct loop_task *task)
+{
+    (void)task;
+    loop_free_later(loop, xstrdup("f"), on_late_free);
+    loop_defer(loop, &first.task);
+    loop_run_deferred(loop);
+    cr_assert_str_eq(trace, "d", "and nothing is freed before the turn's end");
+    loop_defer(loop, &first.task);
+    loop_post(loop, &stop);
+    note('u');
+}
+
+Test(loop, what_is_deferred_can_be_run_before_the_end_of_the_turn)
+{
+    struct loop_task turn = {.run = on_impatient_turn};
+
+    loop = loop_new("test");
+    loop_post(loop, &turn);
+    loop_run(loop);
+    cr_assert_str_eq(trace, "dudf.");
+    loop_free(&loop);
+}
+
 Test(loop, freeing_runs_what_is_left)
 {
     loop = loop_new("test");
