@@ -227,7 +227,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     args.connections = args.connections or min(10000, hard // 2 - 400)
     results = {}
-    with benchlib.Bench(args.build) as bench:
+    with benchlib.Bench(args.build, in_own_network=True) as bench:
         make_certificate(bench.dir)
         upstream = bench.upstream({0, 1})
         for name in args.proxies.split(","):

@@ -86,7 +86,7 @@ def main():
     report = {"machine": benchlib.machine_text(), "rows": []}
     print(f"{report['machine']}; {args.rounds} rounds of {args.seconds:g} s, "
           f"{args.connections} connections, 1 worker")
-    with benchlib.Bench(args.build) as bench:
+    with benchlib.Bench(args.build, in_own_network=True) as bench:
         upstream = bench.upstream(theirs)
         binaries = {"with": pathlib.Path(args.build) / "berth", "without": args.without}
         berths = {name: start(bench, name, binary, upstream, mine)

@@ -335,7 +335,7 @@ def main():
     if busy > 0.05:
         print(f"others use {busy:.0%} of this machine: requests/s and latencies "
               "say little now; CPU per request is some percent too high for all")
-    with benchlib.Bench(args.build) as bench:
+    with benchlib.Bench(args.build, in_own_network=True) as bench:
         for workers in args.workers:
             run_workers(bench, workers, names, args, report)
     if args.json:

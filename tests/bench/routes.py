@@ -117,7 +117,7 @@ def main():
         [[kind, *(number_text(row[count]) for count in counts),
           number_text(ratio(row[counts[-1]], row[counts[0]]), 2)]
          for kind, row in alone.items()]))
-    with benchlib.Bench(args.build) as bench:
+    with benchlib.Bench(args.build, in_own_network=True) as bench:
         whole = measure_whole(bench, args)
     few, many = COUNTS
     print(f"\nanswered by the proxy, CPU us a request, medians of {args.rounds}")
