@@ -1,8 +1,10 @@
 """The measuring part of reach.sh: needs BERTH_TEST_PODMAN, as root.
 
 One container each for the ways in which berth reaches an app, and nginx, which
-can only come by the published port, to that same container. CPU per request of
-the proxy, interleaved, medians; proxy on one core, load and app on the other.
+can only come by the published port, to that same container. In each is
+upstream.c: an app that costs more would have the proxy sleep between requests,
+and what its waking costs is the same for all ways. CPU per request of the
+proxy, interleaved, medians; proxy on one core, load and app on the other.
 """
 
 import argparse
@@ -20,10 +22,10 @@ from benchlib import BenchError, median, number_text, ratio  # noqa: E402
 
 WAYS = {
     "inside": "",
-    "Unix socket": "network none; socket app.sock; command --unix;",
+    "Unix socket": "network none; socket app.sock;",
     "published": "port 8000 published;",
 }
-PATH = "hash"  # a short answer
+PATH = "100"  # bytes
 
 NGINX = """
 daemon off;
@@ -63,14 +65,16 @@ def pin(pid, cores):
         os.sched_setaffinity(int(task), cores)
 
 
-def start_berth(test, proxy_cores, app_cores, concurrency):
+def start_berth(test, build, proxy_cores, app_cores, concurrency):
     conf = ("worker_threads 1;\nhttp { keepalive_requests 1000000000;\n"
             "server { listen 127.0.0.1:@port@;\n")
     for i in range(len(WAYS)):
         conf += f"route /w{i} {{ app w{i}; }}\n"
     conf += "} }\n"
+    tools = pathlib.Path(build).resolve() / "tests" / "bench"
     for i, how in enumerate(WAYS.values()):
         conf += (f"app w{i} {{ image {harness.APP}; replicas 1 1; "
+                 f"volume {tools}:/bench:ro; entrypoint /bench/upstream; "
                  f"concurrency {concurrency}; {how} }}\n")
     berth = test.berth(conf)
     for i in range(len(WAYS)):
@@ -94,7 +98,7 @@ def start_berth(test, proxy_cores, app_cores, concurrency):
 def measure(bench, test, args):
     cpus = sorted(os.sched_getaffinity(0))
     proxy_cores, load_cores = {cpus[0]}, {cpus[-1]}
-    berth, published = start_berth(test, proxy_cores, load_cores,
+    berth, published = start_berth(test, args.build, proxy_cores, load_cores,
                                    args.connections)
     port = benchlib.free_port()
     path = bench.dir / "nginx.conf"
@@ -129,7 +133,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.environ.get("BUILD", "build"))
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--json", metavar="FILE")

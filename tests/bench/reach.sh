@@ -5,4 +5,4 @@
 #
 #   tests/bench/reach.sh [--rounds N] [--json FILE] …
 set -eu
-exec "$(dirname "$0")/on_podman.sh" reach "berth load" "$@"
+exec "$(dirname "$0")/on_podman.sh" reach "berth load upstream" "$@"

@@ -1,7 +1,8 @@
 /* upstream.c - the app behind the proxies in benchmarks: an HTTP/1.1 server
  * that costs as little as one can, so that what is measured is the proxy.
  *
- * usage: upstream ADDR:PORT|unix:PATH
+ * usage: upstream [ADDR:PORT|unix:PATH]
+ * Without either, where berth has an app listen: $BERTH_SOCKET, or port 8000.
  * `GET /N` is answered by N bytes, keep-alive; the body of a request is
  * skipped. One thread, one epoll loop, level-triggered. It is a benchmark's
  * tool: it trusts its peers.
@@ -233,20 +234,32 @@ static int listen_on(const char *text)
     return fd;
 }
 
+/* As berth's app in a container. */
+static int listen_as_app(void)
+{
+    const char *path = getenv("BERTH_SOCKET");
+    char text[256];
+
+    if (!path)
+        return listen_on("0.0.0.0:8000");
+    snprintf(text, sizeof text, "unix:%s", path);
+    return listen_on(text);
+}
+
 int main(int argc, char **argv)
 {
     struct epoll_event events[EVENTS];
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     int listener;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: upstream ADDR:PORT|unix:PATH\n");
+    if (argc > 2) {
+        fprintf(stderr, "usage: upstream [ADDR:PORT|unix:PATH]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
     body = xcalloc(1, BODY_MAX);
     memset(body, 'x', BODY_MAX);
-    listener = listen_on(argv[1]);
+    listener = argc == 2 ? listen_on(argv[1]) : listen_as_app();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0 ||
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event) != 0)
