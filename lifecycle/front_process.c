@@ -23,8 +23,9 @@
 
 /* What may pass into the front: nothing that could hold a secret. */
 static const char *const passed_variables[] = {
-    "PATH",          "TZ",           "LANG",         "LC_ALL", "ASAN_OPTIONS",
-    "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "GLIBC_TUNABLES",
+    "PATH",         "TZ",           "LANG",
+    "LC_ALL",       "ASAN_OPTIONS", "UBSAN_OPTIONS",
+    "TSAN_OPTIONS", "LSAN_OPTIONS", "GLIBC_TUNABLES",
 };
 /* What an operator has not set by himself. A TLS handshake takes and gives back
  * hundreds of small pieces of memory, of which glibc keeps 7 of a size at a

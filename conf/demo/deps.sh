@@ -14,7 +14,7 @@ berth_deps_list() {
     build)
         printf '%s\n' build-essential cmake ninja-build pkg-config ccache \
             libevent-dev libssl-dev libcurl4-openssl-dev libcjson-dev \
-            libyaml-dev libcrypt-dev llhttp
+            libyaml-dev libcrypt-dev llhttp openssl
         ;;
     podman)
         # iptables: Debian 12's netavark calls it and fails without a word

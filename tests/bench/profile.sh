@@ -80,7 +80,10 @@ free_port() {
 }
 
 start() {
-    app=$(free_port) plain=$(free_port) tls=$(free_port)
+    local app
+    app=$(free_port)
+    plain=$(free_port)
+    tls=$(free_port)
     cat >"$work/berth.conf" <<CONF
 worker_threads 1;
 state_dir $work/state;
@@ -103,24 +106,26 @@ CONF
     await_port "$app" $! || return
     "$dir/build/berth" run -c "$work/berth.conf" >>"$dir/log" 2>&1 &
     berth=$!
-    pids+=($berth)
+    pids+=("$berth")
     await_port "$plain" $berth && await_port "$tls" $berth
 }
 
 # Requests with bodies, one behind the other, on a connection of their own.
 post() {
-    local i head='POST /100 HTTP/1.1\r\nHost: bench.example\r\nAccept: */*\r\n'
+    local i head
+    head=$'POST /100 HTTP/1.1\r\nHost: bench.example\r\nAccept: */*\r\n'
     exec 3<>"/dev/tcp/127.0.0.1/$plain" || return
     for ((i = 0; i < 300; i++)); do
-        printf "${head}Content-Length: 5\r\n\r\nhello" >&3
-        printf "${head}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" >&3
+        printf '%sContent-Length: 5\r\n\r\nhello' "$head" >&3
+        printf '%sTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n' \
+            "$head" >&3
     done
-    printf "${head}Connection: close\r\nContent-Length: 0\r\n\r\n" >&3
+    printf '%sConnection: close\r\nContent-Length: 0\r\n\r\n' "$head" >&3
     timeout 10 cat <&3 >/dev/null
     exec 3>&-
 }
 
-# Half of it keeps connections, as proxies of ours and browsers do.
+# A bit of all that it does all day.
 serve() {
     local body mode
     for body in 100 10240 1048576; do
