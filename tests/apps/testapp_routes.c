@@ -443,6 +443,7 @@ static void route_file(struct conn *conn)
 
         while ((got = body_read(conn, block, sizeof block)) > 0)
             fwrite(block, 1, (size_t)got, file);
+        fclose(file); /* before somebody is told that it is there */
         reply_printf(conn, 200, "written\n");
     } else {
         reply_begin(conn, 200, "Content-Type: application/octet-stream\r\n",
@@ -450,8 +451,8 @@ static void route_file(struct conn *conn)
         while ((n = fread(block, 1, sizeof block, file)) > 0)
             reply_write(conn, block, n);
         reply_end(conn, "");
+        fclose(file);
     }
-    fclose(file);
 }
 
 /* How many at once, and in all. reset=1: count the most anew. */

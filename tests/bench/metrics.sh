@@ -12,6 +12,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 build_targets berth load upstream
 without=$build-no-metrics
 quietly cmake -S "$root" -B "$without" -G Ninja -DBERTH_METRICS=OFF \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_PROFILE=ON
 quietly ninja -C "$without" berth
 exec python3 "$here/metrics.py" --build "$build" --without "$without/berth" "$@"

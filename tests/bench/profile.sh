@@ -2,27 +2,34 @@
 # Make the profile that build/berth is optimised by: build a berth that counts
 # what it runs, have it serve for some seconds, and keep the counts.
 #
-#   tests/bench/profile.sh DIR
+#   tests/bench/profile.sh DIR [CMAKE-OPTION…]
 #
 # Called by the build where BERTH_PROFILE is on (CMakeLists.txt), whenever the
 # sources of what serves requests changed: DIR is profile/ in the build
-# directory. Where it cannot be made, that is said, and berth is built without.
+# directory, the options are those by which the code differs. Where it cannot be
+# made, that is said, and berth is built without.
 #
 # Loopback only; ends by itself.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dir=$1
+options=("${@:2}")
 cc=${CC:-cc}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 rm -rf "$dir/counts"
 mkdir "$dir/counts"
 
-# The front may run as a user who cannot enter the build directory.
+# As root's, the front runs as a user who cannot enter the build directory.
 work=$(mktemp -d /tmp/berth-profile.XXXXXX)
 chmod 755 "$work"
-mkdir -m 1777 "$work/counts"
+mkdir -m 700 "$work/counts"
+user=
+if [ "$(id -u)" -eq 0 ]; then
+    user="user nobody;"
+    chown nobody "$work/counts"
+fi
 pids=()
 cleanup() {
     for pid in "${pids[@]}"; do
@@ -41,7 +48,8 @@ logged() {
 build() {
     logged cmake -S "$root" -B "$dir/build" -G Ninja -DBERTH_TESTS=OFF \
         -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER="$cc" \
-        -DBERTH_PROFILE=OFF -DBERTH_PROFILE_WRITE="$work/counts" &&
+        -DBERTH_PROFILE=OFF -DBERTH_PROFILE_WRITE="$work/counts" \
+        "${options[@]}" &&
         logged cmake --build "$dir/build" --target berth || return
     local tool libs
     for tool in upstream load tls_load; do
@@ -86,6 +94,7 @@ start() {
     tls=$(free_port)
     cat >"$work/berth.conf" <<CONF
 worker_threads 1;
+$user
 state_dir $work/state;
 http {
     access_log $work/access.log combined;
