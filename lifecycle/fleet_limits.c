@@ -15,6 +15,7 @@ struct limit_update {
     struct engine_call *call;
     char *name; /* the replica's */
     uint64_t replica_id;
+    bool is_outdated; /* they changed again meanwhile */
 };
 
 static void free_update(struct limit_update *update)
@@ -39,6 +40,8 @@ static void replace_all(struct fleet_app *app)
         rollout_restart(app);
 }
 
+static void update_one(struct fleet_host *host, struct replica *replica);
+
 static void on_updated(void *arg, const struct err *err)
 {
     struct limit_update *update = arg;
@@ -48,6 +51,13 @@ static void on_updated(void *arg, const struct err *err)
         !replica ||
         (err && (err->code == ERR_CANCELLED || err->code == ERR_NOT_FOUND));
 
+    if (!err && replica && update->is_outdated) {
+        struct fleet_host *host = update->host;
+
+        free_update(update);
+        update_one(host, replica);
+        return;
+    }
     if (!err && replica) {
         (void)!reserve(update->host, replica, false);
         log_info("fleet", "limits changed in place", "replica=%s",
@@ -62,6 +72,20 @@ static void on_updated(void *arg, const struct err *err)
     free_update(update);
 }
 
+static struct limit_update *find_update(const struct fleet_host *host,
+                                        uint64_t replica_id)
+{
+    LIST_FOREACH (&host->limit_updates, node) {
+        struct limit_update *update =
+            container_of(node, struct limit_update, node);
+
+        if (update->replica_id == replica_id)
+            return update;
+    }
+    return NULL;
+}
+
+/* One at a time: of two under way the engine may carry out the older last. */
 static void update_one(struct fleet_host *host, struct replica *replica)
 {
     const struct replica_view *view = replica_view(replica);
@@ -70,6 +94,11 @@ static void update_one(struct fleet_host *host, struct replica *replica)
     if (view->is_external || view->container_id[0] == '\0' ||
         view->state >= REPLICA_STOPPING || !host->replicas.engine)
         return;
+    update = find_update(host, view->id);
+    if (update) {
+        update->is_outdated = true;
+        return;
+    }
     if (!reserve(host, replica, true)) {
         log_warn("fleet",
                  "a running container keeps its limits: the machine has no "

@@ -96,3 +96,40 @@ Test(fleet_limits, one_that_is_gone_meanwhile_is_no_failure, .init = init,
     bench_run_ms(&bench, 100);
     cr_expect_not(says("\"result\":\"rolling\""), "%s", told);
 }
+
+static unsigned count_updates(void)
+{
+    unsigned count = 0;
+
+    for (const char *at = ENGINE; (at = strstr(at, "update ")); at++)
+        count++;
+    return count;
+}
+
+/* An engine with two changes under way may carry out the older one last. */
+Test(fleet_limits, those_that_change_during_a_change_wait_for_its_end,
+     .init = init, .fini = done)
+{
+    struct bench_generation *next;
+
+    bench_start(&bench);
+    bench_make_ready(&bench, 0);
+    bench.engine->hold[FAKE_UPDATE] = true;
+    for (uint64_t memory = 8192; memory >= 2048; memory /= 2) {
+        AUTO(auto_free) char *told = NULL;
+
+        next = bench_generation(&bench);
+        next->keeper_apps[0].container.memory_bytes = memory;
+        told = bench_reload(&bench, next);
+    }
+    bench_run_ms(&bench, 50);
+    cr_assert_eq(count_updates(), 1, "%s", ENGINE);
+    cr_assert(strstr(ENGINE, "update memory=8192"), "%s", ENGINE);
+    bench.engine->hold[FAKE_UPDATE] = false;
+    fake_engine_release(bench.engine, FAKE_UPDATE);
+    cr_assert(bench_engine_hears(&bench, "update memory=2048", 1), "%s",
+              ENGINE);
+    bench_run_ms(&bench, 50);
+    cr_expect_eq(count_updates(), 2, "what came in between is skipped: %s",
+                 ENGINE);
+}
