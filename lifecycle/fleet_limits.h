@@ -1,7 +1,8 @@
 /* fleet_limits.h - cpus, memory and pids of containers that run: changed in
  * place, where that can be done, else by new containers.
  *
- * While a change is under way the larger of both is reserved. Where the engine
+ * Of one container one change is under way at a time; what changed meanwhile
+ * follows it. Until its end the larger of both is reserved. Where the engine
  * cannot make it, the app's replicas are replaced as by `berth restart`.
  * Thread: keeper main.
  */
