@@ -2,8 +2,9 @@
  * listens on, its connections, and what they share.
  *
  * The struct is open to the files of the data plane (listener, client,
- * exchange, upstream, tunnel), all of which run on its loop. Thread: owner
- * loop, where a function does not say otherwise.
+ * exchange, upstream, tunnel), all of which run on its loop; it and what main
+ * may order are one contract, hence the length. Thread: owner loop, where a
+ * function does not say otherwise.
  */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H

@@ -52,18 +52,17 @@ def wait_for_port(port, process, seconds=10):
 def own_network():
     """As root, from here on in a network namespace with nothing but a loopback
     device: what the machine filters and tracks (Podman's rules have the kernel
-    look at each packet) is then no part of what is measured. Says whether."""
+    look at each packet) is then no part of what is measured."""
     if os.geteuid() != 0:
-        return False
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
         print(f"no network namespace of its own: {os.strerror(ctypes.get_errno())}",
               file=sys.stderr)
-        return False
+        return
     request = struct.pack("16sh22x", b"lo", IFF_UP | IFF_RUNNING)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCSIFFLAGS, request)
-    return True
 
 
 class Process(subprocess.Popen):
@@ -129,7 +128,8 @@ class Bench:
         self.tools = pathlib.Path(build) / "tests" / "bench"
         self.processes = []
         self.own_nice = None
-        self.has_own_network = in_own_network and own_network()
+        if in_own_network:
+            own_network()
 
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="berth-bench-"))

@@ -151,6 +151,7 @@ serve() {
 # The counts are written when it ends.
 finish() {
     kill "$berth" && wait "$berth" || return
+    unset "pids[-1]" # its number may be another's by now
     find "$work/counts" -name '*exchange.c.gcda' | grep -q . || {
         echo "the front wrote no counts" >>"$dir/log"
         return 1
